@@ -1,0 +1,3 @@
+"""edgecore: a KubeEdge edge node in Python."""
+
+__version__ = "0.1.0"
