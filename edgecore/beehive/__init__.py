@@ -1,0 +1,1 @@
+"""Beehive, the bus: the only road between modules."""
