@@ -1,0 +1,1 @@
+"""The node's one SQLite file and its one writer."""

@@ -1,0 +1,254 @@
+"""The node's one SQLite file: one writer thread for the whole node, which commits in groups; reads do not wait for it.
+
+A write is a list of statements that are committed together. Writes that wait while a commit is under way share the
+next one: under load one ``fsync`` serves many messages, and a lone message pays for one. ``write`` returns after the
+commit with ``synchronous=FULL``: what it has returned for survives a crash of the machine.
+
+Modules bring tables as ``CREATE TABLE IF NOT EXISTS`` texts; none of them opens the file itself.
+"""
+
+import asyncio
+import fcntl
+import os
+import queue
+import sqlite3
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+import peewee
+import structlog
+
+from edgecore.errors import StoreError
+
+log = structlog.get_logger("store")
+
+SCHEMA_VERSION = 1
+"""Kept in ``PRAGMA user_version``; 0 is a file of the Go edgecore, or a new one."""
+WAITING_WRITES = 4096
+"""How many writes may wait for their commit before ``write`` itself waits."""
+GROUP_WRITES = 1024
+"""How many writes one commit takes at most."""
+_BUSY_TIMEOUT_MS = 5000
+_REFUSALS = (peewee.PeeweeException, sqlite3.Error, ValueError, TypeError, OverflowError)
+"""What a statement can raise: the last three are Python's, for parameters that SQLite cannot hold."""
+
+
+class Statement(NamedTuple):
+    """One SQL statement with its parameters."""
+
+    sql: str
+    params: Sequence[Any] = ()
+
+
+class StoreStatistics(NamedTuple):
+    """What the store did since it was opened."""
+
+    writes: int
+    commits: int
+    failed: int
+    waiting: int
+    largest_group: int
+
+
+class _Write(NamedTuple):
+    statements: Sequence[Statement]
+    committed: asyncio.Future[None]
+
+
+class Store:
+    """The open file. Made by ``open_store``; used from one event loop."""
+
+    def __init__(self, database: peewee.SqliteDatabase, path: Path, lock: IO[bytes]) -> None:
+        self.path = path
+        self._database = database
+        self._lock = lock
+        self._loop = asyncio.get_running_loop()
+        self._writes: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
+        self._room = asyncio.Semaphore(WAITING_WRITES)
+        self._waiting = 0
+        self._accepted = self._commits = self._failed = self._largest_group = 0
+        self._closed = False
+        self._thread = threading.Thread(target=self._write_groups, name="store writer", daemon=True)
+        self._thread.start()
+
+    async def write(self, *statements: Statement) -> None:
+        """Execute ``statements`` in order, all or none, and return once they are committed.
+
+        Writes are committed in the order of these calls. Raises ``StoreError`` where SQLite refuses, naming the file;
+        nothing of this write is stored then.
+        """
+        async with self._room:
+            await self.submit(*statements)
+
+    def submit(self, *statements: Statement) -> asyncio.Future[None]:
+        """Do as ``write`` does, without waiting: return a future that is done once the statements are committed.
+
+        Its caller bounds the number under way; ``write`` does it by itself.
+        """
+        committed: asyncio.Future[None] = self._loop.create_future()
+        if self._closed:
+            committed.set_exception(StoreError(f"cannot write {self.path}: it is closed"))
+            return committed
+        self._waiting += 1
+        self._accepted += 1
+        self._writes.put(_Write(statements, committed))
+        return committed
+
+    def rows(self, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Return the committed rows of a query, at once, from a connection of its own.
+
+        Raises ``StoreError`` where SQLite refuses.
+        """
+        try:
+            return self._database.execute_sql(sql, params).fetchall()  # type: ignore[no-any-return]
+        except _REFUSALS as error:
+            raise StoreError(f"cannot read {self.path}: {error}") from error
+
+    def statistics(self) -> StoreStatistics:
+        """Return what was done so far."""
+        return StoreStatistics(self._accepted, self._commits, self._failed, self._waiting, self._largest_group)
+
+    async def close(self) -> None:
+        """Commit what is waiting, close the file, and let others open it."""
+        if self._closed:
+            return
+        self._closed = True
+        self._writes.put(None)
+        await self._loop.run_in_executor(None, self._thread.join)
+        self._database.close()
+        self._lock.close()
+
+    # The writer thread.
+
+    def _write_groups(self) -> None:
+        closing = False
+        while not closing:
+            group: list[_Write] = []
+            first = self._writes.get()
+            if first is None:
+                break
+            group.append(first)
+            while len(group) < GROUP_WRITES:
+                try:
+                    following = self._writes.get_nowait()
+                except queue.Empty:
+                    break
+                if following is None:
+                    closing = True
+                    break
+                group.append(following)
+            outcomes = self._commit(group)
+            self._loop.call_soon_threadsafe(self._settle, group, outcomes)
+        self._database.close()
+
+    def _commit(self, group: list[_Write]) -> list[StoreError | None]:
+        """Commit ``group`` in one transaction; if that fails, each write in one of its own, so that one bad write
+        takes no other with it."""
+        try:
+            self._transact([statement for write in group for statement in write.statements])
+        except _REFUSALS as error:
+            failure = StoreError(f"cannot write {self.path}: {error}")
+            if len(group) == 1 or "database is locked" in str(error):  # somebody else holds it: each would wait as long
+                return [failure] * len(group)
+            return [outcome for write in group for outcome in self._commit([write])]
+        self._commits += 1
+        self._largest_group = max(self._largest_group, len(group))
+        return [None] * len(group)
+
+    def _transact(self, statements: list[Statement]) -> None:
+        self._database.connect(reuse_if_open=True)
+        with self._database.atomic("IMMEDIATE"):
+            connection = self._database.connection()
+            start = 0
+            while start < len(statements):
+                sql = statements[start].sql
+                end = start + 1
+                while end < len(statements) and statements[end].sql == sql:
+                    end += 1
+                connection.executemany(sql, [statement.params for statement in statements[start:end]])
+                start = end
+
+    def _settle(self, group: list[_Write], outcomes: list[StoreError | None]) -> None:
+        self._waiting -= len(group)
+        for write, error in zip(group, outcomes, strict=True):
+            if error is not None:
+                self._failed += 1
+                log.error("write_failed", error=str(error))
+            if write.committed.done():
+                continue
+            if error is None:
+                write.committed.set_result(None)
+            else:
+                write.committed.set_exception(error)
+
+
+def open_store(path: Path, schema: Sequence[str]) -> Store:
+    """Open, or make, the file at ``path`` (mode 0600), with the tables of ``schema``. To be called in the event loop.
+
+    Raises ``StoreError`` if it is no SQLite file, of a newer edgecore, not writable, or in use by another node.
+    """
+    lock = _lock(path)
+    database = peewee.SqliteDatabase(
+        str(path),
+        pragmas={"journal_mode": "wal", "synchronous": "full", "busy_timeout": _BUSY_TIMEOUT_MS},
+        autoconnect=False,
+    )
+    try:
+        _make_private(path)
+        database.connect()
+        _prepare(database, path, schema)
+        return Store(database, path, lock)
+    except BaseException as error:
+        database.close()
+        lock.close()
+        if isinstance(error, OSError):
+            raise StoreError(f"cannot open database {path}: {error.strerror}") from error
+        if isinstance(error, peewee.PeeweeException | sqlite3.Error):
+            raise StoreError(
+                f"cannot open database {path}: {error}; move the file away to start with an empty one",
+            ) from error
+        raise
+
+
+def _make_private(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        os.fchmod(descriptor, 0o600)
+    finally:
+        os.close(descriptor)
+
+
+def _lock(path: Path) -> IO[bytes]:
+    """Hold ``path`` for this process, until the returned file is closed."""
+    name = path.with_name(path.name + ".lock")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _make_private(name)
+        lock = name.open("ab")
+    except OSError as error:
+        raise StoreError(f"cannot open database {path}: {error.strerror}") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        lock.close()
+        if not isinstance(error, BlockingIOError):
+            raise StoreError(f"cannot open database {path}: {error.strerror}") from error
+        raise StoreError(
+            f"cannot open database {path}: another edgecore uses it; "
+            "stop that one, or give this one a database.dataSource of its own",
+        ) from error
+    return lock
+
+
+def _prepare(database: peewee.SqliteDatabase, path: Path, schema: Sequence[str]) -> None:
+    version = database.execute_sql("PRAGMA user_version").fetchone()[0]
+    if version > SCHEMA_VERSION:
+        raise StoreError(
+            f"cannot open database {path}: it is of a newer edgecore (schema {version}, known up to {SCHEMA_VERSION})",
+        )
+    with database.atomic("IMMEDIATE"):
+        for text in schema:
+            database.execute_sql(text)
+        database.execute_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
