@@ -1,0 +1,63 @@
+"""The command ``edgecore``: its verbs, and the flags of the Go program without one."""
+
+import sys
+from collections.abc import Sequence
+
+from edgecore.control.program import Program, Verb
+
+VERBS = (
+    Verb("run", "edgecore.cli.run", "run an edge node until it is told to stop"),
+    Verb("status", "edgecore.cli.status", "show how the running node is: modules, link, services, ports"),
+    Verb("env", "edgecore.cli.env", "print the shell lines that send HTTP through the running node"),
+    Verb("config", "edgecore.cli.config", "print a configuration to start from"),
+    Verb("demo", "edgecore.cli.demo", "show a service travel from the cloud to a curl, on this machine alone"),
+)
+
+_DESCRIPTION = """\
+A KubeEdge edge node that runs anywhere: no cluster, no Docker, no root. It takes
+services, endpoints and pods from the cloud over a websocket, keeps them in one
+SQLite file, and makes every service reachable by name: DNS answers with an address
+of this machine, and a proxy there spreads the requests over the service's pods."""
+
+_EPILOG = """\
+examples:
+  edgecore demo
+      see all of it work, in a minute, with a cloud of its own
+  edgecore config --min --user > edgecore.yaml && edgecore run --config edgecore.yaml
+      run a node from a configuration that an ordinary user can write
+  edgecore status --config edgecore.yaml
+      ask that node, from another terminal, how it is
+
+The flags of the Go edgecore work without a command: --config FILE (as run),
+--defaultconfig and --minconfig (as config --default and --min), --version.
+
+Each command explains itself: edgecore COMMAND --help"""
+
+PROGRAM = Program("edgecore", _DESCRIPTION, _EPILOG, VERBS)
+
+_GO_FLAGS = (("--defaultconfig", ("config", "--default")), ("--minconfig", ("config", "--min")))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the program with ``argv`` (by default those of the process), and return its exit code."""
+    return PROGRAM.main(with_verb(sys.argv[1:] if argv is None else argv))
+
+
+def with_verb(arguments: Sequence[str]) -> list[str]:
+    """Return ``arguments`` as verb and flags, where they are the Go program's flags alone.
+
+    Of several the first of these counts: ``--version``, ``--defaultconfig``, ``--minconfig``, ``--config``
+    (``kubeedge edge/cmd/edgecore/app/server.go@v1.3.1``).
+    """
+    if not arguments or not arguments[0].startswith("-"):
+        return list(arguments)
+    version = [argument for argument in arguments if argument.partition("=")[0] == "--version"]
+    if version:
+        return version
+    for flag, command in _GO_FLAGS:
+        rest = [argument for argument in arguments if argument not in (flag, f"{flag}=true")]
+        if len(rest) < len(arguments):
+            return [*command, *rest]
+    if any(argument.partition("=")[0] == "--config" for argument in arguments):
+        return ["run", *arguments]
+    return list(arguments)

@@ -1,0 +1,101 @@
+"""Network addresses as they are written in settings: ``host:port``, ``scheme://host:port``, ``auto``."""
+
+import re
+from ipaddress import AddressValueError, IPv4Network, NetmaskValueError, ip_address
+from typing import NamedTuple
+
+AUTO = "auto"
+"""The word by which a setting leaves an address or a place to the node."""
+
+_LABEL = r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_HOST_NAME = re.compile(rf"{_LABEL}(\.{_LABEL})*\.?")
+_PORT = re.compile(r"[0-9]{1,5}")
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
+
+
+class HostPort(NamedTuple):
+    """An IP address or a host name, and a port. IPv6 addresses stand without brackets."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+class ServerAddress(NamedTuple):
+    """Where a connection is made to, and how (``ws`` or ``wss``)."""
+
+    scheme: str
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{HostPort(self.host, self.port)}"
+
+
+class ListenAddress(NamedTuple):
+    """Where a listener is bound. With ``next_free`` a port in use is replaced by the next one that is free."""
+
+    host: str
+    port: int
+    next_free: bool
+
+
+def is_ip(text: str) -> bool:
+    """Say whether ``text`` is an IPv4 or IPv6 address, without a zone."""
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return "%" not in text
+
+
+def parse_host_port(text: str, default_port: int | None = None) -> HostPort:
+    """Take ``host:port`` or ``[IPv6]:port`` apart; the port may be missing if there is a ``default_port``.
+
+    Raises ``ValueError`` when ``text`` is neither.
+    """
+    if default_port is not None and (is_ip(text) or ":" not in text):
+        host, port = text, str(default_port)
+    elif default_port is not None and text.startswith("[") and text.endswith("]"):
+        host, port = text[1:-1], str(default_port)
+    else:
+        host, _, port = text.rpartition(":")
+        if host.startswith("[") and host.endswith("]") and ":" in host:
+            host = host[1:-1]
+        elif ":" in host:
+            raise ValueError("an IPv6 address stands in brackets")
+    if not _PORT.fullmatch(port) or int(port) > 65535:
+        raise ValueError("the port is not a number from 0 to 65535")
+    if not is_ip(host) and not (_HOST_NAME.fullmatch(host) and len(host) <= 253):
+        raise ValueError("the host is neither an IP address nor a host name")
+    return HostPort(host, int(port))
+
+
+def parse_server(text: str, default_scheme: str) -> ServerAddress:
+    """Take ``[scheme://]host:port`` apart. Raises ``ValueError`` when it is not, or when the port is 0."""
+    match = _SCHEME.fullmatch(text)
+    scheme, rest = (match[1].lower(), match[2]) if match else (default_scheme, text)
+    host, port = parse_host_port(rest)
+    if port == 0:
+        raise ValueError("the port is 0")
+    return ServerAddress(scheme, host, port)
+
+
+def listen_address(text: str, auto: HostPort) -> ListenAddress:
+    """Return where to listen: ``auto`` and the ports after it for the word ``auto``, otherwise exactly what it says."""
+    if text == AUTO:
+        return ListenAddress(*auto, next_free=True)
+    return ListenAddress(*parse_host_port(text), next_free=False)
+
+
+def parse_subnet(text: str) -> IPv4Network:
+    """Read an IPv4 network of 16 bits, such as ``9.251.0.0/16``. Raises ``ValueError`` otherwise."""
+    try:
+        network = IPv4Network(text)
+    except (AddressValueError, NetmaskValueError) as error:
+        raise ValueError(str(error)) from None
+    if network.prefixlen != 16:
+        raise ValueError("the network is not one of 16 bits")
+    return network

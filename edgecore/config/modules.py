@@ -1,0 +1,286 @@
+"""The settings of the modules (``modules.*`` of ``edgecore.yaml``), except Edged, which has a file of its own."""
+
+from ipaddress import IPv4Network
+from typing import Annotated, Literal
+
+from msgspec import field
+
+from edgecore.config import rules
+from edgecore.config.addresses import (
+    AUTO,
+    HostPort,
+    ListenAddress,
+    ServerAddress,
+    listen_address,
+    parse_host_port,
+    parse_server,
+    parse_subnet,
+)
+from edgecore.config.keys import Key, Section
+
+CA_FILE = "/etc/kubeedge/ca/rootCA.crt"
+CERT_FILE = "/etc/kubeedge/certs/server.crt"
+KEY_FILE = "/etc/kubeedge/certs/server.key"
+
+Enable = Annotated[bool, Key(help="Whether the module runs.")]
+
+
+class DbTest(Section, frozen=True, kw_only=True):
+    """``modules.dbTest``."""
+
+    enable: Enable = False
+
+
+class DeviceTwin(Section, frozen=True, kw_only=True):
+    """``modules.deviceTwin``."""
+
+    enable: Enable = True
+
+
+class ServiceBus(Section, frozen=True, kw_only=True):
+    """``modules.serviceBus``."""
+
+    enable: Enable = False
+
+
+class QuicLink(Section, frozen=True, kw_only=True):
+    """``modules.edgeHub.quic``."""
+
+    enable: Annotated[bool, Key(help="Whether the cloud is reached by QUIC.", sparse=True)] = False
+    handshake_timeout: Annotated[
+        int, Key(help="The longest that making the connection may take.", rule=rules.WHOLE_SECONDS)
+    ] = 30
+    read_deadline: Annotated[int, Key(help="The longest wait for a read.", rule=rules.WHOLE_SECONDS)] = 15
+    server: Annotated[
+        str, Key(help="CloudHub's QUIC address.", rule=rules.HOST_PORT, shown="the local IP address, port 10001")
+    ] = "127.0.0.1:10001"
+    write_deadline: Annotated[int, Key(help="The longest wait for a write.", rule=rules.WHOLE_SECONDS)] = 15
+
+
+class WebSocketLink(Section, frozen=True, kw_only=True):
+    """``modules.edgeHub.websocket``."""
+
+    enable: Annotated[
+        bool, Key(help="Whether the cloud is reached by websocket; exactly one of this and quic.enable.", minimal=True)
+    ] = True
+    handshake_timeout: Annotated[
+        int,
+        Key(help="The longest that making the connection may take.", rule=rules.WHOLE_SECONDS, minimal=True),
+    ] = 30
+    read_deadline: Annotated[int, Key(help="The longest wait for a read.", rule=rules.WHOLE_SECONDS, minimal=True)] = 15
+    server: Annotated[
+        str,
+        Key(
+            help="CloudHub's address; wss:// if it names no scheme. ws:// (no TLS) is for trying things out.",
+            rule=rules.WEBSOCKET_SERVER,
+            minimal=True,
+            shown="the local IP address, port 10000",
+        ),
+    ] = "127.0.0.1:10000"
+    write_deadline: Annotated[
+        int, Key(help="The longest wait for a write.", rule=rules.WHOLE_SECONDS, minimal=True)
+    ] = 15
+
+    @property
+    def address(self) -> ServerAddress:
+        """``server`` taken apart."""
+        return parse_server(self.server, "wss")
+
+
+class EdgeHub(Section, frozen=True, kw_only=True):
+    """``modules.edgeHub``."""
+
+    enable: Enable = True
+    heartbeat: Annotated[
+        int, Key(help="Time between two keepalive messages.", rule=rules.WHOLE_SECONDS, minimal=True)
+    ] = 15
+    http_server: Annotated[
+        str,
+        Key(
+            help="Where the node applies for its certificate.",
+            rule=rules.WEB_ADDRESS,
+            used=False,
+            minimal=True,
+            shown="https, the local IP address, port 10002",
+        ),
+    ] = "https://127.0.0.1:10002"
+    max_message_bytes: Annotated[
+        int,
+        Key(
+            help="The largest message that is sent or received.",
+            rule=rules.between(65_536, 2**30, "bytes"),
+            ours=True,
+        ),
+    ] = 67_108_864
+    project_id: Annotated[str, Key(help="The first part of the URL that is asked for.", rule=rules.URL_SEGMENT)] = (
+        field(default="e632aba927ea4ac2b575ec1603d56f10", name="projectID")
+    )
+    quic: Annotated[QuicLink, Key(help="The link to the cloud by QUIC.", used=False)] = QuicLink()
+    tls_ca_file: Annotated[
+        str, Key(help="The CA that CloudHub is checked against.", rule=rules.FILE, minimal=True, state="ca/rootCA.crt")
+    ] = CA_FILE
+    tls_cert_file: Annotated[
+        str, Key(help="The node's certificate.", rule=rules.FILE, minimal=True, state="certs/server.crt")
+    ] = CERT_FILE
+    tls_private_key_file: Annotated[
+        str, Key(help="The key of the node's certificate.", rule=rules.FILE, minimal=True, state="certs/server.key")
+    ] = KEY_FILE
+    token: Annotated[
+        str, Key(help="What the node shows when it applies for its certificate.", used=False, minimal=True, secret=True)
+    ] = ""
+    websocket: Annotated[WebSocketLink, Key(help="The link to the cloud by websocket.")] = WebSocketLink()
+
+
+class MeshDns(Section, frozen=True, kw_only=True):
+    """``modules.edgeMesh.dns``."""
+
+    listen: Annotated[
+        str,
+        Key(help="Where DNS is served. auto: 127.0.0.1, the first free port from 10053.", rule=rules.LISTEN),
+    ] = AUTO
+    resolv_conf: Annotated[
+        str, Key(help="The file whose nameservers are asked when upstreams is empty.", rule=rules.FILE)
+    ] = "/etc/resolv.conf"
+    ttl: Annotated[int, Key(help="How long an answer may be remembered.", rule=rules.between(0, 86_400, "seconds"))] = (
+        64
+    )
+    upstreams: Annotated[
+        tuple[str, ...], Key(help="Name servers for all other names; port 53 if none.", rule=rules.NAME_SERVERS)
+    ] = ()
+
+    @property
+    def bind(self) -> ListenAddress:
+        """Where to listen."""
+        return listen_address(self.listen, HostPort("127.0.0.1", 10053))
+
+    @property
+    def upstream_addresses(self) -> tuple[HostPort, ...]:
+        """``upstreams`` taken apart; empty: read ``resolv_conf``."""
+        return tuple(parse_host_port(server, 53) for server in self.upstreams)
+
+
+class MeshLimits(Section, frozen=True, kw_only=True):
+    """``modules.edgeMesh.limits``: what one node's proxy takes on."""
+
+    connect_timeout: Annotated[
+        float, Key(help="The longest that connecting to a backend may take.", rule=rules.SECONDS)
+    ] = 5
+    idle_timeout: Annotated[
+        float, Key(help="How long a connection may stay open without traffic.", rule=rules.SECONDS)
+    ] = 60
+    max_connections: Annotated[
+        int, Key(help="Client connections at the same time.", rule=rules.between(1, 1_000_000))
+    ] = 10_000
+    max_header_bytes: Annotated[
+        int, Key(help="The largest head of a request or response.", rule=rules.between(1024, 2**24, "bytes"))
+    ] = 65_536
+    rebind_interval: Annotated[
+        float, Key(help="Time between two tries to bind an address that was taken.", rule=rules.SECONDS)
+    ] = 5
+    request_timeout: Annotated[
+        float, Key(help="The longest from a request to the end of its response.", rule=rules.SECONDS)
+    ] = 300
+
+
+class EdgeMesh(Section, frozen=True, kw_only=True):
+    """``modules.edgeMesh``."""
+
+    dns: Annotated[MeshDns, Key(help="The names of services.", ours=True)] = MeshDns()
+    enable: Enable = True
+    lb_strategy: Annotated[
+        Literal["RoundRobin", "Random", "SessionStickiness"], Key(help="How a backend is chosen.")
+    ] = "RoundRobin"
+    limits: Annotated[MeshLimits, Key(help="What the proxy takes on.", ours=True)] = MeshLimits()
+    listen_interface: Annotated[
+        str, Key(help="The interface whose traffic is intercepted (mode intercept).", rule=rules.NOT_EMPTY, used=False)
+    ] = "docker0"
+    listen_port: Annotated[
+        int, Key(help="Port of the plain listener; if it is in use, the next free one.", rule=rules.PORT)
+    ] = 40001
+    mode: Annotated[
+        Literal["auto", "rootless", "intercept"],
+        Key(
+            help="How connections reach the proxy: rootless listens on loopback fake IPs, intercept redirects packets. "
+            "auto: intercept only with the privilege and an explicitly named listenInterface.",
+            ours=True,
+        ),
+    ] = "auto"
+    plain_listen_address: Annotated[
+        str, Key(help="Address of the plain listener, which is also a forward proxy.", rule=rules.IP_ADDRESS, ours=True)
+    ] = "127.0.0.1"
+    rootless_sub_net: Annotated[
+        str,
+        Key(
+            help="Fake IPs of mode rootless; the next free network below it if another node has this one.",
+            rule=rules.LOOPBACK_SUBNET,
+            ours=True,
+        ),
+    ] = "127.251.0.0/16"
+    sub_net: Annotated[str, Key(help="Fake IPs of mode intercept.", rule=rules.SUBNET, used=False)] = "9.251.0.0/16"
+
+    @property
+    def network(self) -> IPv4Network:
+        """``sub_net`` as a network."""
+        return parse_subnet(self.sub_net)
+
+    @property
+    def rootless_network(self) -> IPv4Network:
+        """``rootless_sub_net`` as a network."""
+        return parse_subnet(self.rootless_sub_net)
+
+    @property
+    def plain_bind(self) -> ListenAddress:
+        """Where the plain listener listens."""
+        return ListenAddress(self.plain_listen_address, self.listen_port, next_free=True)
+
+
+class EdgeStream(Section, frozen=True, kw_only=True):
+    """``modules.edgeStream``."""
+
+    enable: Enable = False
+    handshake_timeout: Annotated[
+        int, Key(help="The longest that making the tunnel may take.", rule=rules.WHOLE_SECONDS)
+    ] = 30
+    read_deadline: Annotated[int, Key(help="The longest wait for a read.", rule=rules.WHOLE_SECONDS)] = 15
+    server: Annotated[str, Key(help="CloudStream's address.", rule=rules.HOST_PORT)] = "127.0.0.1:10004"
+    tls_tunnel_ca_file: Annotated[
+        str, Key(help="The CA that CloudStream is checked against.", rule=rules.FILE, state="ca/rootCA.crt")
+    ] = field(default=CA_FILE, name="tlsTunnelCAFile")
+    tls_tunnel_cert_file: Annotated[
+        str, Key(help="The tunnel's certificate.", rule=rules.FILE, state="certs/server.crt")
+    ] = CERT_FILE
+    tls_tunnel_private_key_file: Annotated[
+        str, Key(help="The key of the tunnel's certificate.", rule=rules.FILE, state="certs/server.key")
+    ] = KEY_FILE
+    write_deadline: Annotated[int, Key(help="The longest wait for a write.", rule=rules.WHOLE_SECONDS)] = 15
+
+
+class EventBus(Section, frozen=True, kw_only=True):
+    """``modules.eventBus``."""
+
+    enable: Enable = True
+    mqtt_mode: Annotated[
+        Literal[0, 1, 2], Key(help="Which broker: 0 the internal one, 1 both, 2 an external one.", minimal=True)
+    ] = 2
+    mqtt_qos: Annotated[Literal[0, 1, 2], Key(help="Quality of service of what is published.", minimal=True)] = field(
+        default=0, name="mqttQOS"
+    )
+    mqtt_retain: Annotated[bool, Key(help="Whether brokers keep what is published.", minimal=True)] = False
+    mqtt_server_external: Annotated[str, Key(help="The external broker.", minimal=True)] = "tcp://127.0.0.1:1883"
+    mqtt_server_internal: Annotated[str, Key(help="The internal broker.", minimal=True)] = "tcp://127.0.0.1:1884"
+    mqtt_session_queue_size: Annotated[int, Key(help="Sessions that the broker handles.", rule=rules.POSITIVE)] = 100
+
+
+class MetaManager(Section, frozen=True, kw_only=True):
+    """``modules.metaManager``."""
+
+    context_send_group: Annotated[
+        str, Key(help="The group that messages to the cloud are sent to.", rule=rules.NOT_EMPTY)
+    ] = "hub"
+    context_send_module: Annotated[
+        str, Key(help="The module that messages to the cloud are sent to.", rule=rules.NOT_EMPTY)
+    ] = "websocket"
+    enable: Enable = True
+    pod_status_sync_interval: Annotated[
+        int, Key(help="Time between two reports of the pods' states.", rule=rules.WHOLE_SECONDS)
+    ] = 60

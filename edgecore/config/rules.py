@@ -1,0 +1,128 @@
+"""What a setting may be: each rule is a test, and the words in which it is told to people."""
+
+import re
+from collections.abc import Callable
+from ipaddress import IPv4Network
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from edgecore.config.addresses import AUTO, is_ip, parse_host_port, parse_server, parse_subnet
+
+INT32_MAX = 2**31 - 1
+INT64_MAX = 2**63 - 1
+
+
+class Rule(NamedTuple):
+    """What a setting may be."""
+
+    allowed: str
+    """Completes the sentence "allowed: ..."."""
+    accepts: Callable[[Any], bool]
+    why: str = ""
+    """The reason, where the words of ``allowed`` do not give it; told in errors."""
+
+    def __str__(self) -> str:
+        return f"{self.allowed} ({self.why})" if self.why else self.allowed
+
+
+def between(low: int, high: int, unit: str = "") -> Rule:
+    """Whole numbers from ``low`` to ``high``, both included."""
+    what = f"a whole number of {unit}" if unit else "a whole number"
+    return Rule(f"{what} from {low} to {high}", lambda value: low <= value <= high)
+
+
+def _safely(test: Callable[[str], object]) -> Callable[[str], bool]:
+    """Make a rule's test of one that may raise ``ValueError`` for no."""
+
+    def accepts(text: str) -> bool:
+        try:
+            return bool(test(text))
+        except ValueError:
+            return False
+
+    return accepts
+
+
+def _matches(pattern: str, longest: int) -> Callable[[str], bool]:
+    compiled = re.compile(pattern)
+    return lambda text: len(text) <= longest and compiled.fullmatch(text) is not None
+
+
+def _is_listen_address(text: str) -> bool:
+    return text == AUTO or is_ip(parse_host_port(text).host)
+
+
+def _is_name_server(text: str) -> bool:
+    host, port = parse_host_port(text, 53)
+    return is_ip(host) and port > 0
+
+
+def _is_absolute_file(text: str) -> bool:
+    return text.startswith("/") and not text.endswith("/")
+
+
+def _is_web_address(text: str) -> bool:
+    if text == "":
+        return True
+    parts = urlsplit(text)
+    return parts.scheme in ("http", "https") and parse_host_port(parts.netloc, 443).port > 0
+
+
+def _is_loopback_pool(network: IPv4Network) -> bool:
+    return network.is_loopback and network.network_address.packed[1] != 0
+
+
+_DNS_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+_DNS_NAME = rf"{_DNS_LABEL}(\.{_DNS_LABEL})*"
+_WHY_ABSOLUTE = (
+    "the node may be started from any directory and by any user, so a relative path or ~ has no fixed meaning"
+)
+
+POSITIVE = between(1, INT32_MAX)
+NOT_NEGATIVE = between(0, INT64_MAX)
+WHOLE_SECONDS = between(1, INT32_MAX, "seconds")
+SECONDS = Rule("a number of seconds above 0, up to 86400", lambda value: 0 < value <= 86400)
+PORT = between(1, 65535)
+PERCENT = between(0, 100)
+
+NOT_EMPTY = Rule("text that is not empty", bool)
+IP_ADDRESS = Rule("an IP address such as 192.0.2.10", is_ip)
+LISTEN = Rule(
+    "auto, or an IP address and a port such as 127.0.0.1:10053 (port 0: any free one)",
+    _safely(_is_listen_address),
+)
+HOST_PORT = Rule(
+    "host:port such as 192.0.2.10:10000, port from 1 to 65535",
+    _safely(lambda text: parse_host_port(text).port > 0),
+)
+WEBSOCKET_SERVER = Rule(
+    "host:port such as 192.0.2.10:10000, optionally with ws:// or wss:// before it and nothing after it",
+    _safely(lambda text: parse_server(text, "wss").scheme in ("ws", "wss")),
+)
+NAME_SERVERS = Rule(
+    "a list of IP addresses, each with or without a port, such as [192.0.2.53, 127.0.0.1:5353]",
+    lambda servers: all(map(_safely(_is_name_server), servers)),
+)
+WEB_ADDRESS = Rule(
+    "an https:// or http:// address such as https://192.0.2.10:10002, or nothing",
+    _safely(_is_web_address),
+)
+SUBNET = Rule("an IPv4 network of 16 bits such as 9.251.0.0/16", _safely(parse_subnet))
+LOOPBACK_SUBNET = Rule(
+    "an IPv4 network of 16 bits inside 127.0.0.0/8 such as 127.251.0.0/16, but not 127.0.0.0/16, where 127.0.0.1 is",
+    _safely(lambda text: _is_loopback_pool(parse_subnet(text))),
+)
+FILE = Rule("an absolute path of a file", _is_absolute_file, _WHY_ABSOLUTE)
+SOCKET_FILE = Rule(
+    "auto, or an absolute path of a file", lambda text: text == AUTO or _is_absolute_file(text), _WHY_ABSOLUTE
+)
+NODE_NAME = Rule(
+    "a Kubernetes name: lower-case letters, digits, - and . (a letter or digit first and last in each part), up to 253",
+    _matches(_DNS_NAME, 253),
+)
+NAMESPACE = Rule(
+    "a Kubernetes namespace: lower-case letters, digits and - (a letter or digit first and last), up to 63",
+    _matches(_DNS_LABEL, 63),
+)
+CLUSTER_DOMAIN = Rule("a DNS name such as cluster.local, or nothing", _matches(rf"({_DNS_NAME})?", 200))
+URL_SEGMENT = Rule("letters, digits, and any of . _ ~ -, up to 253", _matches(r"[A-Za-z0-9._~-]+", 253))

@@ -1,0 +1,101 @@
+"""The status of a node as text."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgecore.cli.status_report import duration, report
+
+Status = dict[str, Any]
+
+
+def _section(text: str, title: str) -> list[list[str]]:
+    """Return the rows of one table, without its head."""
+    rows = text.split(f"\n{title}\n")[1].split("\n\n")[0].splitlines()
+    return [row.split() for row in rows[1:]]
+
+
+def test_the_first_lines_say_who_how_and_why(status: Status) -> None:
+    lines = report(status).splitlines()
+    assert lines[0] == "node edge-1: degraded (edgecore 0.1.0, up 2 h 5 min)"
+    assert lines[1] == "  because port 127.251.0.1:80 of default/nginx-svc is not bound: address already in use"
+
+
+def test_the_link_is_shown_with_its_age_and_traffic(status: Status) -> None:
+    line = "link: connected, ws://127.0.0.1:10000/e/p/edge-1, for 1 min 5 s; 4 sent, 9 received"
+    assert line in report(status).splitlines()
+
+
+def test_only_what_is_listened_on_is_listed(status: Status) -> None:
+    assert "listening: control /run/edgecore.sock, observe http://127.0.0.1:10550" in report(status).splitlines()
+
+
+def test_modules_are_shown_with_their_mailboxes(status: Status) -> None:
+    rows = _section(report(status), "modules")
+    assert rows[0] == ["websocket", "hub", "running", "0", "0", "3", "1024", "5", "6", "0.250", "s"]
+
+
+def test_dropped_messages_are_shown_by_reason(status: Status) -> None:
+    status["modules"][1]["mailbox"]["dropped"] = {"late_reply": 2, "mailbox_full": 0}
+    assert "late_reply=2" in _section(report(status), "modules")[1]
+
+
+def test_a_column_that_is_empty_everywhere_is_left_out(status: Status) -> None:
+    assert "DROPPED" not in report(status)
+
+
+def test_every_port_of_a_service_is_a_row(status: Status) -> None:
+    assert _section(report(status), "services") == [
+        ["default/nginx-svc", "127.251.0.1", "12345/TCP", "web", "80", "listening"],
+        ["default/nginx-svc", "127.251.0.1", "80/TCP", "more", "81", "not_bound", "in_use"],
+    ]
+
+
+def test_a_service_without_ports_still_shows_its_address(status: Status) -> None:
+    status["mesh"]["services"][0]["ports"] = []
+    assert _section(report(status), "services") == [["default/nginx-svc", "127.251.0.1"]]
+
+
+def test_backends_are_shown_with_what_keeps_them_out(status: Status) -> None:
+    assert _section(report(status), "backends") == [
+        ["default/nginx-svc", "12345", "nginx-a", "127.0.0.2:8080", "in"],
+        ["default/nginx-svc", "12345", "nginx-b", "out", "not_running"],
+    ]
+
+
+def test_ports_that_are_not_bound_are_shown_with_the_reason(status: Status) -> None:
+    rows = _section(report(status), "ports not bound")
+    assert rows == [["default/nginx-svc", "127.251.0.1:80", "in_use", "address", "already", "in", "use"]]
+
+
+def test_a_node_without_link_and_mesh_has_only_its_modules(status: Status) -> None:
+    text = report({**status, "link": {}, "mesh": {}, "reasons": []})
+    assert "link:" not in text
+    assert "services" not in text
+    assert text.count("\n\n") == 1
+
+
+def test_a_name_from_the_cloud_cannot_command_the_terminal(status: Status) -> None:
+    status["mesh"]["services"][0]["name"] = "evil\x1b[2J"
+    status["reasons"] = ["module \x1b[31m"]
+    assert "\x1b" not in report(status)
+    assert "evil\\x1b[2J" in report(status)
+
+
+def test_an_empty_status_is_no_error() -> None:
+    assert report({}).startswith("node ?: ?")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0 s"), (59.9, "59 s"), (60, "1 min"), (3600, "1 h"), (3661, "1 h 1 min"), (90000, "1 d 1 h"), (86460, "1 d")],
+)
+def test_a_duration_has_its_two_largest_units(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+@given(st.integers(0, 10**9))
+def test_any_duration_is_at_most_two_numbers(seconds: int) -> None:
+    assert 1 <= len(duration(seconds).split()) // 2 <= 2

@@ -1,0 +1,181 @@
+"""The schema against the facts: names and defaults of KubeEdge v1.3.1, and our additions."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import yaml
+from msgspec.structs import replace
+
+from edgecore.config.addresses import HostPort, ListenAddress, ServerAddress
+from edgecore.config.keys import leaves
+from edgecore.config.modules import EdgeMesh, MeshDns, WebSocketLink
+from edgecore.config.schema import Control, Database, EdgeCoreConfig, Observe
+
+# `edgecore --defaultconfig` of KubeEdge v1.3.1 on a machine "vm" with the address 192.0.2.2.
+KUBEEDGE_DEFAULTS = yaml.safe_load("""
+apiVersion: edgecore.config.kubeedge.io/v1alpha1
+database: {aliasName: default, dataSource: /var/lib/kubeedge/edgecore.db, driverName: sqlite3}
+kind: EdgeCore
+modules:
+  dbTest: {enable: false}
+  deviceTwin: {enable: true}
+  edgeHub:
+    enable: true
+    heartbeat: 15
+    httpServer: https://192.0.2.2:10002
+    projectID: e632aba927ea4ac2b575ec1603d56f10
+    quic: {handshakeTimeout: 30, readDeadline: 15, server: "192.0.2.2:10001", writeDeadline: 15}
+    tlsCaFile: /etc/kubeedge/ca/rootCA.crt
+    tlsCertFile: /etc/kubeedge/certs/server.crt
+    tlsPrivateKeyFile: /etc/kubeedge/certs/server.key
+    token: ""
+    websocket: {enable: true, handshakeTimeout: 30, readDeadline: 15, server: "192.0.2.2:10000", writeDeadline: 15}
+  edgeMesh:
+    enable: true
+    lbStrategy: RoundRobin
+    listenInterface: docker0
+    listenPort: 40001
+    subNet: 9.251.0.0/16
+  edgeStream:
+    enable: false
+    handshakeTimeout: 30
+    readDeadline: 15
+    server: 127.0.0.1:10004
+    tlsTunnelCAFile: /etc/kubeedge/ca/rootCA.crt
+    tlsTunnelCertFile: /etc/kubeedge/certs/server.crt
+    tlsTunnelPrivateKeyFile: /etc/kubeedge/certs/server.key
+    writeDeadline: 15
+  edged:
+    cgroupDriver: cgroupfs
+    cgroupRoot: ""
+    cgroupsPerQOS: true
+    clusterDNS: ""
+    clusterDomain: ""
+    cniBinDir: /opt/cni/bin
+    cniCacheDirs: /var/lib/cni/cache
+    cniConfDir: /etc/cni/net.d
+    concurrentConsumers: 5
+    devicePluginEnabled: false
+    dockerAddress: unix:///var/run/docker.sock
+    edgedMemoryCapacity: 7852396000
+    enable: true
+    enableMetrics: true
+    gpuPluginEnabled: false
+    hostnameOverride: vm
+    imageGCHighThreshold: 80
+    imageGCLowThreshold: 40
+    imagePullProgressDeadline: 60
+    interfaceName: eth0
+    maximumDeadContainersPerPod: 1
+    networkPluginMTU: 1500
+    nodeIP: 192.0.2.2
+    nodeStatusUpdateFrequency: 10
+    podSandboxImage: kubeedge/pause:3.1
+    registerNode: true
+    registerNodeNamespace: default
+    remoteImageEndpoint: unix:///var/run/dockershim.sock
+    remoteRuntimeEndpoint: unix:///var/run/dockershim.sock
+    runtimeRequestTimeout: 2
+    runtimeType: docker
+    volumeStatsAggPeriod: 60000000000
+  eventBus:
+    enable: true
+    mqttMode: 2
+    mqttQOS: 0
+    mqttRetain: false
+    mqttServerExternal: tcp://127.0.0.1:1883
+    mqttServerInternal: tcp://127.0.0.1:1884
+    mqttSessionQueueSize: 100
+  metaManager: {contextSendGroup: hub, contextSendModule: websocket, enable: true, podStatusSyncInterval: 60}
+  serviceBus: {enable: false}
+""")
+# Keys that the Go structures have and that are empty by default, so that they are not printed.
+KUBEEDGE_EMPTY = {
+    "modules.edgeHub.quic.enable": False,
+    "modules.edged.networkPluginName": "",
+    "modules.edged.edgeCoreCgroups": "",
+    "modules.edged.systemCgroups": "",
+}
+OURS = {
+    "bus.mailboxSize": 1024,
+    "bus.sendTimeout": 30,
+    "control.socket": "auto",
+    "modules.edgeHub.maxMessageBytes": 67108864,
+    "modules.edgeMesh.dns.listen": "auto",
+    "modules.edgeMesh.dns.resolvConf": "/etc/resolv.conf",
+    "modules.edgeMesh.dns.ttl": 64,
+    "modules.edgeMesh.dns.upstreams": (),
+    "modules.edgeMesh.limits.connectTimeout": 5,
+    "modules.edgeMesh.limits.idleTimeout": 60,
+    "modules.edgeMesh.limits.maxConnections": 10000,
+    "modules.edgeMesh.limits.maxHeaderBytes": 65536,
+    "modules.edgeMesh.limits.rebindInterval": 5,
+    "modules.edgeMesh.limits.requestTimeout": 300,
+    "modules.edgeMesh.mode": "auto",
+    "modules.edgeMesh.plainListenAddress": "127.0.0.1",
+    "modules.edgeMesh.rootlessSubNet": "127.251.0.0/16",
+    "observe.listen": "auto",
+    "observe.logFormat": "auto",
+    "observe.logLevel": "info",
+}
+
+
+def flat(tree: dict[str, Any], path: str = "") -> dict[str, Any]:
+    found = {}
+    for name, value in tree.items():
+        below = f"{path}.{name}" if path else name
+        found.update(flat(value, below) if isinstance(value, dict) else {below: value})
+    return found
+
+
+def test_the_defaults_are_those_of_kubeedge_and_ours_and_nothing_else(defaults: EdgeCoreConfig) -> None:
+    assert flat(msgspec.to_builtins(defaults)) == flat(KUBEEDGE_DEFAULTS) | KUBEEDGE_EMPTY | OURS
+
+
+def test_what_kubeedge_has_not_is_marked_as_ours() -> None:
+    assert {path for path, setting in leaves(EdgeCoreConfig) if setting.key.ours} == set(OURS)
+
+
+def test_a_configuration_cannot_be_changed() -> None:
+    with pytest.raises(AttributeError):
+        setattr(EdgeCoreConfig().bus, "mailbox_size", 7)  # noqa: B010 - a plain assignment is refused by mypy already
+
+
+def test_the_websocket_server_is_wss_without_a_scheme() -> None:
+    assert WebSocketLink(server="192.0.2.2:10000").address == ServerAddress("wss", "192.0.2.2", 10000)
+
+
+def test_the_control_socket_is_beside_the_database_by_default() -> None:
+    config = replace(EdgeCoreConfig(), database=Database(data_source="/srv/a/node.db"))
+    assert config.control_socket == Path("/srv/a/edgecore.sock")
+
+
+def test_a_named_control_socket_is_taken() -> None:
+    config = replace(EdgeCoreConfig(), control=Control(socket="/run/x.sock"))
+    assert config.control_socket == Path("/run/x.sock")
+
+
+def test_the_node_name_is_the_hostname_override(defaults: EdgeCoreConfig) -> None:
+    assert defaults.node_name == "vm"
+
+
+def test_the_database_path_is_the_data_source() -> None:
+    assert Database(data_source="/srv/node.db").path == Path("/srv/node.db")
+
+
+def test_the_listeners_are_on_loopback_with_the_next_free_port_by_default() -> None:
+    assert MeshDns().bind == ListenAddress("127.0.0.1", 10053, next_free=True)
+    assert Observe().bind == ListenAddress("127.0.0.1", 10550, next_free=True)
+    assert EdgeMesh().plain_bind == ListenAddress("127.0.0.1", 40001, next_free=True)
+
+
+def test_upstreams_are_taken_apart() -> None:
+    dns = MeshDns(upstreams=("192.0.2.53", "127.0.0.1:5353"))
+    assert dns.upstream_addresses == (HostPort("192.0.2.53", 53), HostPort("127.0.0.1", 5353))
+
+
+def test_the_subnets_are_networks() -> None:
+    mesh = EdgeMesh()
+    assert (str(mesh.network), str(mesh.rootless_network)) == ("9.251.0.0/16", "127.251.0.0/16")
