@@ -1,0 +1,74 @@
+"""``edgecore env``: shell lines that send a shell's HTTP through the running node, and how to try names by hand."""
+
+import argparse
+import re
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+from edgecore.cli.target import add_target, client_of
+from edgecore.errors import ControlError
+
+_DESCRIPTION = """\
+Print the line that makes HTTP clients use the plain listener of the running node, a
+forward proxy that reaches every service by name; and, as comments, how to try it."""
+
+_EPILOG = """\
+examples:
+  eval "$(edgecore env)"
+      from now on, curl in this shell reaches the services of the node by name
+  edgecore env --config edgecore.yaml
+      see the lines, and how to ask the node's DNS"""
+
+_NAME = re.compile(r"[A-Za-z0-9.-]+")
+_EXAMPLE = {"namespace": "default", "name": "my-service", "ports": [{"port": 80}]}
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the verb."""
+    parser = subparsers.add_parser(
+        "env",
+        help="print the shell lines that send HTTP through the running node",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_target(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the lines."""
+    print(shell_lines(client_of(args).get("/v1/status")))
+    return 0
+
+
+def shell_lines(status: Mapping[str, Any]) -> str:
+    """Return lines for ``eval``: one ``export``, the rest comments. Raises ``ControlError`` without a plain listener.
+
+    Names that are not plain host names are never printed: they come from the cloud, and a shell reads the lines.
+    """
+    mesh = status.get("mesh") or {}
+    proxy = mesh.get("plain_listener")
+    if not proxy:
+        raise ControlError(
+            "cannot print the proxy of the node: its plain listener is not bound (is edgeMesh enabled?"
+            " `edgecore status` says more)"
+        )
+    services = [service for service in mesh.get("services") or () if _is_plain(service)]
+    service = (services or [_EXAMPLE])[0]
+    host = f"{service['name']}.{service['namespace']}.svc"  # the short form: good in any cluster domain
+    lines = [
+        f"export http_proxy={shlex.quote(f'http://{proxy}')}",
+        "# every service of the node, by name and port:",
+        f"#   curl http://{host}:{int(service['ports'][0]['port'])}/",
+    ]
+    for address in (mesh.get("dns") or {}).get("listening", ())[:1]:
+        server, _, port = address.rpartition(":")
+        lines += ["# its address, from the node's DNS:", f"#   dig @{shlex.quote(server)} -p {int(port)} {host} +short"]
+    return "\n".join(lines)
+
+
+def _is_plain(service: Mapping[str, Any]) -> bool:
+    names = (service.get("namespace"), service.get("name"))
+    return bool(service.get("ports")) and all(isinstance(name, str) and _NAME.fullmatch(name) for name in names)

@@ -1,0 +1,137 @@
+"""The status of a node as text for people: a summary, and a table each of modules, services, backends, trouble."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+Json = Mapping[str, Any]
+
+_UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
+
+
+def report(status: Json) -> str:
+    """Return the text. Parts that a node does not have are left out."""
+    mesh: Json = status.get("mesh") or {}
+    services: Sequence[Json] = mesh.get("services") or ()
+    parts = [
+        _summary(status, mesh),
+        _table("modules", _MODULE_COLUMNS, map(_module_row, status.get("modules") or ())),
+        _table("services", _PORT_COLUMNS, (row for service in services for row in _port_rows(service))),
+        _table("backends", _BACKEND_COLUMNS, (row for service in services for row in _backend_rows(service))),
+        _table("ports not bound", _UNBOUND_COLUMNS, map(_unbound_row, mesh.get("ports_not_bound") or ())),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def duration(seconds: float) -> str:
+    """Return ``seconds`` in its two largest units: ``2 h 5 min``."""
+    left = int(seconds)
+    words: list[str] = []
+    for unit, size in _UNITS:
+        number, left = divmod(left, size)
+        if words or number:
+            words.append(f"{number} {unit}")
+        if len(words) == 2:
+            break
+    return " ".join(word for word in words if not word.startswith("0 ")) or "0 s"
+
+
+def _summary(status: Json, mesh: Json) -> str:
+    name, version, up = status.get("node", "?"), status.get("version", "?"), duration(status.get("uptime_s") or 0)
+    lines = [f"node {name}: {status.get('state', '?')} (edgecore {version}, up {up})"]
+    lines += [f"  because {reason}" for reason in status.get("reasons") or ()]
+    if link := status.get("link"):
+        lines.append(f"link: {_link(link)}")
+    if mesh:
+        lines.append(f"mesh: {mesh.get('mode', '?')}, addresses from {mesh.get('pool', '?')}")
+    listening = [f"{what} {where}" for what, where in (status.get("listening") or {}).items() if where]
+    if listening:
+        lines.append(f"listening: {', '.join(listening)}")
+    return "\n".join(map(_printable, lines))
+
+
+def _link(link: Json) -> str:
+    since = link.get("since_s")
+    text = f"{link.get('state', '?')}, {link.get('url', '?')}"
+    if since is not None:
+        text += f", for {duration(since)}"
+    return f"{text}; {link.get('sent', 0)} sent, {link.get('received', 0)} received"
+
+
+_MODULE_COLUMNS = (
+    "name",
+    "group",
+    "state",
+    "restarts",
+    "waiting",
+    "most",
+    "of",
+    "sent",
+    "received",
+    "dropped",
+    "waited",
+)
+
+
+def _module_row(module: Json) -> tuple[object, ...]:
+    box: Json = module.get("mailbox") or {}
+    dropped = " ".join(f"{reason}={number}" for reason, number in (box.get("dropped") or {}).items() if number)
+    waited = f"{box.get('waited_s') or 0:.3f} s"
+    figures = (box.get(key) for key in ("depth", "high_water", "capacity", "sent", "received"))
+    return (
+        module.get("name"),
+        module.get("group"),
+        module.get("state"),
+        module.get("restarts"),
+        *figures,
+        dropped,
+        waited,
+    )
+
+
+_PORT_COLUMNS = ("service", "fake IP", "port", "name", "to", "state", "reason")
+
+
+def _port_rows(service: Json) -> Iterable[tuple[object, ...]]:
+    """One row a port; a service without ports still has its address shown."""
+    ports: Sequence[Json] = service.get("ports") or ({},)
+    for port in ports:
+        number = f"{port['port']}/{port.get('protocol') or 'TCP'}" if "port" in port else None
+        values = (number, port.get("name"), port.get("target"), port.get("state"), port.get("reason"))
+        yield (_service_name(service), service.get("fake_ip"), *values)
+
+
+_BACKEND_COLUMNS = ("service", "port", "pod", "endpoint", "state", "reason")
+
+
+def _backend_rows(service: Json) -> Iterable[tuple[object, ...]]:
+    for backend in service.get("backends") or ():
+        yield (_service_name(service), *(backend.get(key) for key in _BACKEND_COLUMNS[1:]))
+
+
+_UNBOUND_COLUMNS = ("service", "address", "reason", "in other words")
+
+
+def _unbound_row(unbound: Json) -> tuple[object, ...]:
+    address = f"{unbound.get('address', '?')}:{unbound.get('port', '?')}"
+    return (unbound.get("service"), address, unbound.get("reason"), unbound.get("text"))
+
+
+def _service_name(service: Json) -> str:
+    return f"{service.get('namespace', '?')}/{service.get('name', '?')}"
+
+
+def _table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return a title and aligned columns, without those that are empty everywhere; nothing without rows."""
+    cells = [["" if value is None else _printable(str(value)) for value in row] for row in rows]
+    if not cells:
+        return ""
+    kept = [column for column in range(len(columns)) if any(row[column] for row in cells)]
+    lines = [[columns[column].upper() for column in kept], *([row[column] for column in kept] for row in cells)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    aligned = ("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
+    return "\n".join([title, *(f"  {line}" for line in aligned)])
+
+
+def _printable(text: str) -> str:
+    """Names come from the cloud, and a terminal obeys control characters."""
+    return text if text.isprintable() else text.encode("unicode_escape").decode()

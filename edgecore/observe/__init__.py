@@ -1,0 +1,1 @@
+"""Observe: what one process says about itself: logs, metrics, health."""

@@ -1,0 +1,189 @@
+"""What every test gets: time and ids that repeat, a hypothesis profile, and a check that it leaves nothing behind."""
+
+import asyncio
+import logging
+import os
+import shutil
+import socket
+import stat
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import structlog
+from hypothesis import HealthCheck, settings
+from pytest_asyncio import is_async_test
+
+from edgecore.clock import VirtualClock
+from edgecore.ids import NewId, seeded_ids
+from edgecore.observe.metrics import Metrics
+
+LONG = os.environ.get("EDGECORE_TESTS") == "long"
+PROFILE = "long" if LONG else "short"
+SCALE = 20 if LONG else 1
+
+# A slow machine is no finding: no deadlines, and no complaint about slow generation.
+for name, examples in (("short", 60), ("long", 2000)):
+    settings.register_profile(
+        name,
+        max_examples=examples,
+        derandomize=False,
+        print_blob=True,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+settings.load_profile(PROFILE)
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    seed = config.getoption("randomly_seed", default="none")
+    profile = settings.get_current_profile_name()
+    examples = settings.default.max_examples
+    return f"edgecore: seed {seed}, hypothesis profile {profile} ({examples} examples a property), scale {SCALE}"
+
+
+@pytest.fixture
+def vclock() -> VirtualClock:
+    """Time that moves only by ``advance``."""
+    return VirtualClock()
+
+
+@pytest.fixture
+def ids() -> NewId:
+    """The same ids in every run."""
+    return seeded_ids(1)
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    return Metrics()
+
+
+@pytest.fixture
+def scale() -> int:
+    """How many times as long a test may take that has no examples of hypothesis to count: 1, or more in a long run."""
+    return SCALE
+
+
+_COMMANDS = {
+    "needs_dig": ("dig", "bind9-dnsutils"),
+    "needs_curl": ("curl", "curl"),
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    missing = {
+        marker: f"the {command} command is not installed (Debian: apt-get install {package})"
+        for marker, (command, package) in _COMMANDS.items()
+        if shutil.which(command) is None
+    }
+    if os.geteuid() != 0:
+        missing["needs_root"] = "needs root: run the tests as root for this one"
+    for item in items:
+        for marker in item.iter_markers():
+            if marker.name in missing:
+                item.add_marker(pytest.mark.skip(reason=missing[marker.name]))
+
+
+class _Held(NamedTuple):
+    """What this process holds open. What fixtures of a wider scope hold is there before and after a test."""
+
+    threads: frozenset[threading.Thread]
+    children: frozenset[str]
+    sockets: frozenset[int]
+
+
+_THREADS = Path("/proc/self/task")
+_HELD_BEFORE = pytest.StashKey[_Held]()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left_behind(request: pytest.FixtureRequest) -> None:
+    """Remember what is held, before any other fixture of the test; the hook below compares."""
+    request.node.stash[_HELD_BEFORE] = _held()
+    if is_async_test(request.node):
+        request.getfixturevalue("_no_task_is_left_behind")
+
+
+@pytest.fixture
+async def _no_task_is_left_behind() -> AsyncIterator[None]:
+    """Fail the test if one of its tasks still runs; it is set up first and so looks last, in the test's own loop."""
+    yield
+    this = asyncio.current_task()
+    for _ in range(20):  # tasks that were cancelled need a turn or two of the loop to end
+        left = [task for task in asyncio.all_tasks() if task is not this]
+        if not left:
+            return
+        await asyncio.sleep(0)
+    pytest.fail("the test left tasks behind:\n" + "\n".join(f"  {task!r}" for task in left), pytrace=False)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
+    yield
+    _take_logging_back()
+    before = item.stash.get(_HELD_BEFORE, None)
+    if before is None:
+        return
+    now = _held()
+    left = [
+        *(f"thread {thread.name}" for thread in now.threads - before.threads if _still_runs(thread)),
+        *(f"child process {_command_of(child)}" for child in now.children - before.children),
+        *(f"socket {_name_of(inode)}" for inode in now.sockets - before.sockets),
+    ]
+    if left:
+        pytest.fail("the test left behind:\n" + "\n".join(f"  {what}" for what in left), pytrace=False)
+
+
+def _take_logging_back() -> None:
+    """Undo ``configure_logging``, which sets up the whole process."""
+    if structlog.is_configured():
+        structlog.reset_defaults()
+        root = logging.getLogger()
+        for handler in [each for each in root.handlers if type(each).__module__.startswith("edgecore.")]:
+            root.removeHandler(handler)
+        root.setLevel(logging.WARNING)
+
+
+def _held() -> _Held:
+    return _Held(frozenset(threading.enumerate()), frozenset(_children()), frozenset(_sockets()))
+
+
+def _still_runs(thread: threading.Thread) -> bool:
+    thread.join(0.5)  # one that was told to end may
+    return thread.is_alive()
+
+
+def _children() -> Iterator[str]:
+    """Yield process ids; none where the system does not tell."""
+    with suppress(OSError):
+        for thread in _THREADS.iterdir():
+            yield from (thread / "children").read_text().split()
+
+
+def _command_of(child: str) -> str:
+    with suppress(OSError):
+        words = Path("/proc", child, "cmdline").read_text().replace("\0", " ")
+        return f"{child}: {words.strip() or 'ended, but nobody waited for it'}"
+    return child
+
+
+def _sockets() -> dict[int, int]:
+    """Return inode to file descriptor of each socket; nothing where the system does not tell."""
+    found: dict[int, int] = {}
+    with suppress(OSError):
+        for fd in os.listdir("/proc/self/fd"):  # noqa: PTH208 - twice a test, and pathlib takes four times as long
+            with suppress(OSError):  # the one of this very listing is closed by now
+                seen = os.fstat(int(fd))
+                if stat.S_ISSOCK(seen.st_mode):
+                    found[seen.st_ino] = int(fd)
+    return found
+
+
+def _name_of(inode: int) -> str:
+    with suppress(OSError, KeyError), socket.socket(fileno=os.dup(_sockets()[inode])) as copy:
+        return f"{copy.family.name} {copy.getsockname()!r}"
+    return str(inode)
