@@ -1,0 +1,118 @@
+"""Edged on the bus: registers the node with the cloud, then posts its status; reads its mailbox and runs no pods yet.
+
+==============  ==============================================================================
+state           at each tick (``nodeStatusUpdateFrequency``, the first at once)
+==============  ==============================================================================
+unregistered    ask the cloud to create the node; "OK" (created, or there already) registers it
+registered      post the node's status through MetaManager, Ready
+==============  ==============================================================================
+"""
+
+import asyncio
+from collections import Counter
+from typing import Any
+
+import structlog
+
+from edgecore.beehive import resource as r
+from edgecore.beehive.bus import Port
+from edgecore.beehive.message import Route, content_value
+from edgecore.errors import BusClosed, EdgecoreError
+from edgecore.metaclient import MetaClient
+from edgecore.modules.edged.nodestatus import HostFacts, NodeIdentity, registration, status_request
+
+log = structlog.get_logger("edged")
+
+REGISTRATION_TIMEOUT_S = 60.0
+
+
+class Edged:
+    """The module ``edged``."""
+
+    name = r.EDGED
+    group = r.GROUP_EDGED
+
+    def __init__(
+        self,
+        port: Port,
+        meta: MetaClient,
+        identity: NodeIdentity,
+        facts: HostFacts,
+        *,
+        status_every_s: float,
+        register: bool,
+        hub: str = r.EDGEHUB,
+    ) -> None:
+        self._port = port
+        self._meta = meta
+        self._identity = identity
+        self._facts = facts
+        self._status_every_s = status_every_s
+        self._registered = not register
+        self._hub = hub
+        self._statuses = 0
+        self._error = ""
+        self._seen: Counter[str] = Counter()
+
+    async def start(self) -> None:
+        """Nothing to bind."""
+
+    async def run(self) -> None:
+        """Tick until the bus is closed."""
+        async with asyncio.TaskGroup() as tasks:
+            reading = tasks.create_task(self._read(), name="edged read")
+            ticking = tasks.create_task(self._tick_forever(), name="edged tick")
+            await reading  # ends when the bus is closed
+            ticking.cancel()
+
+    async def stop(self) -> None:
+        """Nothing to end."""
+
+    def status(self) -> dict[str, Any]:
+        """Return whether the node is registered and what was received."""
+        return {
+            "node": self._identity.name,
+            "registered": self._registered,
+            "statuses_posted": self._statuses,
+            "error": self._error,
+            "messages": dict(self._seen),
+        }
+
+    async def _read(self) -> None:
+        """Take what MetaManager sends. Pods are not run yet; MetaManager has stored them."""
+        async for message in self._port:
+            resource = r.parse_edge(message.route.resource)
+            self._seen[f"{message.route.operation} {resource.type if resource else message.route.resource}"] += 1
+
+    async def _tick_forever(self) -> None:
+        while True:
+            try:
+                if self._registered:
+                    await self._post_status()
+                else:
+                    await self._register()
+                self._error = ""
+            except BusClosed:
+                return
+            except EdgecoreError as error:
+                self._error = str(error)
+                log.warning("node_status_not_posted", registered=self._registered, error=str(error))
+            await self._port.clock.sleep(self._status_every_s)
+
+    async def _register(self) -> None:
+        identity = self._identity
+        route = Route(r.EDGED, r.GROUP_META, r.INSERT, f"{identity.namespace}/{r.NODESTATUS}/{identity.name}")
+        request = self._port.build(route, registration(identity, self._facts))
+        answer = content_value(await self._port.send_sync(self._hub, request, REGISTRATION_TIMEOUT_S))
+        if answer == r.OK:
+            self._registered = True
+            log.info("node_registered", node=identity.name)
+        else:
+            self._error = f"cannot register node {identity.name}: the cloud answered {answer!r}"
+            log.error("node_not_registered", node=identity.name, answer=answer)
+
+    async def _post_status(self) -> None:
+        identity = self._identity
+        request = status_request(identity, self._facts, self._port.clock.now_ms())
+        await self._meta.update_node_status(identity.namespace, identity.name, request)
+        self._statuses += 1

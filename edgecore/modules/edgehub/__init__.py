@@ -1,0 +1,1 @@
+"""EdgeHub holds the websocket to the cloud."""

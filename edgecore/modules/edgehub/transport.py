@@ -1,0 +1,115 @@
+"""Dialling the cloud: the one place of the node that speaks websocket (spec 2.1 and 2.5).
+
+One text frame holds one message. No compression, no sub-protocol, no ``Origin``; the peers of 1.3.1 send no websocket
+pings, so neither do we. A frame over ``max_message_bytes`` ends the session (close code 1009).
+"""
+
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from types import TracebackType
+from typing import Any, NamedTuple
+
+import websockets.asyncio.client
+import websockets.exceptions
+
+from edgecore.errors import LinkError
+
+PROJECT_PATH = "/{project}/{node}/events"
+
+
+class CloudAddress(NamedTuple):
+    """Where the cloud is, and as whom we come."""
+
+    scheme: str
+    host: str
+    port: int
+    project_id: str
+    node: str
+
+    @property
+    def url(self) -> str:
+        """The URL that is dialled."""
+        path = PROJECT_PATH.format(project=self.project_id, node=self.node)
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}:{self.port}{path}"
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers that say who we are; Go's spelling, with the underscores."""
+        return {"Node_id": self.node, "Project_id": self.project_id, "Connectionuse": "msg"}
+
+
+class Connection:
+    """One session with the cloud."""
+
+    def __init__(self, websocket: websockets.asyncio.client.ClientConnection) -> None:
+        self._websocket = websocket
+
+    @property
+    def server(self) -> str:
+        """What the cloud calls itself (``Server`` header of its answer), or nothing."""
+        response = self._websocket.response
+        return response.headers.get("Server", "") if response is not None else ""
+
+    async def write(self, payload: bytes) -> None:
+        """Send one text frame. Raises ``LinkError`` if the session is over."""
+        try:
+            await self._websocket.send(payload, text=True)
+        except websockets.exceptions.ConnectionClosed as error:
+            raise LinkError(f"cannot write to the cloud: {_why(error)}") from error
+
+    async def frames(self) -> AsyncIterator[bytes]:
+        """Yield the payload of each frame, fragments joined, text and binary alike. Raises ``LinkError`` at the end."""
+        try:
+            while True:
+                yield await self._websocket.recv(decode=False)
+        except websockets.exceptions.ConnectionClosed as error:
+            raise LinkError(f"lost the cloud: {_why(error)}") from error
+
+    async def __aenter__(self) -> "Connection":
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._websocket.close()
+
+
+async def dial(
+    address: CloudAddress,
+    *,
+    timeout_s: float,
+    max_message_bytes: int,
+    tls: ssl.SSLContext | None,
+) -> Connection:
+    """Open a session. ``tls`` is used for ``wss`` only. Raises ``LinkError``, naming the URL and the reason."""
+    options: dict[str, Any] = {"ssl": tls} if address.scheme == "wss" else {}
+    try:
+        websocket = await websockets.asyncio.client.connect(
+            address.url,
+            additional_headers=address.headers,
+            user_agent_header="edgecore",
+            compression=None,
+            ping_interval=None,
+            open_timeout=timeout_s,
+            close_timeout=1,
+            max_size=max_message_bytes,
+            proxy=None,
+            **options,
+        )
+    except websockets.exceptions.InvalidStatus as error:
+        body = bytes(error.response.body or b"").decode(errors="replace").strip()[:200]
+        raise LinkError(f"cannot connect to {address.url}: HTTP {error.response.status_code} {body}") from error
+    except (OSError, websockets.exceptions.WebSocketException, ValueError) as error:
+        raise LinkError(f"cannot connect to {address.url}: {str(error) or type(error).__name__}") from error
+    return Connection(websocket)
+
+
+def _why(error: websockets.exceptions.ConnectionClosed) -> str:
+    for close, who in ((error.rcvd, "the cloud"), (error.sent, "we")):
+        if close is not None:
+            return f"{who} closed with code {close.code} {close.reason}".rstrip()
+    return "the connection broke"

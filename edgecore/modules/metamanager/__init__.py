@@ -1,0 +1,1 @@
+"""MetaManager keeps the node's metadata, so that the node works while the cloud is away."""

@@ -1,0 +1,293 @@
+"""What MetaManager does with a message (pure; kubeedge edge/pkg/metamanager/process.go@v1.3.1, spec 5.3 to 5.12).
+
+``plan`` returns which rows change and what happens once they are committed. Nothing is forwarded, answered or
+acknowledged before that, so what the cloud was told is stored has been stored.
+
+=============  ==========================================================================================
+operation      what is done
+=============  ==========================================================================================
+insert         rows stored (an existing key is overwritten: bug M1); forwarded; acknowledged
+update         the same; from ``edged`` instead: sent on to the cloud, ``edged`` gets "OK"
+delete         row removed (and the podstatus of a pod: M6); forwarded; acknowledged
+query          answered from the rows; the types of ``REMOTE_TYPES`` are asked of the cloud if there is no row
+response       an answer of the cloud that nobody waits for: stored if it is an object (M2), forwarded
+=============  ==========================================================================================
+
+Lists (``servicelist``, ``endpointslist``) become one row an element. Listener rows are answered, never acknowledged.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import msgspec
+
+from edgecore.beehive import resource as r
+from edgecore.beehive.message import Message, content_json, content_value
+from edgecore.errors import ContentError
+
+REMOTE_TYPES = frozenset(
+    {
+        r.CONFIGMAP,
+        r.SECRET,
+        r.ENDPOINTS,
+        r.PERSISTENT_VOLUME,
+        r.PERSISTENT_VOLUME_CLAIM,
+        r.VOLUME_ATTACHMENT,
+        r.NODE,
+    },
+)
+"""What is asked of the cloud when it is not stored."""
+ALWAYS_REMOTE_TYPES = frozenset({r.NODE, r.VOLUME_ATTACHMENT})
+"""What is asked of the cloud even when it is stored."""
+MESH_TYPES = frozenset({r.SERVICE, r.SERVICELIST, r.ENDPOINTS, r.ENDPOINTSLIST, r.PODLIST})
+"""What EdgeMesh is told of; everything else goes to Edged."""
+LIST_TYPES = {r.SERVICELIST: r.SERVICE, r.ENDPOINTSLIST: r.ENDPOINTS}
+"""Lists that become one row an element, with the type of those rows."""
+KNOWN_TYPES = MESH_TYPES | REMOTE_TYPES | {r.POD, r.PODSTATUS, r.NODESTATUS, r.LISTENER, r.VOLUME}
+REMOTE_SOURCES = frozenset({r.EDGECONTROLLER})
+
+
+class Put(NamedTuple):
+    """Store a row."""
+
+    key: str
+    type: str
+    value: str
+
+
+class Remove(NamedTuple):
+    """Remove a row, if it is there."""
+
+    key: str
+
+
+class Forward(NamedTuple):
+    """Send the message on to a module; as an answer, if the message is one that is waited for."""
+
+    module: str
+
+
+class Acknowledge(NamedTuple):
+    """Answer the cloud "OK"."""
+
+
+class ToCloud(NamedTuple):
+    """Send the message on to the cloud, unchanged."""
+
+
+class Reply(NamedTuple):
+    """Answer who asked, with this content."""
+
+    content: object
+
+
+class Report(NamedTuple):
+    """Tell who asked that it failed (operation ``error``)."""
+
+    text: str
+
+
+class Fault(NamedTuple):
+    """Input to be counted and logged; ``reason`` is a fixed word."""
+
+    reason: str
+    detail: str = ""
+
+
+class AnswerLocally(NamedTuple):
+    """Answer a query with the row under ``key``, or, where that is empty, with those of ``type`` in ``namespace``."""
+
+    key: str
+    type: str
+    namespace: str
+
+
+class AskCloud(NamedTuple):
+    """Answer a query with what the cloud says, and store that."""
+
+
+class Connection(NamedTuple):
+    """The link to the cloud came up or went down."""
+
+    connected: bool
+
+
+Step = Forward | Acknowledge | ToCloud | Reply | Report | Fault | AnswerLocally | AskCloud | Connection
+
+
+class Plan(NamedTuple):
+    """What is to be stored, and what is to be done once that is committed."""
+
+    changes: tuple[Put | Remove, ...] = ()
+    steps: tuple[Step, ...] = ()
+
+
+def plan(message: Message, stored: Callable[[str], str | None], *, connected: bool) -> Plan:
+    """Return what is to be done with ``message``.
+
+    ``stored`` returns the value under a key, or ``None``. Never raises on bad content: that is a ``Fault`` step.
+    """
+    handler = _HANDLERS.get(message.route.operation)
+    if handler is None:
+        return Plan(steps=(Fault("unknown_operation", message.route.operation),))
+    try:
+        return handler(_Request(message, stored, connected))
+    except ContentError as error:
+        return Plan(steps=(Fault("wrong_content", str(error)), Report(f"Error to unmarshal: {error}")))
+
+
+class _Request:
+    """A message with what its handler looks at."""
+
+    def __init__(self, message: Message, stored: Callable[[str], str | None], connected: bool) -> None:
+        self.message = message
+        self.stored = stored
+        self.connected = connected
+        self.key = message.route.resource
+        self.source = message.route.source
+        self.resource = r.parse_edge(self.key)
+        self.type = self.resource.type if self.resource else ""
+
+    @property
+    def receiver(self) -> str:
+        return r.EDGEMESH if self.type in MESH_TYPES else r.EDGED
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        """What is stored and forwarded all the same, as Go does, but counted."""
+        return () if self.type in KNOWN_TYPES else (Fault("unknown_resource_type", self.key),)
+
+    def value(self) -> str:
+        return content_json(self.message).decode()
+
+    def put(self) -> Put:
+        return Put(self.key, self.type, self.value())
+
+
+def _insert(request: _Request) -> Plan:
+    if request.type in LIST_TYPES:
+        return _store_list(request)
+    if request.type == r.LISTENER:
+        return Plan((request.put(),), (Reply(None),))
+    if request.source == r.EDGED:  # a volumeattachment that the node makes (bug M5)
+        return Plan((request.put(),), (ToCloud(), Reply(r.OK)))
+    return Plan((request.put(),), (*request.faults, Forward(request.receiver), Acknowledge()))
+
+
+def _update(request: _Request) -> Plan:
+    if request.type in LIST_TYPES:
+        return _store_list(request)
+    if request.type == r.PODLIST:
+        return Plan((request.put(),), (Forward(r.EDGEMESH), Acknowledge()))
+    if request.type == r.PODSTATUS and request.stored(request.key) == request.value():
+        return Plan(steps=(Reply(r.OK),))
+    if request.source == r.EDGED:
+        return Plan((request.put(),), (ToCloud(), Reply(r.OK)))
+    if request.source in REMOTE_SOURCES:
+        return Plan((request.put(),), (*request.faults, Forward(request.receiver), Acknowledge()))
+    return Plan(steps=(Fault("unknown_source", request.source),))
+
+
+def _delete(request: _Request) -> Plan:
+    if request.type in LIST_TYPES:
+        elements, faults = _elements(request)
+        return Plan(tuple(Remove(key) for key, _ in elements), (*faults, Forward(r.EDGEMESH), Acknowledge()))
+    if request.type == r.LISTENER:
+        return Plan((Remove(request.key),), (Reply(r.OK),))
+    changes: tuple[Remove, ...] = (Remove(request.key),)
+    if request.type == r.POD and request.resource:
+        changes += (Remove(str(request.resource._replace(type=r.PODSTATUS))),)
+        if request.source == r.EDGED:
+            return Plan(changes, (ToCloud(),))
+    return Plan(changes, (*request.faults, Forward(request.receiver), Acknowledge()))
+
+
+def _query(request: _Request) -> Plan:
+    resource = request.resource
+    if resource is None:
+        return Plan(steps=(Fault("wrong_resource", request.key), Report("Error to query meta in DB: wrong resource")))
+    if request.type in REMOTE_TYPES and resource.name and request.connected:
+        wanted = request.type in ALWAYS_REMOTE_TYPES or request.stored(request.key) is None
+        if wanted:
+            return Plan(steps=(AskCloud(),))
+    key = request.key if resource.name else ""
+    return Plan(steps=(AnswerLocally(key, request.type, resource.namespace),))
+
+
+def _response(request: _Request) -> Plan:
+    if request.source not in REMOTE_SOURCES:
+        return Plan(steps=(ToCloud(),))
+    value = request.value()
+    if not value.startswith(("{", "[")):  # "OK" for a node that nobody waits for any more is no object (bug M2)
+        return Plan()
+    return Plan((request.put(),), (*request.faults, Forward(request.receiver)))
+
+
+def _publish(request: _Request) -> Plan:
+    content = content_value(request.message)
+    if request.key == r.NODE_CONNECTION and content in (r.CLOUD_CONNECTED, r.CLOUD_DISCONNECTED):
+        return Plan(steps=(Connection(content == r.CLOUD_CONNECTED),))
+    return Plan(steps=(Fault("unknown_resource", request.key),))
+
+
+def _error(request: _Request) -> Plan:
+    return Plan(steps=(Fault("error_reported", str(content_value(request.message))),))
+
+
+_HANDLERS: dict[str, Callable[[_Request], Plan]] = {
+    r.INSERT: _insert,
+    r.UPDATE: _update,
+    r.DELETE: _delete,
+    r.QUERY: _query,
+    r.RESPONSE: _response,
+    r.PUBLISH: _publish,
+    r.ERROR: _error,
+}
+
+
+def _store_list(request: _Request) -> Plan:
+    elements, faults = _elements(request)
+    row_type = LIST_TYPES[request.type]
+    puts = tuple(Put(key, row_type, bytes(element).decode()) for key, element in elements)
+    return Plan(puts, (*faults, Forward(r.EDGEMESH), Acknowledge()))
+
+
+class _Metadata(msgspec.Struct):
+    name: str = ""
+    namespace: str = ""
+
+
+class _Named(msgspec.Struct):
+    metadata: _Metadata
+
+
+def _elements(request: _Request) -> tuple[list[tuple[str, msgspec.Raw]], tuple[Fault, ...]]:
+    """Return the row key and the JSON of each element of a list, and a ``Fault`` if some of them name no object.
+
+    However many those are, it is one fault: the sender of one message shall not fill the log.
+    """
+    text = content_json(request.message)
+    try:
+        elements = msgspec.json.decode(text, type=list[msgspec.Raw] | None) or ()
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise ContentError(f"{request.type} is not a list: {error}") from error
+    named: list[tuple[str, msgspec.Raw]] = []
+    wrong: list[int] = []
+    for index, element in enumerate(elements):
+        metadata = _metadata(element)
+        if metadata.name and metadata.namespace:
+            named.append((f"{metadata.namespace}/{LIST_TYPES[request.type]}/{metadata.name}", element))
+        else:
+            wrong.append(index)
+    if not wrong:
+        return named, ()
+    detail = f"{len(wrong)} of {len(elements)} have no name and namespace, the first is {request.type}[{wrong[0]}]"
+    return named, (Fault("wrong_element", detail),)
+
+
+def _metadata(element: msgspec.Raw) -> _Metadata:
+    """Return the metadata of an object; empty where there is none that can be read."""
+    try:
+        return msgspec.json.decode(element, type=_Named).metadata
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _Metadata()
