@@ -1,0 +1,60 @@
+"""What MetaManager has of services: read once, after the start.
+
+Endpoints are not asked for: MetaManager would ask the cloud for those that it does not have, and wait a minute for
+each. Nothing is decided by them, and the cloud sends them when they change.
+"""
+
+from collections.abc import Collection
+from typing import NamedTuple, Protocol
+
+from edgecore import kube
+from edgecore.errors import ContentError
+from edgecore.modules.edgemesh.addressbook import ListenerRows, read_listener
+from edgecore.modules.edgemesh.msgprocess import Change, Rejected, ServiceChanged, pods_changed, service_key
+from edgecore.modules.edgemesh.names import ServiceKey
+
+
+class Metadata(ListenerRows, Protocol):
+    """The part of ``MetaClient`` that EdgeMesh uses."""
+
+    async def services(self) -> list[bytes]:
+        """Return every stored service."""
+
+    async def pod_list(self, namespace: str, name: str) -> bytes | None:
+        """Return the stored pod list of a service."""
+
+
+class Inventory(NamedTuple):
+    """All services."""
+
+    changes: tuple[Change, ...]
+    """As if they had just come, each after its pods; and what is stored but cannot be used."""
+    listeners: dict[ServiceKey, str | None]
+    """For each service what its listener row says; ``None`` also where that was not asked for."""
+
+
+async def read_inventory(meta: Metadata, settled: Collection[ServiceKey]) -> Inventory:
+    """Read everything, but no listener rows of services in ``settled``. Raises ``BusError`` or ``StoreError``."""
+    changes: list[Change] = []
+    listeners: dict[ServiceKey, str | None] = {}
+    for data in await meta.services():
+        try:
+            service = kube.decode_service(data)
+            key = service_key(*service.key)
+        except ContentError as error:
+            changes.append(Rejected("bad_content", f"stored service: {error}"))
+            continue
+        changes.extend(await _pods(meta, key))
+        changes.append(ServiceChanged(key, service))
+        listeners[key] = None if key in settled else await read_listener(meta, key)
+    return Inventory(tuple(changes), listeners)
+
+
+async def _pods(meta: Metadata, key: ServiceKey) -> tuple[Change, ...]:
+    data = await meta.pod_list(key.namespace, key.name)
+    if data is None:
+        return ()
+    try:
+        return pods_changed(key, data)
+    except ContentError as error:
+        return (Rejected("bad_content", f"stored pods of {key}: {error}"),)

@@ -1,0 +1,313 @@
+"""EdgeMesh on the bus: takes the messages of MetaManager, and has names, addresses and listeners follow them.
+
+What a message means is decided in ``msgprocess`` and ``mesh``. Here it is done: a new address is stored, then the
+service's name is made known and its ports are listened on; of a service that is gone, name and listeners go at once.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Iterable
+from ipaddress import IPv4Network
+from typing import Any, Literal, Protocol
+
+import structlog
+from prometheus_client.core import Metric
+
+from edgecore.beehive.bus import Port
+from edgecore.beehive.message import Message
+from edgecore.beehive.resource import EDGEMESH, GROUP_MESH, METAMANAGER
+from edgecore.clock import Clock
+from edgecore.errors import BusClosed, BusError, ConfigError, StoreError
+from edgecore.modules.edgemesh import tables
+from edgecore.modules.edgemesh.addressbook import AddressBook
+from edgecore.modules.edgemesh.fakeip import FakeIpPool
+from edgecore.modules.edgemesh.intercept.plain import PlainListener
+from edgecore.modules.edgemesh.intercept.poolclaim import PoolClaim, TryLock, candidates, claim_pool, machine_lock
+from edgecore.modules.edgemesh.intercept.rootless import Listener, RootlessListeners
+from edgecore.modules.edgemesh.inventory import Metadata, read_inventory
+from edgecore.modules.edgemesh.mesh import AddressGiven, AddressKept, Event, Mesh, PoolEmpty, PortsChanged, ServiceGone
+from edgecore.modules.edgemesh.msgprocess import Change, Rejected, process
+from edgecore.modules.edgemesh.names import ServiceKey
+from edgecore.modules.edgemesh.recovery import recover
+from edgecore.modules.edgemesh.services import ServiceEntry, ServiceTable
+from edgecore.modules.edgemesh.status import metric_families, not_bound_status, services_status
+from edgecore.observe.metrics import Metrics
+from edgecore.store.store import Store
+
+log = structlog.get_logger("edgemesh")
+
+BACKLOG = 16_384
+"""So many messages are taken from the mailbox while MetaManager is still being asked what there was."""
+RECOVERY_RETRY_S = 1.0
+
+
+class Names(Protocol):
+    """The names that DNS answers for."""
+
+    def set(self, service: ServiceKey, address: str) -> bool:
+        """Answer for ``service`` with ``address``; return False if its name cannot be asked for."""
+
+    def remove(self, service: ServiceKey) -> None:
+        """Answer for ``service`` no more."""
+
+
+class Dns(Protocol):
+    """The DNS server."""
+
+    async def start(self) -> None:
+        """Listen. Raises ``ListenError``."""
+
+    async def stop(self) -> None:
+        """Listen no more."""
+
+    def status(self) -> dict[str, Any]:
+        """Return what it did and does, as a JSON object."""
+
+
+class Proxy(Protocol):
+    """The HTTP proxy."""
+
+    async def listen(self, address: str, port: int, service: ServiceKey | None) -> Listener:
+        """Serve ``service`` at this address; ``None``: the one that each request names. Raises ``ListenError``."""
+
+    async def stop(self) -> None:
+        """End all connections and listeners."""
+
+
+class _Parts:
+    """What there is between ``start`` and ``stop``."""
+
+    def __init__(self, claim: PoolClaim, mesh: Mesh, book: AddressBook, listeners: RootlessListeners) -> None:
+        self.claim = claim
+        self.mesh = mesh
+        self.book = book
+        self.listeners = listeners
+
+
+class EdgeMesh:
+    """The module ``edgemesh``.
+
+    ``subnet`` is the /16 of fake IPs to begin with; ``ttl_s`` how long resolvers may remember one. The plain listener
+    gets ``plain_port`` or one soon behind it. Raises ``ConfigError`` for a mode that is not built.
+    """
+
+    name = EDGEMESH
+    group = GROUP_MESH
+
+    def __init__(
+        self,
+        *,
+        port: Port,
+        meta: Metadata,
+        store: Store,
+        clock: Clock,
+        metrics: Metrics,
+        table: ServiceTable,
+        names: Names,
+        dns: Dns,
+        proxy: Proxy,
+        subnet: IPv4Network,
+        ttl_s: int,
+        plain_address: str,
+        plain_port: int,
+        rebind_interval_s: float,
+        mode: Literal["auto", "rootless", "intercept"] = "auto",
+        lb_strategy: str = "RoundRobin",
+        try_lock: TryLock | None = None,
+    ) -> None:
+        if mode == "intercept":
+            raise ConfigError(
+                "cannot use modules.edgeMesh.mode intercept: interception is not built yet; set it to rootless or auto",
+            )
+        self._port = port
+        self._meta = meta
+        self._store = store
+        self._clock = clock
+        self._metrics = metrics
+        self._table = table
+        self._names = names
+        self._dns = dns
+        self._proxy = proxy
+        self._subnet = subnet
+        self._ttl_s = ttl_s
+        self._rebind_interval_s = rebind_interval_s
+        self._lb_strategy = lb_strategy
+        self._try_lock = try_lock or machine_lock()
+        self._parts: _Parts | None = None
+        self._plain = PlainListener(proxy.listen, plain_address, plain_port)
+        self._published: set[ServiceKey] = set()
+        self._backlog: deque[Message] = deque()
+        self._recovered = False
+        metrics.pull(self._collect)
+
+    async def start(self) -> None:
+        """Claim a pool, start DNS and the plain listener. Raises ``PoolExhausted``, ``ListenError``, ``StoreError``."""
+        try:
+            await self._start()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def run(self) -> None:
+        """Find out what there was before the restart; then, and meanwhile, take messages until the bus is closed.
+
+        The mailbox is emptied all the time, for MetaManager cannot answer while it waits for room in it.
+        """
+        catching_up = asyncio.create_task(self._catch_up(), name="edgemesh recovery")
+        try:
+            async for message in self._port:
+                if self._recovered:
+                    self._handle(message)
+                    continue
+                self._backlog.append(message)
+                if len(self._backlog) >= BACKLOG:
+                    await asyncio.wait((catching_up,))
+        finally:
+            catching_up.cancel()
+            await asyncio.gather(catching_up, return_exceptions=True)
+
+    async def stop(self) -> None:
+        """Close everything and let the pool go."""
+        parts, self._parts = self._parts, None
+        if parts is not None:
+            await parts.book.close()
+            await parts.listeners.stop()
+        self._plain.close()
+        await self._proxy.stop()
+        await self._dns.stop()
+        if parts is not None:
+            parts.claim.close()
+
+    def status(self) -> dict[str, Any]:
+        """See ``Module``. Lists every service."""
+        parts = self._parts
+        return {
+            "mode": "rootless",
+            "pool": str(parts.claim.subnet) if parts is not None else None,
+            "recovered": self._recovered,
+            "addresses_in_use": len(parts.mesh.pool) if parts is not None else 0,
+            "writes_unfinished": parts.book.unfinished if parts is not None else 0,
+            "dns": self._dns.status(),
+            "plain_listener": self._plain.in_use or None,
+            "services": services_status(self._table, parts.listeners) if parts is not None else [],
+            "ports_not_bound": not_bound_status(parts.listeners.not_bound) if parts is not None else [],
+        }
+
+    def _collect(self) -> Iterable[Metric]:
+        parts = self._parts
+        if parts is None:
+            return ()
+        return metric_families(self._table, len(parts.mesh.pool), len(parts.listeners.not_bound))
+
+    # Starting.
+
+    async def _start(self) -> None:
+        if self._lb_strategy != "RoundRobin":
+            log.warning("lb_strategy_not_built", lb_strategy=self._lb_strategy, used="RoundRobin")
+        last_used = tables.read_pool(self._store)
+        claim = claim_pool(candidates(self._subnet, last_used), self._try_lock)
+        # Twice the TTL: a resolver may have fetched the name just before it went, and a client have just asked it.
+        pool = FakeIpPool(claim.subnet, 2.0 * self._ttl_s)
+        self._parts = _Parts(
+            claim,
+            Mesh(self._table, pool),
+            AddressBook(self._store, self._meta, pool, self._clock),
+            RootlessListeners(self._proxy.listen, self._clock, self._rebind_interval_s),
+        )
+        log.info("pool_claimed", subnet=str(claim.subnet), configured=str(self._subnet))
+        if str(claim.subnet) != last_used:
+            await self._store.write(tables.pool_used(str(claim.subnet)))
+        await self._dns.start()
+        await self._plain.start()
+
+    # Recovery.
+
+    async def _catch_up(self) -> None:
+        while not self._recovered:
+            try:
+                await self._recover()
+                self._recovered = True
+            except BusClosed:
+                return
+            except (BusError, StoreError) as error:
+                log.warning("not_recovered", error=str(error), again_in_s=RECOVERY_RETRY_S)
+                await self._clock.sleep(RECOVERY_RETRY_S)
+            except Exception:
+                log.exception("not_recovered", again_in_s=RECOVERY_RETRY_S)
+                await self._clock.sleep(RECOVERY_RETRY_S)
+        while self._backlog:
+            self._handle(self._backlog.popleft())
+
+    async def _recover(self) -> None:
+        if self._parts is None:
+            return
+        pool = self._parts.mesh.pool
+        rows = tables.read_addresses(self._store)
+        settled = {row.service for row in rows if row.released_at_ms is None and pool.has(row.address)}
+        inventory = await read_inventory(self._meta, settled)
+        now_ms = self._clock.now_ms()
+        found = recover(pool, rows, inventory.listeners, self._clock.monotonic(), now_ms)
+        for refusal in found.refused:
+            log.warning("address_not_kept", reason=refusal.reason, error=refusal.text)
+        try:
+            await self._store.write(
+                *(tables.address_released(row.service, row.address, now_ms) for row in found.gone),
+                *(tables.address_forgotten(row.address) for row in found.useless),
+            )
+        except StoreError as error:
+            log.warning("addresses_not_tidied", error=str(error))
+        self._parts.mesh.recovered(found.stored)
+        for change in inventory.changes:
+            self._apply(change, METAMANAGER, "")
+        log.info("recovered", services=len(self._table), addresses_kept=len(found.stored))
+
+    # Messages.
+
+    def _handle(self, message: Message) -> None:
+        for change in process(message):
+            self._apply(change, "cloud", message.route.resource)
+
+    def _apply(self, change: Change, peer: str, resource: str) -> None:
+        if self._parts is None:
+            return
+        try:
+            if isinstance(change, Rejected):
+                self._metrics.bad_input(EDGEMESH, change.reason, peer, resource=resource, text=change.text)
+                return
+            for event in self._parts.mesh.apply(change, self._clock.monotonic()):
+                self._act(event, self._parts)
+        except Exception:
+            log.exception("change_not_applied", change=type(change).__name__, resource=resource)
+
+    def _act(self, event: Event, parts: _Parts) -> None:
+        match event:
+            case AddressGiven(entry, address):
+                parts.book.keep(entry.key, address, lambda: self._publish(entry))
+            case AddressKept(entry):
+                self._publish(entry)
+            case PortsChanged(entry):
+                if entry.key in self._published:
+                    self._listen(entry, parts)
+            case ServiceGone(entry, address):
+                self._published.discard(entry.key)
+                self._names.remove(entry.key)
+                parts.listeners.remove(entry.key)
+                if address is not None:
+                    parts.book.release(entry.key, address)
+                log.info("service_gone", service=str(entry.key), fake_ip=address)
+            case PoolEmpty(entry, text):
+                log.error("pool_empty", service=str(entry.key), error=text)
+
+    def _publish(self, entry: ServiceEntry) -> None:
+        """Make a service known, unless it is gone by now: its address is stored."""
+        if self._parts is None or entry.address is None or self._table.get(entry.key) is not entry:
+            return
+        self._published.add(entry.key)
+        if not self._names.set(entry.key, entry.address):
+            log.warning("name_not_served", service=str(entry.key), reason="too long for DNS")
+        self._listen(entry, self._parts)
+        log.info("service_known", service=str(entry.key), fake_ip=entry.address, ports=entry.served_ports)
+
+    def _listen(self, entry: ServiceEntry, parts: _Parts) -> None:
+        if entry.address is not None:
+            parts.listeners.set(entry.key, entry.address, entry.served_ports)

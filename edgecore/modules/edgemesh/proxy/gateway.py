@@ -1,0 +1,103 @@
+"""What all connections of one proxy share: whom to ask, what to count, where to complain."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Coroutine
+
+import structlog
+
+from edgecore.clock import Clock
+from edgecore.modules.edgemesh.dns.throttle import Throttle
+from edgecore.modules.edgemesh.names import Refusal, ServiceKey
+from edgecore.modules.edgemesh.proxy.backend import Backends
+from edgecore.modules.edgemesh.proxy.counters import Counters
+from edgecore.modules.edgemesh.proxy.directory import Directory
+from edgecore.modules.edgemesh.proxy.limits import ProxyLimits
+from edgecore.modules.edgemesh.proxy.refusals import bad_request
+from edgecore.modules.edgemesh.proxy.target import host_port
+from edgecore.observe.metrics import Metrics
+
+MODULE = "edgemesh.proxy"
+
+log = structlog.get_logger(MODULE)
+
+
+class Gateway:
+    """Made once for each proxy; ``close`` ends what it runs."""
+
+    def __init__(self, directory: Directory, clock: Clock, metrics: Metrics, limits: ProxyLimits) -> None:
+        self.directory = directory
+        self.clock = clock
+        self.limits = limits
+        self.counters = Counters()
+        self.backends = Backends(clock, limits, self._look_whether_empty)
+        self._metrics = metrics
+        self._bad_clients = Throttle(clock, self._report_bad_client)
+        self._failures = Throttle(clock, _log_failure)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._empty = asyncio.Event()
+
+    @property
+    def errors(self) -> dict[str, int]:
+        """What went wrong, by reason: bad bytes of clients, refusals, failures of backends."""
+        return dict(Counter(self._bad_clients.counts) + Counter(self._failures.counts))
+
+    def destination(self, authority: bytes) -> tuple[ServiceKey, int] | Refusal:
+        """Return service and port that a client of the plain listener means by ``authority``."""
+        named = host_port(authority)
+        if named is None or not named[0]:
+            return bad_request("no_host", "it names no host")
+        service = self.directory.service_named(*named)
+        return service if isinstance(service, Refusal) else (service, named[1])
+
+    def bad_client(self, refusal: Refusal, peer: str) -> None:
+        """Count bytes of a client that cannot be forwarded; log them at most once a second for each reason."""
+        self._bad_clients.complain(refusal.reason, peer, refusal.text)
+
+    def failed(self, refusal: Refusal, peer: str) -> None:
+        """Count a request that could not be served; log it at most once a second for each reason."""
+        self._failures.complain(refusal.reason, peer, refusal.text)
+
+    def client_came(self) -> None:
+        """Count a client's connection."""
+        self.counters.connections += 1
+        self.counters.accepted += 1
+
+    def client_gone(self) -> None:
+        """Take note that a client's connection is gone."""
+        self.counters.connections -= 1
+        self._look_whether_empty()
+
+    def spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        """Run ``work`` until it ends or the gateway is closed."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def close(self) -> None:
+        """Close the connections to backends, cancel what was spawned, report what was held back.
+
+        Returns when all connections are gone, so those of clients must have been told to close.
+        """
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self.backends.close()
+        self._empty.clear()
+        self._look_whether_empty()
+        await self._empty.wait()
+        self._bad_clients.close()
+        self._failures.close()
+
+    def _look_whether_empty(self) -> None:
+        if not self.counters.connections and not self.backends.open:
+            self._empty.set()
+
+    def _report_bad_client(self, reason: str, peer: str, left_out: int, details: str) -> None:
+        self._metrics.bad_input(MODULE, reason, peer, details=details, left_out=left_out)
+
+
+def _log_failure(reason: str, peer: str, left_out: int, details: str) -> None:
+    log.warning("request_failed", reason=reason, peer=peer, details=details, left_out=left_out)

@@ -1,0 +1,73 @@
+"""What people and Prometheus are told of the mesh."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from prometheus_client.core import GaugeMetricFamily, Metric
+
+from edgecore.modules.edgemesh.intercept.rootless import NotBound, Place, RootlessListeners
+from edgecore.modules.edgemesh.services import Route, ServiceEntry, ServiceTable
+
+
+def services_status(table: ServiceTable, listeners: RootlessListeners) -> list[dict[str, Any]]:
+    """Return each service with its ports and the pods behind them, as JSON values."""
+    return [
+        {
+            "namespace": entry.key.namespace,
+            "name": entry.key.name,
+            "fake_ip": entry.address,
+            "ports": [_port_status(entry, route, listeners) for route in entry.routes],
+            "backends": [backend for route in entry.routes for backend in _backends_status(route)],
+            "ready_endpoints": entry.endpoints.ready_addresses if entry.endpoints is not None else None,
+        }
+        for entry in table
+    ]
+
+
+def not_bound_status(failures: Iterable[NotBound]) -> list[dict[str, Any]]:
+    """Return each port that could not be bound, as JSON values; ``since_ms`` is Unix time."""
+    return [
+        {
+            "service": str(failure.place.service),
+            "address": failure.place.address,
+            "port": failure.place.port,
+            "reason": failure.reason,
+            "text": failure.text,
+            "since_ms": failure.since_ms,
+        }
+        for failure in failures
+    ]
+
+
+def metric_families(table: ServiceTable, addresses: int, not_bound: int) -> Iterator[Metric]:
+    """Yield the mesh's figures for Prometheus."""
+    yield GaugeMetricFamily("edgecore_edgemesh_services", "Services of the mesh.", value=len(table))
+    yield GaugeMetricFamily("edgecore_edgemesh_addresses", "Fake IPs that services have.", value=addresses)
+    yield GaugeMetricFamily("edgecore_edgemesh_ports_not_bound", "Ports that could not be bound.", value=not_bound)
+
+
+def _port_status(entry: ServiceEntry, route: Route, listeners: RootlessListeners) -> dict[str, Any]:
+    state, reason = "not_served", route.not_served
+    if not reason:
+        place = Place(entry.key, entry.address or "", route.port.port)
+        reason = listeners.problem(place) or ""
+        state = "not_bound" if reason else "listening"
+    return {
+        "name": route.port.name,
+        "port": route.port.port,
+        "protocol": route.port.protocol,
+        "target": route.port.target_port,
+        "state": state,
+        "reason": reason,
+    }
+
+
+def _backends_status(route: Route) -> Iterator[dict[str, Any]]:
+    for backend in route.backends:
+        yield {
+            "port": route.port.port,
+            "pod": backend.pod,
+            "endpoint": str(backend.endpoint) if backend.endpoint is not None else None,
+            "state": "in" if backend.endpoint is not None else "out",
+            "reason": backend.reason,
+        }

@@ -1,0 +1,87 @@
+"""The dig command as the client."""
+
+import asyncio
+import shutil
+
+import pytest
+
+from edgecore.modules.edgemesh.names import ServiceKey
+
+pytestmark = [
+    pytest.mark.needs_dig,
+    pytest.mark.skipif(shutil.which("dig") is None, reason="dig is not installed (Debian: bind9-dnsutils)"),
+]
+
+NAME = "web.default.svc.cluster.local"
+
+
+async def dig(address: tuple[str, int], *arguments: str) -> str:
+    process = await asyncio.create_subprocess_exec(
+        *("dig", f"@{address[0]}", "-p", str(address[1]), "+time=5", "+tries=1", *arguments),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    output, _ = await process.communicate()
+    text = output.decode()
+    assert process.returncode == 0, text
+    for complaint in ("malformed", "WARNING", "Warning", "mismatch", "bad packet", "FORMERR"):
+        assert complaint not in text
+    return text
+
+
+@pytest.mark.parametrize("edns", ["+edns=0", "+noedns", "+nocookie", "+dnssec", "+nsid"])
+@pytest.mark.parametrize("name", [NAME, "WEB.default.svc.Cluster.Local", "web.default", "web"])
+async def test_service_is_found_with_and_without_edns(name, edns, running):
+    async with running() as server:
+        text = await dig(server.address, edns, name)
+    assert "status: NOERROR" in text
+    assert "flags: qr aa rd ra; QUERY: 1, ANSWER: 1, AUTHORITY: 0" in text
+    assert f"{name}.".ljust(24) in text.partition("ANSWER SECTION")[2]
+    assert "64\tIN\tA\t127.251.0.1" in text
+    assert ("OPT PSEUDOSECTION" in text) == (edns != "+noedns")
+
+
+@pytest.mark.parametrize("edns", ["+edns=0", "+noedns"])
+async def test_removed_service_is_nxdomain_with_soa(edns, running, names):
+    async with running() as server:
+        assert "status: NOERROR" in await dig(server.address, edns, NAME)
+        names.remove(ServiceKey("default", "web"))
+        text = await dig(server.address, edns, NAME)
+    assert "status: NXDOMAIN" in text
+    assert "cluster.local.\t\t5\tIN\tSOA\tns.dns.cluster.local. hostmaster.cluster.local." in text
+
+
+@pytest.mark.parametrize("qtype", ["AAAA", "SRV", "MX", "ANY"])
+async def test_other_type_of_a_service_is_nodata_with_soa(qtype, running):
+    async with running() as server:
+        text = await dig(server.address, qtype, NAME)
+    assert "status: NOERROR" in text
+    assert "ANSWER: 0, AUTHORITY: 1" in text
+
+
+async def test_edns_version_1_is_badvers(running):
+    async with running() as server:
+        text = await dig(server.address, "+edns=1", "+noednsneg", NAME)
+    assert "status: BADVERS" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [(["CH", "TXT", "version.bind"], "REFUSED"), (["+opcode=STATUS", NAME], "NOTIMP")],
+)
+async def test_class_and_opcode_that_we_do_not_serve_are_told_so(arguments, status, running):
+    async with running() as server:
+        assert f"status: {status}" in await dig(server.address, *arguments)
+
+
+@pytest.mark.parametrize("edns", ["+edns=0", "+noedns"])
+async def test_other_name_is_answered_by_the_upstream(edns, running, upstream):
+    other = await upstream()
+    async with running(upstreams=[other.address]) as server:
+        text = await dig(server.address, edns, "www.example")
+    assert "127.0.9.9" in text
+
+
+async def test_other_name_without_upstream_is_servfail(running):
+    async with running() as server:
+        assert "status: SERVFAIL" in await dig(server.address, "www.example")

@@ -1,0 +1,188 @@
+"""What packets get: answers, flags and codes by the RFCs; never an exception."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgecore.modules.edgemesh.dns.answers import Drop, Forward, NameTable, Reply, answer, decide, servfail
+from edgecore.modules.edgemesh.names import ServiceKey
+
+SOA = "SOA:cluster.local./5"
+RECORDED = [
+    bytes.fromhex(json.loads(line)["query"])
+    for line in (Path(__file__).parents[3] / "data" / "dns.jsonl").read_text().splitlines()
+]
+
+
+@pytest.fixture(scope="module")
+def names() -> NameTable:
+    table = NameTable()
+    table.set(ServiceKey("default", "web"), "127.251.0.1")
+    table.set(ServiceKey("prod", "db"), "127.251.0.2")
+    return table
+
+
+@pytest.mark.parametrize(
+    ("name", "qtype", "expected"),
+    [
+        ("web.default.svc.cluster.local", "A", "aa rd ra rcode=0 A=127.251.0.1/64"),
+        ("db.prod.svc.cluster.local", "A", "aa rd ra rcode=0 A=127.251.0.2/64"),
+        ("db.prod.svc", "A", "aa rd ra rcode=0 A=127.251.0.2/64"),
+        ("db.prod", "A", "aa rd ra rcode=0 A=127.251.0.2/64"),
+        ("web", "A", "aa rd ra rcode=0 A=127.251.0.1/64"),
+        ("web.default.svc.cluster.local", "AAAA", f"aa rd ra rcode=0 {SOA}"),
+        ("web.default.svc.cluster.local", "ANY", f"aa rd ra rcode=0 {SOA}"),
+        ("web.default.svc.cluster.local", "MX", f"aa rd ra rcode=0 {SOA}"),
+        ("web.default.svc.cluster.local", "SRV", f"aa rd ra rcode=0 {SOA}"),
+        ("web.default.svc.cluster.local", "HTTPS", f"aa rd ra rcode=0 {SOA}"),
+        ("web.default.svc.cluster.local", "SOA", f"aa rd ra rcode=0 {SOA}"),
+        ("db.prod", "AAAA", "aa rd ra rcode=0 SOA:db.prod./5"),
+        ("db.prod", "TXT", "aa rd ra rcode=0 SOA:db.prod./5"),
+        ("web", "AAAA", "aa rd ra rcode=0 SOA:web./5"),
+        ("no.default.svc.cluster.local", "A", f"aa rd ra rcode=3 {SOA}"),
+        ("no.default.svc.cluster.local", "AAAA", f"aa rd ra rcode=3 {SOA}"),
+        ("web.no.svc.cluster.local", "A", f"aa rd ra rcode=3 {SOA}"),
+        ("a.web.default.svc.cluster.local", "A", f"aa rd ra rcode=3 {SOA}"),
+        ("x.cluster.local", "A", f"aa rd ra rcode=3 {SOA}"),
+        ("ns.dns.cluster.local", "A", f"aa rd ra rcode=3 {SOA}"),
+        ("cluster.local", "A", f"aa rd ra rcode=0 {SOA}"),
+        ("svc.cluster.local", "A", f"aa rd ra rcode=0 {SOA}"),
+        ("prod.svc.cluster.local", "A", f"aa rd ra rcode=0 {SOA}"),
+        ("X.Cluster.Local", "A", "aa rd ra rcode=3 SOA:Cluster.Local./5"),
+    ],
+)
+@pytest.mark.parametrize("opt", ["", "plain", "cookie"])
+def test_cluster_name_is_answered_by_us(name, qtype, expected, *, opt, names, query, shown):
+    decision = answer(query(name, qtype, opt=opt), names)
+    assert isinstance(decision, Reply)
+    assert shown(decision.packet) == expected + (" opt(1232,0,0,0)" if opt else "")
+
+
+def test_soa_of_the_domain_is_an_answer(names, query, shown):
+    decision = answer(query("cluster.local", "SOA"), names)
+    assert isinstance(decision, Reply)
+    assert shown(decision.packet).startswith("aa rd ra rcode=0 SOA=ns.dns.cluster.local. hostmaster.cluster.local. 1 ")
+
+
+@pytest.mark.parametrize(
+    ("name", "qtype"),
+    [
+        ("www.example.com", "A"),
+        ("www.example", "A"),
+        ("db", "A"),
+        ("web.default.example", "A"),
+        ("notcluster.local", "A"),
+        ("local", "NS"),
+        (".", "NS"),
+        ("1.0.251.127.in-addr.arpa", "PTR"),
+    ],
+)
+@pytest.mark.parametrize("opt", ["", "plain"])
+def test_other_name_is_forwarded_as_it_came(name, qtype, opt, names, query):
+    packet = query(name, qtype, opt=opt)
+    assert answer(packet, names) == Forward(packet, query(name, qtype)[12:])
+
+
+@pytest.mark.parametrize(
+    ("flags", "qclass", "opt", "outcome", "expected"),
+    [
+        (0x0100, 3, "", "refused", "rd ra rcode=5"),
+        (0x0100, 255, "plain", "refused", "rd ra rcode=5 opt(1232,0,0,0)"),
+        (0x2000, 1, "", "notimp", "ra rcode=4"),
+        (0x2800, 1, "plain", "notimp", "ra rcode=4 opt(1232,0,0,0)"),
+        (0x0100, 1, "version 1", "badvers", "rd ra rcode=0 opt(1232,1,0,0)"),
+    ],
+)
+@pytest.mark.parametrize("name", ["web.default.svc.cluster.local", "www.example.com"])
+def test_query_that_we_do_not_serve_is_told_so(flags, qclass, opt, outcome, expected, *, name, names, query, shown):
+    packet = query(name, flags=flags, qclass=qclass, opt=opt)
+    decision = answer(packet, names)
+    assert isinstance(decision, Reply)
+    assert (decision.outcome, shown(decision.packet)) == (outcome, expected)
+
+
+def test_other_opcode_without_a_readable_question_gets_a_bare_notimp(names):
+    notify = b"\x12\x34\x20\x00\x00\x00\x00\x00\x00\x00\x00\x00"
+    assert answer(notify, names) == Reply(b"\x12\x34\xa0\x84" + bytes(8), "notimp")
+
+
+@pytest.mark.parametrize("size", range(12))
+def test_packet_without_a_whole_header_is_dropped(size, names):
+    assert answer(bytes(size), names) == Drop("short")
+
+
+def test_reply_is_dropped_so_that_servers_cannot_be_set_on_each_other(names, query):
+    assert answer(query("www.example", flags=0x8180), names) == Drop("not_a_query")
+
+
+def test_longest_reply_fits_an_asker_without_edns(query):
+    long = "a" * 63
+    names = NameTable(".".join(["d" * 53, "e" * 53]))
+    names.set(ServiceKey(long, long), "127.251.0.1")
+    for name in (f"{long}.{long}.svc", f"{long}.{long}.svc.{'d' * 53}.{'e' * 53}", f"{long}.{'d' * 53}.{'e' * 53}"):
+        decision = answer(query(name, "AAAA", opt="tiny"), names)
+        assert isinstance(decision, Reply)
+        assert len(decision.packet) <= 512
+
+
+def test_servfail_repeats_question_and_edns(query, shown):
+    packet = query("wWw.example", opt="plain")
+    reply = servfail(packet)
+    assert shown(reply) == "rd ra rcode=2 opt(1232,0,0,0)"
+    assert reply[12 : len(packet) - 11] == packet[12:-11]
+
+
+def check(packet: bytes, names: NameTable) -> None:
+    """The invariants of a decision about any bytes."""
+    decision = answer(packet, names)
+    assert decision == decide(packet, names)
+    match decision:
+        case Reply(reply):
+            assert reply[:2] == packet[:2]
+            assert reply[2] & 0x80
+            assert len(reply) <= 512
+            if reply[4:6] == b"\0\1":
+                assert packet[12:].startswith(reply[12:].partition(b"\0")[0])
+        case Forward(forwarded, question):
+            assert forwarded == packet
+            assert packet[12:].startswith(question)
+            assert servfail(packet)[:2] == packet[:2]
+        case Drop(reason):
+            assert reason in {"short", "not_a_query"}
+
+
+@given(packet=st.binary(max_size=120))
+def test_arbitrary_bytes_never_raise(packet):
+    names = NameTable()
+    names.set(ServiceKey("default", "web"), "127.251.0.1")
+    check(packet, names)
+
+
+@given(
+    head=st.sampled_from([b"\x12\x34\x01\0\0\1\0\0\0\0\0\0", b"\x12\x34\x01\0\0\1\0\0\0\0\0\1"]),
+    rest=st.binary(max_size=60),
+)
+def test_arbitrary_bytes_behind_a_good_header_never_raise(head, rest):
+    names = NameTable("c")
+    names.set(ServiceKey("default", "web"), "127.251.0.1")
+    check(head + rest, names)
+
+
+@given(data=st.data(), packet=st.sampled_from(RECORDED))
+def test_mutated_recorded_queries_never_raise(data, packet):
+    names = NameTable()
+    names.set(ServiceKey("default", "nginx-svc"), "127.251.0.1")
+    mutated = bytearray(packet)
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(0, len(mutated)))
+        match data.draw(st.sampled_from(["flip", "insert", "cut"])):
+            case "flip" if at < len(mutated):
+                mutated[at] = data.draw(st.sampled_from([0, 1, 0x29, 0x3F, 0x40, 0xC0, 0xFF]))
+            case "insert":
+                mutated[at:at] = data.draw(st.binary(min_size=1, max_size=12))
+            case "cut":
+                del mutated[at:]
+    check(bytes(mutated), names)

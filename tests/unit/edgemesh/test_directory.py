@@ -1,0 +1,149 @@
+from collections.abc import Callable
+
+import msgspec
+import pytest
+
+from edgecore import kube
+from edgecore.modules.edgemesh.directory import ServiceDirectory
+from edgecore.modules.edgemesh.names import Refusal, ServiceKey
+from edgecore.modules.edgemesh.services import ServiceTable
+
+MakeService = Callable[..., kube.Service]
+MakePod = Callable[..., kube.Pod]
+
+WEB = ServiceKey("default", "web")
+API = ServiceKey("prod", "api")
+
+
+@pytest.fixture
+def table(make_service: MakeService, make_pod: MakePod) -> ServiceTable:
+    table = ServiceTable()
+    table.put(WEB, make_service(WEB, ("http", 80, 80), ("tcp", 81, 80)))
+    table.set_address(WEB, "127.251.0.1")
+    table.set_pods(WEB, (make_pod("a", "10.0.0.1", (80, 8000)), make_pod("b", "10.0.0.2", (80, 8000))))
+    table.put(API, make_service(API, ("http", 80, 80)))
+    table.set_address(API, "127.251.0.2")
+    return table
+
+
+@pytest.fixture
+def directory(table: ServiceTable) -> ServiceDirectory:
+    return ServiceDirectory(table, "cluster.local")
+
+
+@pytest.mark.parametrize(
+    ("host", "key"),
+    [
+        ("web", WEB),
+        ("web.default", WEB),
+        ("web.default.svc", WEB),
+        ("web.default.svc.cluster.local", WEB),
+        ("web.default.svc.cluster.local.", WEB),
+        ("WEB.Default.SVC.Cluster.LOCAL", WEB),
+        ("api.prod", API),
+        ("api.prod.svc.cluster.local", API),
+        ("127.251.0.2", API),
+    ],
+)
+def test_each_form_of_a_name_is_understood(directory: ServiceDirectory, host: str, key: ServiceKey) -> None:
+    assert directory.service_named(host, 80) == key
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "",
+        ".",
+        "api",
+        "web.prod",
+        "web.default.pod",
+        "web.default.svc.cluster",
+        "web.default.svc.other.local",
+        "web.default.svc.cluster.local.x",
+        "web..svc",
+        "127.251.0.9",
+        "[::1]",
+        "web default",
+    ],
+)
+def test_any_other_host_is_refused_by_name(directory: ServiceDirectory, host: str) -> None:
+    refusal = directory.service_named(host, 8080)
+
+    assert isinstance(refusal, Refusal)
+    assert (refusal.status, refusal.reason) == (503, "unknown_service")
+    assert f"{host}:8080" in refusal.text
+
+
+def test_without_a_cluster_domain_the_short_forms_are_understood(table: ServiceTable) -> None:
+    directory = ServiceDirectory(table, "")
+
+    assert directory.service_named("web.default.svc", 80) == WEB
+    assert isinstance(directory.service_named("web.default.svc.cluster.local", 80), Refusal)
+
+
+def test_a_service_is_found_at_its_address_and_exact_port(directory: ServiceDirectory) -> None:
+    assert directory.service_at("127.251.0.1", 80) == WEB
+
+
+@pytest.mark.parametrize(("address", "port"), [("127.251.0.1", 8), ("127.251.0.1", 8000), ("127.251.0.3", 80)])
+def test_no_service_is_found_elsewhere(directory: ServiceDirectory, address: str, port: int) -> None:
+    assert directory.service_at(address, port) is None
+
+
+def test_pods_are_chosen_in_turn(directory: ServiceDirectory) -> None:
+    chosen = [directory.choose(WEB, 80) for _ in range(3)]
+
+    assert chosen == [("10.0.0.1", 8000), ("10.0.0.2", 8000), ("10.0.0.1", 8000)]
+
+
+@pytest.mark.parametrize(
+    ("key", "port", "reason"),
+    [
+        (ServiceKey("default", "gone"), 80, "unknown_service"),
+        (WEB, 8080, "port_not_in_service"),
+        (WEB, 81, "port_not_served"),
+        (API, 80, "no_pods"),
+    ],
+)
+def test_a_refusal_names_service_and_reason(
+    directory: ServiceDirectory, key: ServiceKey, port: int, reason: str
+) -> None:
+    refusal = directory.choose(key, port)
+
+    assert isinstance(refusal, Refusal)
+    assert (refusal.status, refusal.reason) == (503, reason)
+    assert f"service {key} port {port}: " in refusal.text
+
+
+def test_a_service_whose_pod_list_is_empty_has_no_pods(table: ServiceTable, directory: ServiceDirectory) -> None:
+    table.set_pods(WEB, ())
+
+    refusal = directory.choose(WEB, 80)
+
+    assert isinstance(refusal, Refusal)
+    assert refusal.reason == "no_pods"
+
+
+def test_pods_that_do_not_run_are_counted_in_the_refusal(
+    table: ServiceTable, directory: ServiceDirectory, make_pod: MakePod
+) -> None:
+    pod = msgspec.structs.replace(make_pod("a", "10.0.0.1", (80, 8000)), status=kube.PodStatus("Pending"))
+    table.set_pods(WEB, (pod, pod))
+
+    refusal = directory.choose(WEB, 80)
+
+    assert isinstance(refusal, Refusal)
+    assert refusal.reason == "no_running_pods"
+    assert "2 not_running" in refusal.text
+
+
+def test_running_pods_that_cannot_be_reached_are_counted_in_the_refusal(
+    table: ServiceTable, directory: ServiceDirectory, make_pod: MakePod
+) -> None:
+    table.set_pods(WEB, (make_pod("a", "10.0.0.1", (80, 0)), make_pod("b", "")))
+
+    refusal = directory.choose(WEB, 80)
+
+    assert isinstance(refusal, Refusal)
+    assert refusal.reason == "no_reachable_pods"
+    assert "1 no_host_port, 1 no_host_ip" in refusal.text

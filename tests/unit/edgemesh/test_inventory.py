@@ -1,0 +1,87 @@
+import json
+from typing import Any
+
+import pytest
+
+from edgecore.errors import ReplyTimeout, StoreError
+from edgecore.modules.edgemesh.inventory import read_inventory
+from edgecore.modules.edgemesh.msgprocess import PodsChanged, Rejected, ServiceChanged
+from edgecore.modules.edgemesh.names import ServiceKey
+
+WEB = ServiceKey("default", "web")
+API = ServiceKey("prod", "api")
+
+
+def service(key: ServiceKey) -> bytes:
+    return json.dumps({"metadata": {"namespace": key.namespace, "name": key.name}}).encode()
+
+
+async def test_each_service_comes_after_its_pods(meta: Any) -> None:
+    meta.stored_services = [service(WEB), service(API)]
+    meta.pod_lists = {WEB: b'[{"metadata":{"name":"web-0"}}]', API: b"null"}
+
+    inventory = await read_inventory(meta, ())
+
+    assert [(type(change), change.key) for change in inventory.changes if not isinstance(change, Rejected)] == [
+        (PodsChanged, WEB),
+        (ServiceChanged, WEB),
+        (PodsChanged, API),
+        (ServiceChanged, API),
+    ]
+
+
+async def test_a_service_without_stored_pods_comes_alone(meta: Any) -> None:
+    meta.stored_services = [service(WEB)]
+
+    inventory = await read_inventory(meta, ())
+
+    assert [type(change) for change in inventory.changes] == [ServiceChanged]
+
+
+async def test_listener_rows_are_read_for_services_that_are_not_settled(meta: Any) -> None:
+    meta.stored_services = [service(WEB), service(API)]
+    meta.listener_rows = {WEB: "127.251.0.1", API: "127.251.0.2"}
+
+    inventory = await read_inventory(meta, {WEB})
+
+    assert inventory.listeners == {WEB: None, API: "127.251.0.2"}
+    assert ("listener", "default", "web") not in meta.calls
+
+
+async def test_a_stored_service_that_cannot_be_used_leaves_the_others(meta: Any) -> None:
+    meta.stored_services = [b"{", b'{"metadata":{"name":"nowhere"}}', b'"OK"', service(WEB)]
+
+    inventory = await read_inventory(meta, ())
+
+    assert [type(change) for change in inventory.changes] == [Rejected, Rejected, Rejected, ServiceChanged]
+    assert list(inventory.listeners) == [WEB]
+
+
+async def test_stored_pods_that_cannot_be_used_leave_their_service(meta: Any) -> None:
+    meta.stored_services = [service(WEB)]
+    meta.pod_lists = {WEB: b"{}"}
+
+    inventory = await read_inventory(meta, ())
+
+    assert [type(change) for change in inventory.changes] == [Rejected, ServiceChanged]
+
+
+async def test_a_listener_row_that_is_no_text_is_no_address(meta: Any) -> None:
+    meta.stored_services = [service(WEB)]
+    meta.failures = []
+
+    async def unreadable(namespace: str, name: str) -> str | None:
+        raise StoreError(f"cannot read listener row of {namespace}/{name}")
+
+    meta.listener = unreadable
+
+    inventory = await read_inventory(meta, ())
+
+    assert inventory.listeners == {WEB: "unreadable"}
+
+
+async def test_no_answer_is_an_error(meta: Any) -> None:
+    meta.failures = [ReplyTimeout("timeout to get response")]
+
+    with pytest.raises(ReplyTimeout):
+        await read_inventory(meta, ())

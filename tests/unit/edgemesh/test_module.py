@@ -1,0 +1,498 @@
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from ipaddress import IPv4Network
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from edgecore.beehive.bus import Bus, Port
+from edgecore.beehive.message import Route
+from edgecore.clock import VirtualClock, settle
+from edgecore.errors import ConfigError, ListenError, PoolExhausted, ReplyTimeout
+from edgecore.ids import seeded_ids
+from edgecore.modules.edgemesh.dns.nametable import NameTable
+from edgecore.modules.edgemesh.module import BACKLOG, RECOVERY_RETRY_S, EdgeMesh
+from edgecore.modules.edgemesh.names import ServiceKey
+from edgecore.modules.edgemesh.services import ServiceTable
+from edgecore.observe.metrics import Metrics
+
+WEB = ServiceKey("default", "web")
+API = ServiceKey("prod", "api")
+SUBNET = IPv4Network("127.251.0.0/16")
+
+
+def service_json(key: ServiceKey, *ports: tuple[str, int]) -> dict[str, Any]:
+    return {
+        "metadata": {"namespace": key.namespace, "name": key.name},
+        "spec": {"ports": [{"name": name, "port": port, "targetPort": 80} for name, port in ports]},
+    }
+
+
+class FakeDns:
+    """A DNS server that only says whether it runs."""
+
+    def __init__(self) -> None:
+        self.running = False
+
+    async def start(self) -> None:
+        self.running = True
+
+    async def stop(self) -> None:
+        self.running = False
+
+    def status(self) -> dict[str, Any]:
+        return {"listening": ["127.0.0.1:10053"] if self.running else []}
+
+
+class FakeProxy:
+    """A proxy whose listeners are those of the test."""
+
+    def __init__(self, listen: Any) -> None:
+        self.listen = listen
+        self.stopped = False
+
+    async def stop(self) -> None:
+        self.stopped = True
+
+
+class FakeLock:
+    """Locks of one machine; ``taken`` are held by another node."""
+
+    def __init__(self) -> None:
+        self.taken: set[str] = set()
+        self.held: list[str] = []
+
+    def __call__(self, subnet: IPv4Network) -> Any:
+        if str(subnet) in self.taken:
+            return None
+        self.held.append(str(subnet))
+        return self
+
+    def close(self) -> None:
+        self.held.pop()
+
+
+class Rig:
+    """An EdgeMesh on a bus of its own, with doubles behind it. Keyword arguments replace those of its constructor."""
+
+    def __init__(self, meta: Any, store: Any, listen: Any, **settings: Any) -> None:
+        self.clock = VirtualClock()
+        self.bus = Bus(self.clock, seeded_ids(1))
+        self.cloud: Port = self.bus.register("cloud", "hub")
+        self.meta, self.store, self.listen = meta, store, listen
+        self.table = ServiceTable()
+        self.names = NameTable()
+        self.dns = FakeDns()
+        self.proxy = FakeProxy(listen)
+        self.lock = FakeLock()
+        self.metrics = Metrics()
+        self.task: asyncio.Task[None] | None = None
+        defaults: dict[str, Any] = {
+            "subnet": SUBNET,
+            "ttl_s": 64,
+            "plain_address": "127.0.0.1",
+            "plain_port": 40001,
+            "rebind_interval_s": 5.0,
+        }
+        self.mesh = EdgeMesh(
+            port=self.bus.register("edgemesh", "mesh"),
+            meta=meta,
+            store=store,
+            clock=self.clock,
+            metrics=self.metrics,
+            table=self.table,
+            names=self.names,
+            dns=self.dns,
+            proxy=self.proxy,
+            try_lock=self.lock,
+            **(defaults | settings),
+        )
+
+    async def run(self) -> None:
+        await self.mesh.start()
+        self.task = asyncio.create_task(self.mesh.run())
+        await settle()
+
+    async def send(self, operation: str, resource: str, content: Any = None) -> None:
+        await self.cloud.post("edgemesh", Route("edgecontroller", "resource", operation, resource), content)
+        await settle()
+
+    async def put(self, key: ServiceKey, *ports: tuple[str, int]) -> None:
+        await self.send("insert", f"{key.namespace}/service/{key.name}", service_json(key, *ports))
+
+    def address(self, key: ServiceKey) -> str | None:
+        """Return the address that DNS gives for the service."""
+        found = self.names.find((key.name.encode(), key.namespace.encode()))[1]
+        return str(found) if found is not None else None
+
+    @property
+    def fake_ip_ports(self) -> list[tuple[str, int]]:
+        """What is listened at, but for the plain listener."""
+        return [(address, port) for address, port in self.listen.listening if address != "127.0.0.1"]
+
+    async def close(self) -> None:
+        await self.mesh.stop()
+        self.bus.close()
+        if self.task is not None:
+            await asyncio.gather(self.task, return_exceptions=True)
+
+
+MakeRig = Callable[..., Awaitable[Rig]]
+
+
+@pytest.fixture
+async def make_rig(meta: Any, store: Any, listen: Any) -> AsyncIterator[Callable[..., Awaitable[Rig]]]:
+    rigs: list[Rig] = []
+
+    async def make(**settings: Any) -> Rig:
+        rigs.append(Rig(meta, store, listen, **settings))
+        return rigs[-1]
+
+    yield make
+    for rig in rigs:
+        await rig.close()
+
+
+@pytest.fixture
+async def rig(make_rig: MakeRig) -> Rig:
+    rig = await make_rig()
+    await rig.run()
+    return rig
+
+
+async def test_a_new_service_can_be_asked_for_and_is_listened_for(rig: Rig) -> None:
+    await rig.put(WEB, ("http", 12345), ("tcp", 12346))
+
+    assert rig.address(WEB) == "127.251.0.1"
+    assert rig.fake_ip_ports == [("127.251.0.1", 12345)]
+
+
+async def test_a_service_is_made_known_only_after_its_address_is_stored(rig: Rig) -> None:
+    rig.store.open.clear()
+    await rig.put(WEB, ("http", 12345))
+    assert (rig.address(WEB), rig.fake_ip_ports) == (None, [])
+
+    rig.store.open.set()
+    await settle()
+
+    assert (rig.address(WEB), rig.fake_ip_ports) == ("127.251.0.1", [("127.251.0.1", 12345)])
+
+
+async def test_a_service_deleted_before_its_address_was_stored_is_never_made_known(rig: Rig) -> None:
+    rig.store.open.clear()
+    await rig.put(WEB, ("http", 12345))
+    await rig.send("delete", "default/service/web")
+    rig.store.open.set()
+    await settle()
+
+    assert rig.address(WEB) is None
+    assert rig.listen.tried == [("127.0.0.1", 40001)]
+
+
+async def test_ports_that_changed_before_the_address_was_stored_are_the_ones_listened_at(rig: Rig) -> None:
+    rig.store.open.clear()
+    await rig.put(WEB, ("http", 12345))
+    await rig.put(WEB, ("http", 23456))
+    rig.store.open.set()
+    await settle()
+
+    assert rig.fake_ip_ports == [("127.251.0.1", 23456)]
+
+
+async def test_a_deleted_service_loses_its_name_and_listeners_before_the_commit(rig: Rig) -> None:
+    await rig.put(WEB, ("http", 12345))
+    rig.store.open.clear()
+
+    await rig.send("delete", "default/service/web")
+
+    assert (rig.address(WEB), rig.fake_ip_ports) == (None, [])
+    rig.store.open.set()
+    await settle()
+    assert rig.store.committed[-1][0] == "UPDATE"
+    assert rig.meta.listener_rows == {}
+
+
+async def test_changed_ports_of_a_known_service_are_listened_at_at_once(rig: Rig) -> None:
+    await rig.put(WEB, ("http", 12345))
+
+    await rig.put(WEB, ("http", 12346))
+
+    assert rig.fake_ip_ports == [("127.251.0.1", 12346)]
+
+
+async def test_services_are_stored_side_by_side(rig: Rig) -> None:
+    rig.store.open.clear()
+    for number in range(30):
+        await rig.cloud.post(
+            "edgemesh",
+            Route("edgecontroller", "resource", "insert", f"bulk/service/s{number}"),
+            service_json(ServiceKey("bulk", f"s{number}")),
+        )
+    await settle()
+
+    assert rig.mesh.status()["writes_unfinished"] == 30
+
+
+@pytest.mark.parametrize(
+    ("resource", "content", "reason"),
+    [
+        ("x", {}, "bad_resource"),
+        ("default/gadget/web", {}, "unknown_resource"),
+        ("default/service/web", {"spec": {"ports": 3}}, "bad_content"),
+        ("default/podlist/web", {"spec": 3}, "bad_content"),
+    ],
+)
+async def test_bad_input_is_counted_and_the_next_message_is_handled(
+    rig: Rig, resource: str, content: Any, reason: str
+) -> None:
+    with capture_logs() as logs:
+        await rig.send("insert", resource, content)
+    await rig.put(API)
+
+    assert rig.metrics.bad_input_counts == {("edgemesh", reason): 1}
+    (line,) = [line for line in logs if line["event"] == "bad_input"]
+    assert (line["peer"], line["resource"]) == ("cloud", resource)
+    assert rig.address(API) == "127.251.0.1"
+
+
+async def test_an_error_that_nobody_expects_leaves_the_next_message_handled(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await rig.put(WEB, ("http", 12345))
+    with monkeypatch.context() as patched, capture_logs() as logs:
+        patched.setattr(rig.names, "remove", lambda service: 1 / 0)
+        await rig.send("delete", "default/service/web")
+    await rig.put(API)
+
+    assert [line["event"] for line in logs] == ["change_not_applied"]
+    assert rig.address(API) is not None
+
+
+async def test_a_name_that_dns_has_no_room_for_is_logged(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rig.names, "set", lambda service, address: False)
+    with capture_logs() as logs:
+        await rig.put(WEB, ("http", 12345))
+
+    assert "name_not_served" in [line["event"] for line in logs]
+    assert rig.fake_ip_ports == [("127.251.0.1", 12345)]
+
+
+async def test_what_metamanager_has_is_known_after_the_start(make_rig: MakeRig, meta: Any) -> None:
+    meta.stored_services = [json.dumps(service_json(WEB, ("http", 80))).encode()]
+    meta.pod_lists = {WEB: b"null"}
+    rig = await make_rig()
+
+    await rig.run()
+
+    assert rig.address(WEB) == "127.251.0.1"
+    assert rig.fake_ip_ports == [("127.251.0.1", 80)]
+    assert rig.mesh.status()["recovered"] is True
+
+
+async def test_a_stored_address_is_given_back_and_not_stored_again(make_rig: MakeRig, meta: Any, store: Any) -> None:
+    meta.stored_services = [json.dumps(service_json(WEB)).encode()]
+    store.answers = {
+        "edgemesh_address": [("127.251.0.9", "default", "web", None)],
+        "edgemesh_pool": [("127.251.0.0/16",)],
+    }
+    rig = await make_rig()
+
+    await rig.run()
+
+    assert rig.address(WEB) == "127.251.0.9"
+    assert store.committed == []
+
+
+async def test_an_address_of_another_pool_is_logged_and_replaced(make_rig: MakeRig, meta: Any, store: Any) -> None:
+    meta.stored_services = [json.dumps(service_json(WEB)).encode()]
+    meta.listener_rows = {WEB: "9.251.0.2"}
+    store.answers = {"edgemesh_address": [("127.250.0.9", "default", "web", None)]}
+    rig = await make_rig()
+
+    with capture_logs() as logs:
+        await rig.run()
+
+    assert rig.address(WEB) == "127.251.0.1"
+    assert meta.listener_rows == {WEB: "9.251.0.2"}
+    assert "address_not_kept" in [line["event"] for line in logs]
+    assert ("INSERT", "127.251.0.1", "default", "web") in store.committed
+
+
+async def test_messages_that_come_during_the_recovery_are_handled_after_it(make_rig: MakeRig, meta: Any) -> None:
+    meta.stored_services = [json.dumps(service_json(WEB, ("http", 80))).encode()]
+    meta.failures = [ReplyTimeout("timeout to get response")]
+    rig = await make_rig()
+    await rig.run()
+
+    await rig.put(WEB, ("http", 81))
+    await rig.put(API)
+    assert len(rig.table) == 0
+    await rig.clock.advance(RECOVERY_RETRY_S)
+
+    assert rig.fake_ip_ports == [("127.251.0.1", 81)]
+    assert rig.address(API) == "127.251.0.2"
+
+
+async def test_metamanager_that_does_not_answer_is_asked_again_and_logged(make_rig: MakeRig, meta: Any) -> None:
+    meta.failures = [ReplyTimeout("timeout to get response"), ZeroDivisionError()]
+    rig = await make_rig()
+    with capture_logs() as logs:
+        await rig.run()
+        await rig.clock.advance(2 * RECOVERY_RETRY_S)
+
+    assert [line["log_level"] for line in logs if line["event"] == "not_recovered"] == ["warning", "error"]
+    assert rig.mesh.status()["recovered"] is True
+
+
+async def test_a_full_backlog_leaves_messages_in_the_mailbox(
+    make_rig: MakeRig, meta: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert BACKLOG >= 1024  # as many as lie in a mailbox, at least
+    monkeypatch.setattr("edgecore.modules.edgemesh.module.BACKLOG", 2)
+    meta.failures = [ReplyTimeout("timeout to get response")]
+    rig = await make_rig()
+    await rig.run()
+
+    for key in (WEB, API, ServiceKey("prod", "late")):
+        await rig.put(key)
+    assert rig.bus.statistics()["edgemesh"].depth == 1
+    await rig.clock.advance(RECOVERY_RETRY_S)
+
+    assert [entry.address for entry in rig.table] == ["127.251.0.1", "127.251.0.2", "127.251.0.3"]
+
+
+async def test_a_run_that_is_started_again_does_not_recover_again(rig: Rig) -> None:
+    await rig.put(WEB, ("http", 80))
+    assert rig.task is not None
+    rig.task.cancel()
+    await asyncio.gather(rig.task, return_exceptions=True)
+    asked = len(rig.meta.calls)
+
+    rig.task = asyncio.create_task(rig.mesh.run())
+    await rig.put(API)
+
+    assert rig.address(API) == "127.251.0.2"
+    assert ("services",) not in rig.meta.calls[asked:]
+
+
+async def test_the_pool_that_was_used_last_is_used_again(make_rig: MakeRig, store: Any) -> None:
+    store.answers = {"edgemesh_pool": [("127.249.0.0/16",)]}
+    rig = await make_rig()
+
+    await rig.run()
+
+    assert rig.mesh.status()["pool"] == "127.249.0.0/16"
+    assert store.committed == []
+
+
+async def test_a_pool_that_another_node_holds_is_left_to_it_and_the_choice_is_stored(make_rig: MakeRig) -> None:
+    rig = await make_rig()
+    rig.lock.taken = {"127.251.0.0/16"}
+
+    await rig.run()
+    await rig.put(WEB)
+
+    assert rig.address(WEB) == "127.250.0.1"
+    assert rig.store.committed[0] == ("INSERT", "127.250.0.0/16")
+
+
+async def test_without_a_free_pool_the_start_fails_and_says_so(make_rig: MakeRig) -> None:
+    rig = await make_rig()
+    rig.lock.taken = {f"127.{number}.0.0/16" for number in range(256)}
+
+    with pytest.raises(PoolExhausted, match="other nodes of this machine hold"):
+        await rig.mesh.start()
+
+
+async def test_a_start_that_fails_leaves_nothing_open(make_rig: MakeRig, listen: Any) -> None:
+    listen.refuse("127.0.0.1", 40001, "no_permission")
+    rig = await make_rig()
+
+    with pytest.raises(ListenError):
+        await rig.mesh.start()
+
+    assert (rig.lock.held, rig.dns.running, rig.proxy.stopped) == ([], False, True)
+
+
+async def test_mode_intercept_is_refused_and_rootless_named(make_rig: MakeRig) -> None:
+    with pytest.raises(ConfigError, match=r"modules\.edgeMesh\.mode intercept.*rootless"):
+        await make_rig(mode="intercept")
+
+
+@pytest.mark.parametrize("mode", ["auto", "rootless"])
+async def test_the_other_modes_are_rootless(make_rig: MakeRig, mode: str) -> None:
+    rig = await make_rig(mode=mode)
+
+    assert rig.mesh.status()["mode"] == "rootless"
+
+
+@pytest.mark.parametrize(("strategy", "warnings"), [("RoundRobin", 0), ("Random", 1), ("SessionStickiness", 1)])
+async def test_a_strategy_that_is_not_built_is_one_warning(make_rig: MakeRig, strategy: str, warnings: int) -> None:
+    rig = await make_rig(lb_strategy=strategy)
+    with capture_logs() as logs:
+        await rig.run()
+
+    found = [line for line in logs if line["event"] == "lb_strategy_not_built"]
+    assert [(line["lb_strategy"], line["used"]) for line in found] == [(strategy, "RoundRobin")] * warnings
+
+
+async def test_the_status_lists_services_and_what_is_listened_at(rig: Rig) -> None:
+    rig.listen.refuse("127.251.0.1", 80, "no_permission")
+    await rig.put(WEB, ("http", 80))
+
+    status = rig.mesh.status()
+
+    assert status["plain_listener"] == "127.0.0.1:40001"
+    assert status["dns"] == {"listening": ["127.0.0.1:10053"]}
+    assert [service["name"] for service in status["services"]] == ["web"]
+    assert [failure["port"] for failure in status["ports_not_bound"]] == [80]
+    json.dumps(status)
+
+
+async def test_the_status_before_the_start_is_that_of_an_empty_mesh(make_rig: MakeRig) -> None:
+    status = (await make_rig()).mesh.status()
+
+    assert (status["pool"], status["plain_listener"], status["services"]) == (None, None, [])
+    json.dumps(status)
+
+
+async def test_prometheus_gets_the_figures_while_the_mesh_runs(rig: Rig) -> None:
+    await rig.put(WEB, ("http", 80))
+    assert b"edgecore_edgemesh_services 1.0" in rig.metrics.render()
+
+    await rig.mesh.stop()
+
+    assert b"edgecore_edgemesh_services" not in rig.metrics.render()
+
+
+async def test_an_exhausted_pool_is_logged_and_the_service_known_without_address(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edgecore.modules.edgemesh.fakeip._LAST", 1)
+    await rig.put(WEB)
+    with capture_logs() as logs:
+        await rig.put(API)
+
+    assert [(line["event"], line["service"]) for line in logs] == [("pool_empty", "prod/api")]
+    assert rig.mesh.status()["services"][1]["fake_ip"] is None
+
+
+async def test_stop_closes_all_that_was_opened(rig: Rig) -> None:
+    await rig.put(WEB, ("http", 80))
+
+    await rig.mesh.stop()
+    await rig.mesh.stop()
+    await rig.put(API, ("http", 80))
+
+    assert rig.listen.listening == []
+    assert (rig.lock.held, rig.dns.running, rig.proxy.stopped) == ([], False, True)
+
+
+async def test_run_ends_when_the_bus_is_closed(rig: Rig) -> None:
+    rig.bus.close()
+    await settle()
+
+    assert rig.task is not None
+    assert rig.task.done()

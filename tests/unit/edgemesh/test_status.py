@@ -1,0 +1,97 @@
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+
+from edgecore import kube
+from edgecore.clock import VirtualClock, settle
+from edgecore.modules.edgemesh.intercept.rootless import RootlessListeners
+from edgecore.modules.edgemesh.names import ServiceKey
+from edgecore.modules.edgemesh.services import ServiceTable
+from edgecore.modules.edgemesh.status import metric_families, not_bound_status, services_status
+
+WEB = ServiceKey("default", "web")
+ADDRESS = "127.251.0.1"
+
+
+@pytest.fixture
+def table(make_service: Callable[..., kube.Service], make_pod: Callable[..., kube.Pod]) -> ServiceTable:
+    table = ServiceTable()
+    table.put(WEB, make_service(WEB, ("http", 80, "web"), ("http-1", 8080, 80), ("tcp", 81, 80)))
+    table.set_address(WEB, ADDRESS)
+    table.set_pods(WEB, (make_pod("a", "10.0.0.1", (80, 8000)), make_pod("b", "", (80, 8000))))
+    return table
+
+
+@pytest.fixture
+async def listeners(listen: Any) -> AsyncIterator[RootlessListeners]:
+    listen.refuse(ADDRESS, 80, "no_permission")
+    listeners = RootlessListeners(listen, VirtualClock(start_ms=9_000), 5.0)
+    listeners.set(WEB, ADDRESS, (80, 8080))
+    await settle()
+    yield listeners
+    await listeners.stop()
+
+
+async def test_each_port_says_whether_it_is_listened_at_or_why_not(
+    table: ServiceTable, listeners: RootlessListeners
+) -> None:
+    (service,) = services_status(table, listeners)
+
+    assert (service["namespace"], service["name"], service["fake_ip"]) == ("default", "web", ADDRESS)
+    assert service["ports"] == [
+        {
+            "name": "http",
+            "port": 80,
+            "protocol": "TCP",
+            "target": "web",
+            "state": "not_bound",
+            "reason": "no_permission",
+        },
+        {"name": "http-1", "port": 8080, "protocol": "TCP", "target": 80, "state": "listening", "reason": ""},
+        {"name": "tcp", "port": 81, "protocol": "TCP", "target": 80, "state": "not_served", "reason": "not_http"},
+    ]
+
+
+async def test_each_backend_says_whether_it_is_in_or_why_not(table: ServiceTable, listeners: RootlessListeners) -> None:
+    (service,) = services_status(table, listeners)
+
+    assert service["backends"][2:] == [
+        {"port": 8080, "pod": "a", "endpoint": "10.0.0.1:8000", "state": "in", "reason": ""},
+        {"port": 8080, "pod": "b", "endpoint": None, "state": "out", "reason": "no_host_ip"},
+    ]
+
+
+async def test_a_service_without_an_address_is_listed(table: ServiceTable, listeners: RootlessListeners) -> None:
+    table.put(ServiceKey("default", "late"), kube.Service())
+
+    assert services_status(table, listeners)[1]["fake_ip"] is None
+
+
+async def test_ready_endpoints_are_counted_once_they_are_known(
+    table: ServiceTable, listeners: RootlessListeners
+) -> None:
+    assert services_status(table, listeners)[0]["ready_endpoints"] is None
+
+    table.set_endpoints(WEB, kube.Endpoints(subsets=(kube.EndpointSubset((kube.EndpointAddress("10.0.0.1"),)),)))
+
+    assert services_status(table, listeners)[0]["ready_endpoints"] == 1
+
+
+async def test_a_port_that_could_not_be_bound_is_listed(listeners: RootlessListeners) -> None:
+    (failure,) = not_bound_status(listeners.not_bound)
+
+    assert failure["service"] == "default/web"
+    assert (failure["address"], failure["port"], failure["reason"]) == (ADDRESS, 80, "no_permission")
+    assert failure["since_ms"] == 9_000
+    assert failure["text"].startswith("cannot listen on 127.251.0.1:80")
+
+
+def test_prometheus_gets_the_figures(table: ServiceTable) -> None:
+    families = metric_families(table, addresses=7, not_bound=2)
+
+    assert {family.name: family.samples[0].value for family in families} == {
+        "edgecore_edgemesh_services": 1,
+        "edgecore_edgemesh_addresses": 7,
+        "edgecore_edgemesh_ports_not_bound": 2,
+    }
