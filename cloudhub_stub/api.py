@@ -1,0 +1,5 @@
+"""The paths of the control socket, for those who serve them (``routes.py``) and those who ask (``cli/``)."""
+
+STATUS = "/v1/status"
+NODES = "/v1/nodes"
+REPLAY = "/v1/replay"

@@ -1,0 +1,135 @@
+"""The composition root of the stub: every part is made and joined here, and started and stopped in order."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable
+from ssl import SSLContext
+from typing import Any
+
+import structlog
+
+from cloudhub_stub.cloud import Cloud
+from cloudhub_stub.hub import Hub
+from cloudhub_stub.nodes import Nodes
+from cloudhub_stub.objects import Objects
+from cloudhub_stub.player import Player
+from cloudhub_stub.routes import routes
+from cloudhub_stub.server import CloudHubServer
+from cloudhub_stub.settings import OBSERVE_BASE_PORT, OBSERVE_OFF, Settings
+from cloudhub_stub.views import metric_families, nodes_view
+from edgecore import __version__
+from edgecore.clock import Clock, SystemClock
+from edgecore.control.server import ControlServer
+from edgecore.ids import NewId, random_ids
+from edgecore.observe.metrics import Metrics
+from edgecore.observe.server import ObserveServer, split_address
+
+log = structlog.get_logger("cloudhub")
+
+
+class Stub:
+    """One stub: CloudHub, control socket, observation port."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock: Clock | None = None,
+        new_id: NewId | None = None,
+        ssl_context: SSLContext | None = None,
+    ) -> None:
+        """Raises ``ListenError`` where ``listen`` is no address."""
+        self._settings = settings
+        self._clock = SystemClock() if clock is None else clock
+        ids = random_ids() if new_id is None else new_id
+        self.metrics = Metrics()
+        nodes = Nodes(self._clock, ids, keepalive_timeout_s=settings.keepalive_timeout_s)
+        self.cloud = Cloud(self._clock, ids, self.metrics, nodes, Objects())
+        self.hub = Hub(self.cloud)
+        self.player = Player(self.cloud, self.hub)
+        host, port = split_address(settings.listen)
+        self.server = CloudHubServer(
+            self.hub,
+            self.metrics,
+            host,
+            port,
+            max_message_bytes=settings.max_message_bytes,
+            ssl_context=ssl_context,
+        )
+        self.control = ControlServer(
+            settings.control_path, routes(self.cloud, self.player, self.status), process="cloudhub-stub"
+        )
+        self.observe = self._observe() if settings.observe != OBSERVE_OFF else None
+        self.metrics.pull(lambda: metric_families(self.cloud))
+        self._started_at = self._clock.monotonic()
+
+    async def start(self) -> None:
+        """Listen everywhere. Raises ``ListenError``, with nothing left open."""
+        self._started_at = self._clock.monotonic()
+        try:
+            # The control socket first: it says whether a stub with this state directory is running already.
+            await self.control.start()
+            await self.server.start()
+            if self.observe is not None:
+                await self.observe.start()
+        except BaseException:
+            await self.stop()
+            raise
+        log.info("stub_started", listen=self.server.url, control=str(self.control.path), version=__version__)
+
+    async def stop(self) -> None:
+        """Close every connection and every listener; does nothing the second time."""
+        await self.server.stop()
+        await self.control.stop()
+        if self.observe is not None:
+            await self.observe.stop()
+
+    def status(self) -> dict[str, Any]:
+        """Return what this process is and does."""
+        nodes = self.cloud.nodes
+        return {
+            "version": __version__,
+            "pid": os.getpid(),
+            "uptime_s": round(self._clock.monotonic() - self._started_at, 3),
+            "listen": self.server.url,
+            "control": str(self.control.path),
+            "observe": None if self.observe is None else f"http://{self.observe.address}",
+            "nodes_connected": [node.name for node in nodes.connected()],
+            "nodes_known": len(nodes.known()),
+            "objects_held": len(self.cloud.objects),
+            "objects_held_bytes": self.cloud.objects.held_bytes,
+            "objects_dropped": self.cloud.objects.dropped,
+            "bad_input": {f"{module}/{reason}": n for (module, reason), n in self.metrics.bad_input_counts.items()},
+        }
+
+    def _observe(self) -> ObserveServer:
+        return ObserveServer(
+            self._settings.observe,
+            OBSERVE_BASE_PORT,
+            self.metrics,
+            health=lambda: {"status": "ok"},
+            debug={"status": self.status, "nodes": lambda: nodes_view(self.cloud)},
+        )
+
+
+async def run_until_signal(stub: Stub, announce: Callable[[], None]) -> None:
+    """Run ``stub`` until SIGINT or SIGTERM; ``announce`` is called once it listens. A second signal ends it at once."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_DFL)
+        stopped.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop)
+    await stub.start()
+    try:
+        announce()
+        await stopped.wait()
+        log.info("stub_stopping")
+    finally:
+        await stub.stop()

@@ -1,0 +1,130 @@
+"""``cloudhub-stub run``: the stub as a long-running program."""
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+
+import uvloop
+
+from cloudhub_stub.app import Stub, run_until_signal
+from cloudhub_stub.cli.target import state_dir_of
+from cloudhub_stub.cli.values import count, some_seconds
+from cloudhub_stub.settings import DEFAULT_KEEPALIVE_TIMEOUT_S, DEFAULT_LISTEN, MAX_MESSAGE_BYTES, OBSERVE_OFF, Settings
+from edgecore import __version__
+from edgecore.errors import ListenError
+from edgecore.observe.logs import LEVELS, configure_logging
+from edgecore.observe.server import AUTO, split_address
+
+_DESCRIPTION = """\
+Run the cloud side until Ctrl-C or SIGTERM (a second one ends it at once): edge nodes
+connect by websocket, register, post their status and ask for objects; other commands
+of cloudhub-stub tell it what to do through its control socket. It forgets everything
+when it ends."""
+
+_EPILOG = """\
+examples:
+  cloudhub-stub run
+      listen on ws://127.0.0.1:10000
+  cloudhub-stub run --listen 127.0.0.1:0 --state-dir /tmp/stub
+      a second one beside it, on a free port that it prints
+  cloudhub-stub run --log-level debug --log-format json 2> stub.log
+      keep everything it says
+
+exit code: 0 stopped as it was told, 1 could not start, 2 wrong usage"""
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the verb."""
+    parser = subparsers.add_parser(
+        "run",
+        help="run the cloud side until it is told to stop",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--listen",
+        type=_address,
+        default=DEFAULT_LISTEN,
+        metavar="HOST:PORT",
+        help="where edges connect; port 0 takes a free one (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--state-dir",
+        type=Path,
+        metavar="DIR",
+        help="where its files are (default: $XDG_STATE_HOME/cloudhub-stub or ~/.local/state/cloudhub-stub)",
+    )
+    parser.add_argument(
+        "--control", type=Path, metavar="SOCKET", help="the control socket (default: control.sock in that directory)"
+    )
+    parser.add_argument(
+        "--observe",
+        type=_observe,
+        default=AUTO,
+        metavar="HOST:PORT|auto|off",
+        help="where /metrics, /healthz and /debug/ are; auto is a free port of 127.0.0.1 (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--keepalive-timeout",
+        type=some_seconds,
+        default=DEFAULT_KEEPALIVE_TIMEOUT_S,
+        metavar="S",
+        help="drop a node that sends no keepalive for so many seconds (default: %(default)g)",
+    )
+    parser.add_argument(
+        "--max-message-bytes",
+        type=count,
+        default=MAX_MESSAGE_BYTES,
+        metavar="N",
+        help="drop a node that sends a longer message (default: %(default)d)",
+    )
+    parser.add_argument("--log-level", choices=tuple(LEVELS), default="info", help="default: %(default)s")
+    parser.add_argument(
+        "--log-format",
+        choices=(AUTO, "console", "json"),
+        default=AUTO,
+        help="auto is console on a terminal, else json (default: %(default)s)",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run until a signal. Raises ``ListenError`` or ``ConfigError`` where it cannot start."""
+    console = args.log_format == "console" or (args.log_format == AUTO and sys.stderr.isatty())
+    configure_logging(args.log_level, "console" if console else "json")
+    stub = Stub(
+        Settings(
+            state_dir=state_dir_of(args),
+            listen=args.listen,
+            control=args.control,
+            observe=args.observe,
+            keepalive_timeout_s=args.keepalive_timeout,
+            max_message_bytes=args.max_message_bytes,
+        )
+    )
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(run_until_signal(stub, lambda: _announce(stub)))
+    return 0
+
+
+def _announce(stub: Stub) -> None:
+    print(f"cloudhub-stub {__version__} is running; Ctrl-C stops it")
+    print(f"  edges connect to  {stub.server.url}")
+    print(f"  commands use      {stub.control.path}")
+    if stub.observe is not None:
+        print(f"  figures           http://{stub.observe.address}/metrics")
+    sys.stdout.flush()
+
+
+def _address(text: str) -> str:
+    try:
+        split_address(text)
+    except ListenError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form HOST:PORT") from error
+    return text
+
+
+def _observe(text: str) -> str:
+    return text if text in {AUTO, OBSERVE_OFF} else _address(text)

@@ -1,0 +1,30 @@
+"""Values on the command line: read, and refused with words that say what is wanted."""
+
+import argparse
+import math
+
+
+def seconds(text: str) -> float:
+    """Return a duration; 0 is one."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not (math.isfinite(value) and value >= 0):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
+    return value
+
+
+def some_seconds(text: str) -> float:
+    """Return a duration that is not 0."""
+    value = seconds(text)
+    if value == 0:
+        raise argparse.ArgumentTypeError("must be more than 0 seconds")
+    return value
+
+
+def count(text: str) -> int:
+    """Return a whole number from 1 on."""
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)

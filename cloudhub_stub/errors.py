@@ -1,0 +1,33 @@
+"""What can go wrong in the stub beside the errors of ``edgecore/errors.py``.
+
+::
+
+    EdgecoreError
+    └── StubError
+        ├── NoSuchNode    the node that is asked for is not connected, or it is not clear which one is meant
+        ├── NodeLost      the connection of a node ended before what was sent to it was acknowledged
+        ├── NoAck         a node is connected and acknowledges nothing
+        └── ReplayError   a recording cannot be played
+"""
+
+from edgecore.errors import EdgecoreError
+
+
+class StubError(EdgecoreError):
+    """Base of the stub's own errors."""
+
+
+class NoSuchNode(StubError):  # noqa: N818 - the tree above reads as states, as in edgecore/errors.py
+    """The node that is asked for is not connected, or it is not clear which one is meant."""
+
+
+class NodeLost(StubError):  # noqa: N818
+    """The connection of a node ended before what was sent to it was acknowledged."""
+
+
+class NoAck(StubError):  # noqa: N818
+    """A node is connected and acknowledges nothing."""
+
+
+class ReplayError(StubError):
+    """A recording cannot be played."""

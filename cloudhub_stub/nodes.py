@@ -1,0 +1,148 @@
+"""The nodes that the stub knows: who is connected, in which session, and what each has told about itself."""
+
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from cloudhub_stub.errors import NoSuchNode
+from cloudhub_stub.session import Session
+from cloudhub_stub.upgrade import Upgrade
+from edgecore.beehive.resource import EdgeResource
+from edgecore.clock import Clock
+from edgecore.ids import NewId
+
+MAX_NODES = 1000
+"""How many nodes are known at a time, connected or not."""
+
+MAX_PODS = 10_000
+"""How many pod statuses are kept of one node; beyond that the oldest is dropped."""
+
+
+class PodNote(NamedTuple):
+    """What a node said last about one of its pods."""
+
+    uid: str
+    phase: str
+
+
+class Counters:
+    """What went to and came from one node, over all its connections."""
+
+    def __init__(self) -> None:
+        self.connections = 0
+        self.received = 0
+        self.sent = 0
+        self.acknowledged = 0
+        self.keepalives = 0
+        self.malformed = 0
+        self.outcomes: dict[str, int] = {}
+        """Requests by what became of them, and ignored messages by reason."""
+
+    def count(self, outcome: str) -> None:
+        """Count one outcome, a fixed snake_case word."""
+        self.outcomes[outcome] = self.outcomes.get(outcome, 0) + 1
+
+
+class Node:
+    """One node, across its connections."""
+
+    def __init__(self, name: str, uid: str, known_since_ms: int) -> None:
+        self.name = name
+        self.project = ""
+        self.session: Session | None = None
+        """The session that counts; ``None`` while the node is not connected."""
+        self.registered = False
+        self.ready = False
+        """The Ready condition of the last status."""
+        self.status_at_ms: int | None = None
+        self.resource_version = ""
+        self.object = _node_object(name, uid, known_since_ms)
+        """The Node as Kubernetes would show it; ``metadata.resourceVersion`` is added when it is sent."""
+        self.counters = Counters()
+        self._pods: dict[EdgeResource, PodNote] = {}
+
+    @property
+    def pods(self) -> dict[EdgeResource, PodNote]:
+        """What the node said last about its pods."""
+        return self._pods
+
+    def note_pod(self, pod: EdgeResource, note: PodNote) -> None:
+        """Keep what the node says about ``pod``."""
+        self._pods.pop(pod, None)
+        while len(self._pods) >= MAX_PODS:
+            del self._pods[next(iter(self._pods))]
+        self._pods[pod] = note
+
+    def forget_pod(self, pod: EdgeResource) -> None:
+        """The node says that ``pod`` is gone."""
+        self._pods.pop(pod, None)
+
+
+def _node_object(name: str, uid: str, created_ms: int) -> dict[str, Any]:
+    created = datetime.fromtimestamp(created_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {
+        "metadata": {
+            "name": name,
+            "selfLink": f"/api/v1/nodes/{name}",
+            "uid": uid,
+            "creationTimestamp": created,
+        },
+        "spec": {},
+        "status": {},
+    }
+
+
+class Nodes:
+    """All nodes, by name. Nothing is forgotten while there is room."""
+
+    def __init__(self, clock: Clock, new_id: NewId, *, keepalive_timeout_s: float, max_nodes: int = MAX_NODES) -> None:
+        self._clock = clock
+        self._new_id = new_id
+        self._keepalive_timeout_s = keepalive_timeout_s
+        self._max_nodes = max_nodes
+        self._nodes: dict[str, Node] = {}
+        self._epoch = 0
+
+    def connect(self, upgrade: Upgrade) -> tuple[Node, Session]:
+        """Begin a session; it is the node's current one from now on, whatever was before.
+
+        Raises ``NoSuchNode`` when the node is new and there is no room: as many are connected as may be.
+        """
+        node = self._nodes.get(upgrade.node)
+        if node is None:
+            self._make_room(upgrade.node)
+            node = Node(upgrade.node, self._new_id(), self._clock.now_ms())
+            self._nodes[upgrade.node] = node
+        self._epoch += 1
+        node.project = upgrade.project
+        node.counters.connections += 1
+        node.session = Session(upgrade.node, self._epoch, self._clock.monotonic(), self._keepalive_timeout_s)
+        return node, node.session
+
+    def disconnect(self, session: Session) -> bool:
+        """The connection of ``session`` is gone; false when the node has a later session, which stays untouched."""
+        node = self._nodes.get(session.node)
+        if node is None or node.session is not session:
+            return False
+        node.session = None
+        return True
+
+    def get(self, name: str) -> Node | None:
+        """Return the node of that name, connected or not."""
+        return self._nodes.get(name)
+
+    def known(self) -> list[Node]:
+        """Return all nodes by name."""
+        return sorted(self._nodes.values(), key=lambda node: node.name)
+
+    def connected(self) -> list[Node]:
+        """Return the connected nodes by name."""
+        return [node for node in self.known() if node.session is not None]
+
+    def _make_room(self, name: str) -> None:
+        if len(self._nodes) < self._max_nodes:
+            return
+        for other in self._nodes.values():
+            if other.session is None:
+                del self._nodes[other.name]
+                return
+        raise NoSuchNode(f"cannot connect {name}: {self._max_nodes} nodes are connected, which is the limit")

@@ -1,0 +1,208 @@
+"""The websocket listener of CloudHub: upgrades judged, frames handed to links, connections closed."""
+
+import asyncio
+import errno
+import os
+from collections.abc import Callable
+from http import HTTPStatus
+from ssl import SSLContext
+from typing import Any
+
+from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
+from websockets.frames import CloseCode
+from websockets.http11 import Request, Response
+from websockets.protocol import State
+
+from cloudhub_stub.errors import NodeLost, NoSuchNode
+from cloudhub_stub.hub import STOPPING, Hub
+from cloudhub_stub.link import Link
+from cloudhub_stub.settings import MAX_MESSAGE_BYTES
+from cloudhub_stub.upgrade import Upgrade, UpgradeRefused, read_upgrade
+from edgecore import __version__
+from edgecore.errors import ListenError
+from edgecore.observe.metrics import Metrics
+from edgecore.observe.server import join_address
+
+_CLOSE_TIMEOUT_S = 1.0
+"""How long the other side gets to answer a close frame before the connection is dropped."""
+
+_FAULT_CODES = {
+    CloseCode.PROTOCOL_ERROR: "protocol_error",
+    CloseCode.INVALID_DATA: "protocol_error",
+    CloseCode.MESSAGE_TOO_BIG: "message_too_big",
+}
+"""The close codes by which the library says that the other side was wrong."""
+
+_LISTEN_REASONS = {
+    errno.EADDRINUSE: "in_use",
+    errno.EACCES: "no_permission",
+    errno.EADDRNOTAVAIL: "no_such_address",
+}
+
+
+class CloudHubServer:
+    """Accepts the connections of nodes, from ``start`` to ``stop``: any path, text or binary frames, no compression."""
+
+    def __init__(
+        self,
+        hub: Hub,
+        metrics: Metrics,
+        host: str,
+        port: int,
+        *,
+        max_message_bytes: int = MAX_MESSAGE_BYTES,
+        ssl_context: SSLContext | None = None,
+    ) -> None:
+        self._hub = hub
+        self._metrics = metrics
+        self._host = host
+        self._port = port
+        self._max_message_bytes = max_message_bytes
+        self._ssl_context = ssl_context
+        self._server: Server | None = None
+        self._connections: set[ServerConnection] = set()
+        self._closing: set[asyncio.Task[None]] = set()
+
+    @property
+    def url(self) -> str:
+        """Where nodes connect, with the port that was found free if port 0 was asked for."""
+        return f"{'ws' if self._ssl_context is None else 'wss'}://{join_address(self._host, self._port)}"
+
+    async def start(self) -> None:
+        """Listen. Raises ``ListenError``."""
+        try:
+            self._server = await serve(
+                self._serve,
+                self._host,
+                self._port,
+                ssl=self._ssl_context,
+                compression=None,
+                max_size=self._max_message_bytes,
+                ping_interval=None,
+                close_timeout=_CLOSE_TIMEOUT_S,
+                process_request=self._judge,
+                process_response=self._count_rejection,
+                server_header=f"cloudhub-stub/{__version__}",
+                create_connection=_tracked(self._connections, self._count_silence),
+            )
+        except OSError as error:
+            raise _refused(join_address(self._host, self._port), error) from error
+        self._port = next(iter(self._server.sockets)).getsockname()[1]
+
+    async def stop(self) -> None:
+        """End all sessions, close all connections and stop listening; takes little more than a second at most."""
+        server, self._server = self._server, None
+        if server is None:
+            return
+        self._hub.end_all(STOPPING)
+        server.close()
+        for connection in self._connections:
+            if connection.state is State.CONNECTING:
+                connection.transport.abort()
+        await server.wait_closed()
+        await asyncio.gather(*self._closing, return_exceptions=True)
+
+    async def _serve(self, connection: ServerConnection) -> None:
+        """Run one connection to its end."""
+        request = connection.request
+        upgrade = read_upgrade(() if request is None else request.headers.raw_items())
+        if isinstance(upgrade, UpgradeRefused):
+            return  # never: _judge lets no such connection be opened
+        try:
+            link = self._hub.connect(upgrade, _Socket(connection, self._close_soon))
+        except NoSuchNode as error:
+            self._metrics.bad_input("cloudhub", "too_many_nodes", _peer(connection), node=upgrade.node)
+            await connection.close(CloseCode.TRY_AGAIN_LATER, str(error)[:120])
+            return
+        await self._pump(connection, link)
+
+    async def _pump(self, connection: ServerConnection, link: Link) -> None:
+        reason = "failed"
+        try:
+            while True:
+                await link.receive(await connection.recv(decode=False))
+        except ConnectionClosed as closed:
+            reason = "connection_closed"
+            if closed.sent is not None and not closed.rcvd_then_sent and closed.sent.code in _FAULT_CODES:
+                reason = _FAULT_CODES[CloseCode(closed.sent.code)]
+                self._metrics.bad_input("cloudhub", reason, link.node.name, detail=closed.sent.reason)
+        finally:
+            self._hub.disconnect(link, reason)
+
+    def _close_soon(self, connection: ServerConnection, reason: str) -> None:
+        """Close with a code and a word; the original drops the connection without either."""
+        code = CloseCode.GOING_AWAY if reason == STOPPING else CloseCode.POLICY_VIOLATION
+        task = asyncio.get_running_loop().create_task(connection.close(code, reason))
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
+    def _judge(self, connection: ServerConnection, request: Request) -> Response | None:
+        upgrade = read_upgrade(request.headers.raw_items())
+        if isinstance(upgrade, Upgrade) or "Upgrade" not in request.headers:
+            return None  # what is no upgrade at all gets the library's own answer
+        self._metrics.bad_input("cloudhub", upgrade.reason, _peer(connection), detail=upgrade.text)
+        return connection.respond(HTTPStatus.BAD_REQUEST, f"cannot accept the connection: {upgrade.text}\n")
+
+    def _count_rejection(self, connection: ServerConnection, _request: Request, response: Response) -> None:
+        fault = connection.protocol.handshake_exc
+        if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS and fault is not None:
+            self._metrics.bad_input("cloudhub", "no_upgrade", _peer(connection), detail=str(fault))
+
+    def _count_silence(self, connection: ServerConnection) -> None:
+        fault = connection.protocol.handshake_exc
+        self._metrics.bad_input("cloudhub", "no_http", _peer(connection), detail=str(fault or "no request in time"))
+
+
+class _Socket:
+    """A websocket connection as a link sees it."""
+
+    def __init__(self, connection: ServerConnection, close_soon: Callable[[ServerConnection, str], None]) -> None:
+        self._connection = connection
+        self._close_soon = close_soon
+
+    async def send(self, data: bytes) -> None:
+        try:
+            await self._connection.send(data, text=True)
+        except ConnectionClosed as closed:
+            raise NodeLost(f"cannot send: {closed}") from closed
+
+    def hang_up(self, reason: str) -> None:
+        self._close_soon(self._connection, reason)
+
+
+def _refused(address: str, error: OSError) -> ListenError:
+    reason = _LISTEN_REASONS.get(error.errno or 0, "failed")
+    if reason == "in_use":
+        return ListenError(address, reason, "another program listens there; choose another port, or 0 for a free one")
+    if reason == "failed":
+        return ListenError(address, reason, error.strerror or str(error))
+    # Not strerror: asyncio and uvloop put the address, or nothing, in front of the system's words.
+    return ListenError(address, reason, os.strerror(error.errno or 0).lower())
+
+
+def _peer(connection: ServerConnection) -> str:
+    address: Any = connection.remote_address
+    return f"{address[0]}:{address[1]}" if address else "unknown"
+
+
+def _tracked(
+    connections: set[ServerConnection], report_silence: Callable[[ServerConnection], None]
+) -> type[ServerConnection]:
+    """Return a connection class that keeps ``connections`` up to date and reports those that never sent a request.
+
+    The library knows only those of its connections that are open, and says nothing of bytes that are not HTTP.
+    """
+
+    class Tracked(ServerConnection):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            connections.add(self)
+            super().connection_made(transport)
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            connections.discard(self)
+            super().connection_lost(exc)
+            if self.request is None:
+                report_silence(self)
+
+    return Tracked

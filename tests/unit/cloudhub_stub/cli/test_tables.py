@@ -1,0 +1,57 @@
+"""What ``nodes`` and ``status`` print."""
+
+from typing import Any
+
+from cloudhub_stub.cli.nodes import table
+from cloudhub_stub.cli.status import report
+
+NODE: dict[str, Any] = {
+    "name": "edge-1",
+    "connected": True,
+    "connected_s": 12.6,
+    "registered": True,
+    "ready": False,
+    "received": 5,
+    "sent": 4,
+    "acknowledged": 3,
+    "unacknowledged": 1,
+    "malformed": 0,
+}
+
+STATUS: dict[str, Any] = {
+    "version": "1.0",
+    "uptime_s": 61.2,
+    "pid": 7,
+    "listen": "ws://127.0.0.1:10000",
+    "control": "/s/control.sock",
+    "observe": None,
+    "nodes_connected": [],
+    "nodes_known": 2,
+    "objects_held": 1,
+    "objects_held_bytes": 30,
+    "bad_input": {"cloudhub/no_http": 2},
+}
+
+
+def test_nodes_are_a_table_with_aligned_columns() -> None:
+    gone = {**NODE, "name": "a-longer-name", "connected": False, "connected_s": None}
+    head, first, second = table([NODE, gone]).splitlines()
+    assert head.split() == [
+        "NODE", "CONNECTED", "REGISTERED", "READY", "RECEIVED", "SENT", "ACKED", "UNACKED", "MALFORMED"
+    ]  # fmt: skip
+    assert first.split() == ["edge-1", "13", "s", "yes", "no", "5", "4", "3", "1", "0"]
+    assert second.split()[:2] == ["a-longer-name", "no"]
+    assert head.index("CONNECTED") == first.index("13 s") == second.index("no")
+
+
+def test_without_nodes_a_sentence_says_so() -> None:
+    assert table([]) == "no node has connected yet"
+
+
+def test_the_status_says_where_to_connect_and_what_was_refused() -> None:
+    lines = report(STATUS).splitlines()
+    assert lines[0] == "cloudhub-stub 1.0, running for 61 s (process 7)"
+    assert "  edges connect to  ws://127.0.0.1:10000" in lines
+    assert "  figures           off" in lines
+    assert "  connected nodes   none (2 known)" in lines
+    assert lines[-1] == "  refused input     cloudhub/no_http: 2"

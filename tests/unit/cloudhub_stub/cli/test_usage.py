@@ -1,0 +1,52 @@
+"""Command lines that are refused, or explained, before anything is asked or started."""
+
+from pathlib import Path
+
+import pytest
+
+from cloudhub_stub.cli import VERBS, main
+
+RECORDING = "examples/recordings/b2_deletes.jsonl"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["replay"],
+        ["replay", RECORDING, "--map", "10.66.0.2"],
+        ["replay", RECORDING, "--map", "10.66.0.2=host"],
+        ["replay", RECORDING, "--from", "0"],
+        ["replay", RECORDING, "--from", "5", "--to", "4"],
+        ["replay", RECORDING, "--to", "x"],
+        ["replay", RECORDING, "--only", "("],
+        ["replay", RECORDING, "--wait", "inf"],
+        ["replay", RECORDING, "--control", "a", "--state-dir", "b"],
+        ["run", "--listen", "10000"],
+        ["run", "--observe", "sometimes"],
+        ["run", "--keepalive-timeout", "0"],
+        ["run", "--max-message-bytes", "-1"],
+        ["run", "--log-level", "loud"],
+        ["what"],
+    ],
+)
+def test_wrong_usage_is_exit_code_2_with_the_reason(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments) == 2
+    assert "usage: cloudhub-stub" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("verb", [verb.name for verb in VERBS])
+def test_the_help_of_each_verb_teaches_with_examples(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([verb, "--help"]) == 0
+    text = capsys.readouterr().out
+    assert "examples:" in text
+    assert f"cloudhub-stub {verb}" in text.partition("examples:")[2]
+
+
+@pytest.mark.parametrize("arguments", [["nodes"], ["status"], ["replay", RECORDING]])
+def test_without_a_running_stub_the_way_to_start_one_is_named(
+    arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*arguments, "--state-dir", str(tmp_path)]) == 1
+    complaint = capsys.readouterr().err
+    assert str(tmp_path / "control.sock") in complaint
+    assert "cloudhub-stub run" in complaint
