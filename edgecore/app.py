@@ -1,0 +1,233 @@
+"""The composition root of the node: every part is made and joined here, and started and stopped in order.
+
+::
+
+    clock, ids, metrics ──▶ store, bus ──▶ modules ──▶ control socket, observation port
+"""
+
+import os
+import random
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+
+import structlog
+
+from edgecore import __version__
+from edgecore.beehive import resource as r
+from edgecore.beehive.bus import Bus, Port
+from edgecore.beehive.module import Module, ModuleRunner
+from edgecore.clock import Clock, SystemClock
+from edgecore.config.load import LoadedConfig
+from edgecore.config.schema import EdgeCoreConfig
+from edgecore.control.server import ControlServer
+from edgecore.ids import NewId, random_ids
+from edgecore.metaclient import MetaClient
+from edgecore.modules.edged.hostfacts import read_host_facts
+from edgecore.modules.edged.module import Edged
+from edgecore.modules.edged.nodestatus import NodeIdentity
+from edgecore.modules.edgehub.module import EdgeHub
+from edgecore.modules.edgehub.tls import client_context
+from edgecore.modules.edgehub.transport import CloudAddress
+from edgecore.modules.edgemesh import tables as mesh_tables
+from edgecore.modules.edgemesh.directory import ServiceDirectory
+from edgecore.modules.edgemesh.dns.nametable import NameTable
+from edgecore.modules.edgemesh.dns.server import DnsServer
+from edgecore.modules.edgemesh.module import EdgeMesh
+from edgecore.modules.edgemesh.proxy.limits import ProxyLimits
+from edgecore.modules.edgemesh.proxy.server import HttpProxy
+from edgecore.modules.edgemesh.services import ServiceTable
+from edgecore.modules.metamanager import tables as meta_tables
+from edgecore.modules.metamanager.module import MetaManager
+from edgecore.nodestate import NodeState
+from edgecore.observe.metrics import Metrics
+from edgecore.observe.server import ObserveServer
+from edgecore.routes import node_routes
+from edgecore.store.store import Store, open_store
+
+log = structlog.get_logger("node")
+
+CLUSTER_DOMAIN = "cluster.local"
+OBSERVE_BASE_PORT = 10550
+SCHEMA = (*meta_tables.SCHEMA, *mesh_tables.SCHEMA)
+
+
+class Node:
+    """One edge node, from ``start`` to ``stop``. To be made inside the event loop that runs it."""
+
+    def __init__(self, loaded: LoadedConfig, *, clock: Clock | None = None, new_id: NewId | None = None) -> None:
+        self._loaded = loaded
+        self.config = loaded.config
+        self.clock = clock or SystemClock()
+        self.metrics = Metrics()
+        self.bus = Bus(
+            self.clock,
+            new_id or random_ids(),
+            capacity=self.config.bus.mailbox_size,
+            send_timeout_s=self.config.bus.send_timeout,
+        )
+        self.store: Store | None = None
+        self.runner = ModuleRunner((), self.clock)
+        self.control: ControlServer | None = None
+        self.observe: ObserveServer | None = None
+
+    async def start(self) -> None:
+        """Open the file, start the modules, listen for commands.
+
+        Raises ``EdgecoreError``, with nothing left open, where the node cannot run at all; a module that cannot start
+        is one of the things that ``status`` tells.
+        """
+        for problem in self._loaded.warnings:
+            log.warning("config_warning", origin=self._loaded.origin, problem=str(problem))
+        for name in modules_not_built(self.config):
+            log.warning("module_not_built", module=name, hint="it is enabled in the configuration; it does not run")
+        try:
+            self.store = open_store(self.config.database.path, SCHEMA)
+            self.runner = ModuleRunner(self._modules(self.store), self.clock)
+            state = NodeState(self.config.node_name, self.bus, self.runner, self.metrics, self.store)
+            self.control = ControlServer(self.config.control_socket, node_routes(self.bus, state))
+            await self.control.start()
+            self.observe = ObserveServer(
+                self.config.observe.listen,
+                OBSERVE_BASE_PORT,
+                self.metrics,
+                health=state.health,
+                debug=state.debug(),
+            )
+            await self.observe.start()
+            state.listening = {
+                "control": str(self.config.control_socket),
+                "observe": f"http://{self.observe.address}",
+            }
+            self.metrics.pull(state.families)
+            await self.runner.start()
+        except BaseException:
+            await self.stop()
+            raise
+        log.info("node_started", node=self.config.node_name, version=__version__, pid=os.getpid(), **state.listening)
+
+    async def stop(self) -> None:
+        """Stop in three stages: the modules, the last started first; the doors; the file. Safe to call twice."""
+        stubborn = await self.runner.stop(self.bus.close)
+        if stubborn:
+            log.error("modules_would_not_stop", modules=stubborn)
+        if self.observe is not None:
+            await self.observe.stop()
+        if self.control is not None:
+            await self.control.stop()
+        if self.store is not None:
+            await self.store.close()
+
+    def _modules(self, store: Store) -> Sequence[Module]:
+        """Register every enabled module on the bus, then make them; the hub first, so that it stops last."""
+        modules = self.config.modules
+        wanted = {
+            r.EDGEHUB: (modules.edge_hub.enable, r.GROUP_HUB),
+            r.METAMANAGER: (modules.meta_manager.enable, r.GROUP_META),
+            r.EDGEMESH: (modules.edge_mesh.enable, r.GROUP_MESH),
+            r.EDGED: (modules.edged.enable, r.GROUP_EDGED),
+        }
+        ports = {name: self.bus.register(name, group) for name, (enabled, group) in wanted.items() if enabled}
+        made: list[Module] = []
+        if r.EDGEHUB in ports:
+            made.append(self._edgehub(ports[r.EDGEHUB]))
+        if r.METAMANAGER in ports:
+            made.append(
+                MetaManager(
+                    ports[r.METAMANAGER],
+                    store,
+                    self.metrics,
+                    hub=modules.meta_manager.context_send_module,
+                    hub_group=modules.meta_manager.context_send_group,
+                )
+            )
+        if r.EDGEMESH in ports:
+            made.append(self._edgemesh(ports[r.EDGEMESH], store))
+        if r.EDGED in ports:
+            made.append(self._edged(ports[r.EDGED]))
+        return made
+
+    def _edgehub(self, port: Port) -> EdgeHub:
+        hub = self.config.modules.edge_hub
+        server = hub.websocket.address
+        files = (Path(hub.tls_ca_file), Path(hub.tls_cert_file), Path(hub.tls_private_key_file))
+        return EdgeHub(
+            port,
+            self.metrics,
+            CloudAddress(server.scheme, server.host, server.port, hub.project_id, self.config.node_name),
+            heartbeat_s=hub.heartbeat,
+            handshake_timeout_s=hub.websocket.handshake_timeout,
+            max_message_bytes=hub.max_message_bytes,
+            jitter=random.Random(),  # noqa: S311 - spreads reconnects, guards nothing
+            tls=(lambda: client_context(*files)) if server.scheme == "wss" else None,
+        )
+
+    def _edgemesh(self, port: Port, store: Store) -> EdgeMesh:
+        mesh = self.config.modules.edge_mesh
+        cluster_domain = self.config.modules.edged.cluster_domain or CLUSTER_DOMAIN
+        table = ServiceTable()
+        names = NameTable(cluster_domain, mesh.dns.ttl)
+        bind = mesh.dns.bind
+        dns = DnsServer(
+            names,
+            None if bind.next_free else ((bind.host, bind.port),),
+            upstreams=mesh.dns.upstream_addresses or None,
+            resolv_conf=Path(mesh.dns.resolv_conf),
+            clock=self.clock,
+            metrics=self.metrics,
+            random_id=lambda: secrets.randbelow(1 << 16),
+        )
+        limits = ProxyLimits(
+            max_header_bytes=mesh.limits.max_header_bytes,
+            max_connections=mesh.limits.max_connections,
+            connect_timeout_s=mesh.limits.connect_timeout,
+            idle_timeout_s=mesh.limits.idle_timeout,
+            request_timeout_s=mesh.limits.request_timeout,
+        )
+        return EdgeMesh(
+            port=port,
+            meta=MetaClient(port, r.EDGEMESH),
+            store=store,
+            clock=self.clock,
+            metrics=self.metrics,
+            table=table,
+            names=names,
+            dns=dns,
+            proxy=HttpProxy(ServiceDirectory(table, cluster_domain), self.clock, self.metrics, limits),
+            subnet=mesh.rootless_network,
+            ttl_s=mesh.dns.ttl,
+            plain_address=mesh.plain_bind.host,
+            plain_port=mesh.plain_bind.port,
+            rebind_interval_s=mesh.limits.rebind_interval,
+            mode=mesh.mode,
+            lb_strategy=mesh.lb_strategy,
+        )
+
+    def _edged(self, port: Port) -> Edged:
+        edged = self.config.modules.edged
+        return Edged(
+            port,
+            MetaClient(port, r.EDGED),
+            NodeIdentity(
+                self.config.node_name,
+                edged.register_node_namespace,
+                edged.node_ip,
+                f"edgecore-{__version__}",
+            ),
+            read_host_facts(),
+            status_every_s=edged.node_status_update_frequency,
+            register=edged.register_node,
+        )
+
+
+def modules_not_built(config: EdgeCoreConfig) -> list[str]:
+    """Return the keys of the modules that are enabled and that this version does not have."""
+    modules = config.modules
+    enabled = {
+        "modules.dbTest": modules.db_test.enable,
+        "modules.deviceTwin": modules.device_twin.enable,
+        "modules.edgeStream": modules.edge_stream.enable,
+        "modules.eventBus": modules.event_bus.enable,
+        "modules.serviceBus": modules.service_bus.enable,
+    }
+    return [name for name, is_enabled in enabled.items() if is_enabled]

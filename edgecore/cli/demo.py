@@ -1,0 +1,139 @@
+"""``edgecore demo``: a service, from the cloud to a curl, on this machine alone."""
+
+import argparse
+import shutil
+import signal
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from edgecore.config.host import default_config, this_machine
+from edgecore.config.render import full_text
+from edgecore.demo.backends import Backends
+from edgecore.demo.processes import Program
+from edgecore.demo.screen import Screen
+from edgecore.demo.story import ADDRESS_MAP, BACKENDS, NAME, PORT, Place, Stage, bring_back, tell
+from edgecore.errors import ConfigError, EdgecoreError
+
+STEPS = 8
+RECORDINGS = Path(__file__).parents[2] / "examples" / "recordings"
+
+_DESCRIPTION = """\
+Start a cloudhub stub and an edge node, with real sockets and files, and take one
+service from the cloud to a curl: its message, its row in SQLite, its fake IP, its
+DNS answer, its requests balanced over two pods, and its end. The cloud plays what a
+real KubeEdge 1.3.1 was recorded to send; two small HTTP servers on 127.0.0.2 and
+127.0.0.3 stand for the pods. Every step is checked; it takes a few seconds."""
+
+_EPILOG = """\
+examples:
+  edgecore demo
+      run it; everything it made is gone afterwards
+  edgecore demo --keep
+      leave all of it running at the end, and print lines to try by hand
+
+exit code: 0 every step held, 1 one did not, 130 Ctrl-C"""
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the verb."""
+    parser = subparsers.add_parser(
+        "demo",
+        help="show a service travel from the cloud to a curl",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--keep", action="store_true", help="leave everything running until Ctrl-C")
+    parser.add_argument(
+        "--recordings",
+        type=Path,
+        default=RECORDINGS,
+        metavar="DIR",
+        help="where the recordings are (default: examples/recordings of the clone)",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the demonstration and return the exit code."""
+    if not args.recordings.is_dir():
+        raise ConfigError(
+            f"cannot find the recordings in {args.recordings}: run this in a clone of the project, or use --recordings"
+        )
+    began = time.monotonic()
+    # SIGTERM ends it like Ctrl-C does, so that its programs end with it.
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    screen = Screen(STEPS)
+    root = Path(tempfile.mkdtemp(prefix="edgecore-demo-"))
+    try:
+        with Backends(list(BACKENDS)), _stub(root, screen) as stub, _node(root, stub, screen) as node:
+            stage = Stage(screen, stub, node, root / "node" / "edgecore.db", args.recordings.resolve())
+            try:
+                tell(stage)
+            except (OSError, EdgecoreError) as error:
+                raise EdgecoreError(f"the demo failed: {error}\nthe end of the node's log: {node.last_lines()}") from error
+            print(f"\nEvery step held, in {time.monotonic() - began:.1f} s.")
+            if args.keep:
+                _wait_for_ctrl_c(stage, bring_back(stage))
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+    return 0
+
+
+def _stub(root: Path, screen: Screen) -> Program:
+    directory = root / "stub"
+    directory.mkdir()
+    socket = directory / "control.sock"
+    arguments = ["run", "--listen", "127.0.0.1:0", "--state-dir", str(directory), "--control", str(socket)]
+    screen.say(f"$ cloudhub-stub {' '.join(arguments)}")
+    return Program("cloudhub-stub", ["cloudhub_stub", *arguments], root / "stub.log", socket)
+
+
+def _node(root: Path, stub: Program, screen: Screen) -> Program:
+    """Write the node's configuration: the defaults, with its files below ``root`` and the stub as its cloud."""
+    url = stub.wait_for("the start of the stub", lambda status: status["listen"])["listen"]
+    directory = root / "node"
+    directory.mkdir()
+    config = default_config(this_machine())
+    modules = config.modules
+    config = replace(
+        config,
+        database=replace(config.database, data_source=str(directory / "edgecore.db")),
+        modules=replace(
+            modules,
+            edge_hub=replace(modules.edge_hub, websocket=replace(modules.edge_hub.websocket, server=url)),
+            edged=replace(modules.edged, hostname_override="edge-node1"),
+        ),
+    )
+    file = root / "edgecore.yaml"
+    file.write_text(full_text(config))
+    screen.say(f"$ edgecore run --config {file}")
+    return Program("edgecore", ["edgecore", "run", "--config", str(file)], root / "node.log", config.control_socket)
+
+
+def _wait_for_ctrl_c(stage: Stage, place: Place) -> None:
+    dns, plain = f"@{place.dns[0]} -p {place.dns[1]}", f"{place.plain[0]}:{place.plain[1]}"
+    maps = " ".join(f"--map {pair}" for pair in ADDRESS_MAP)
+    print(
+        f"""
+The service is back. Try, from another terminal:
+
+  dig {dns} {NAME}
+  curl http://{place.fake_ip}:{PORT}/
+  curl -x http://{plain} http://{NAME}:{PORT}/
+  edgecore status --control {stage.node.control.path}
+  eval "$(edgecore env --control {stage.node.control.path})"
+  cloudhub-stub nodes --control {stage.stub.control.path}
+  cloudhub-stub replay {stage.recordings / "b2_deletes.jsonl"} {maps} --control {stage.stub.control.path}
+
+Ctrl-C ends everything.""",
+        flush=True,
+    )
+    try:
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        print("\nStopping.")

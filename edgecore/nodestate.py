@@ -1,0 +1,118 @@
+"""What a running node says of itself: for ``edgecore status``, ``/healthz``, ``/metrics`` and ``/debug``."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+from edgecore import __version__
+from edgecore.beehive.bus import Bus
+from edgecore.beehive.module import ModuleRunner
+from edgecore.beehive.resource import EDGEHUB, EDGEMESH
+from edgecore.observe.metrics import Metrics
+from edgecore.store.store import Store
+
+Json = dict[str, Any]
+
+
+class NodeState:
+    """Reads the parts of a node; keeps nothing itself but where it listens and since when."""
+
+    def __init__(self, node: str, bus: Bus, runner: ModuleRunner, metrics: Metrics, store: Store) -> None:
+        self._node = node
+        self._bus = bus
+        self._runner = runner
+        self._metrics = metrics
+        self._store = store
+        self._started_at = bus.clock.monotonic()
+        self.listening: dict[str, str] = {}
+        """Where this process can be asked; the addresses of EdgeMesh are in its own part of ``status``."""
+
+    def status(self) -> Json:
+        """Return the whole state. ``state`` is ``ok`` or ``degraded``; ``reasons`` says why, a line each."""
+        parts = self._runner.statuses()
+        link, mesh = parts.get(EDGEHUB, {}), parts.get(EDGEMESH, {})
+        modules = self._modules()
+        reasons = list(_reasons(modules, link, mesh))
+        return {
+            "node": self._node,
+            "version": __version__,
+            "uptime_s": round(self._bus.clock.monotonic() - self._started_at, 3),
+            "state": "degraded" if reasons else "ok",
+            "reasons": reasons,
+            "modules": modules,
+            "link": link,
+            "mesh": mesh,
+            "parts": {name: part for name, part in parts.items() if name not in (EDGEHUB, EDGEMESH)},
+            "store": {"path": str(self._store.path), **self._store.statistics()._asdict()},
+            "bad_input": {f"{module}/{reason}": n for (module, reason), n in self._metrics.bad_input_counts.items()},
+            "listening": {**self.listening, **_mesh_listening(mesh)},
+        }
+
+    def health(self) -> Mapping[str, Any]:
+        """Return ``status`` and ``reasons``: what a supervisor wants to know."""
+        status = self.status()
+        return {"status": status["state"], "reasons": status["reasons"]}
+
+    def debug(self) -> dict[str, Callable[[], Any]]:
+        """Return what ``/debug`` shows, by name."""
+        return {
+            "status": self.status,
+            "bus": lambda: {name: one._asdict() for name, one in self._bus.statistics().items()},
+            "modules": self._runner.statuses,
+            "store": lambda: self._store.statistics()._asdict(),
+        }
+
+    def families(self) -> Iterator[Metric]:
+        """Yield the figures of bus and store for Prometheus."""
+        depth = GaugeMetricFamily("edgecore_mailbox_depth", "Messages in a module's mailbox.", labels=("module",))
+        high = GaugeMetricFamily("edgecore_mailbox_high_water", "The most that ever lay there.", labels=("module",))
+        sent = CounterMetricFamily("edgecore_messages_sent", "Messages a module sent.", labels=("module",))
+        received = CounterMetricFamily("edgecore_messages_received", "Messages a module took.", labels=("module",))
+        waited = CounterMetricFamily("edgecore_mailbox_waited_seconds", "Time messages lay there.", labels=("module",))
+        dropped = CounterMetricFamily(
+            "edgecore_messages_dropped", "Messages of a module that went nowhere.", labels=("module", "reason")
+        )
+        for name, one in self._bus.statistics().items():
+            depth.add_metric((name,), one.depth)
+            high.add_metric((name,), one.high_water)
+            sent.add_metric((name,), one.sent)
+            received.add_metric((name,), one.received)
+            waited.add_metric((name,), one.waited_s)
+            for reason, count in one.dropped.items():
+                dropped.add_metric((name, reason), count)
+        yield from (depth, high, sent, received, waited, dropped)
+        store = self._store.statistics()
+        yield CounterMetricFamily("edgecore_store_writes", "Writes handed to the store.", value=store.writes)
+        yield CounterMetricFamily("edgecore_store_commits", "Commits of the store.", value=store.commits)
+        yield CounterMetricFamily("edgecore_store_failed", "Writes that SQLite refused.", value=store.failed)
+
+    def _modules(self) -> list[Json]:
+        states = self._runner.states()
+        return [
+            {
+                "name": name,
+                "group": one.group,
+                **states.get(name, {"state": "waiting", "restarts": 0, "error": ""}),
+                "mailbox": {key: value for key, value in one._asdict().items() if key not in ("module", "group")},
+            }
+            for name, one in self._bus.statistics().items()
+        ]
+
+
+def _reasons(modules: list[Json], link: Json, mesh: Json) -> Iterator[str]:
+    for module in modules:
+        if module["state"] != "running":
+            error = f": {module['error']}" if module["error"] else ""
+            yield f"module {module['name']} is {module['state']}{error}"
+    if link and link["state"] != "connected":
+        error = f": {link['error']}" if link["error"] else ""
+        yield f"the link to the cloud is {link['state']}{error}"
+    for port in mesh.get("ports_not_bound", ()):
+        yield f"port {port['address']}:{port['port']} of {port['service']} is not bound: {port['text']}"
+
+
+def _mesh_listening(mesh: Json) -> Json:
+    if not mesh:
+        return {}
+    return {"dns": ", ".join(mesh["dns"]["listening"]), "proxy": mesh["plain_listener"]}

@@ -1,0 +1,68 @@
+"""What commands can ask a running node over its control socket."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+from edgecore.beehive import wire
+from edgecore.beehive.bus import Bus, Passage
+from edgecore.control.routes import ControlRequest, Routes
+from edgecore.errors import FrameError
+from edgecore.nodestate import NodeState
+
+TAP_BACKLOG = 10_000
+"""Messages that wait for a slow reader of a tap; further ones are left out and counted."""
+
+
+def node_routes(bus: Bus, state: NodeState) -> Routes:
+    """Return the routes of the control socket.
+
+    | route | answer |
+    | --- | --- |
+    | ``GET /v1/status`` | ``NodeState.status`` |
+    | ``GET /v1/tap`` | a stream of every message between modules, from now on until the reader hangs up |
+    """
+
+    async def show_status(_request: ControlRequest) -> dict[str, Any]:
+        return state.status()
+
+    async def tap(_request: ControlRequest) -> AsyncIterator[dict[str, Any]]:
+        return _passages(bus)
+
+    return {("GET", "/v1/status"): show_status, ("GET", "/v1/tap"): tap}
+
+
+async def _passages(bus: Bus) -> AsyncIterator[dict[str, Any]]:
+    """Yield each passage as ``{"at", "from", "to", "missed", "message"}``; ``message`` is the wire JSON as text.
+
+    ``missed`` counts the messages left out before this one because the reader was too slow.
+    """
+    waiting: asyncio.Queue[tuple[Passage, int]] = asyncio.Queue(TAP_BACKLOG)
+    missed = 0
+
+    def see(passage: Passage) -> None:
+        nonlocal missed
+        try:
+            waiting.put_nowait((passage, missed))
+            missed = 0
+        except asyncio.QueueFull:
+            missed += 1
+
+    bus.add_tap(see)
+    try:
+        yield {"tapping": True}
+        while True:
+            passage, left_out = await waiting.get()
+            try:
+                document = wire.encode(passage.message).decode()
+            except FrameError as error:
+                document = str(error)
+            yield {
+                "at": passage.at,
+                "from": passage.sender,
+                "to": passage.receiver,
+                "missed": left_out,
+                "message": document,
+            }
+    finally:
+        bus.remove_tap(see)

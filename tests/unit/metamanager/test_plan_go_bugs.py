@@ -1,0 +1,77 @@
+"""The bugs of Go's MetaManager that ``plan`` does not have (spec 13.3), by number; each docstring says what Go does."""
+
+from collections.abc import Callable
+
+import pytest
+
+from edgecore.beehive.message import Message
+from edgecore.modules.metamanager.plan import (
+    Acknowledge,
+    AnswerLocally,
+    Fault,
+    Forward,
+    Plan,
+    Put,
+    Remove,
+    Reply,
+    ToCloud,
+    plan,
+)
+
+Make = Callable[..., Message]
+NEWER = {"metadata": {"name": "x", "namespace": "default", "resourceVersion": "2"}}
+
+
+def test_m1_insert_of_an_existing_key_replaces_its_row(message: Make) -> None:
+    """Go swallows the duplicate and keeps the old row, but forwards and acknowledges the new object: the old pod rises
+    again after a restart.
+    """
+    stored = {"default/pod/x": '{"metadata":{"resourceVersion":"1"}}'}
+    (change,) = plan(message("insert", "default/pod/x", NEWER), stored.get, connected=True).changes
+    assert isinstance(change, Put)
+    assert '"resourceVersion":"2"' in change.value
+
+
+@pytest.mark.parametrize("content", ["OK", "", None, 7, True])
+def test_m2_an_answer_that_is_no_object_is_not_stored(message: Make, content: object) -> None:
+    """Go stores the late "OK" to a node status as the node: ``default/node/NODE`` becomes ``"OK"``."""
+    assert plan(message("response", "default/node/n", content), {}.get, connected=True).changes == ()
+
+
+def test_m3_a_list_query_names_its_namespace(message: Make) -> None:
+    """Go asks for the type alone, so that pods of every namespace come back."""
+    decided = plan(message("query", "kube-system/pod", source="edged"), {}.get, connected=True)
+    assert repr(decided.steps) == repr((AnswerLocally("", "pod", "kube-system"),))
+
+
+@pytest.mark.parametrize("source", ["", "nobody", "funcmgr", "edgefunction", "EdgeController"])
+def test_m4_an_update_of_an_unknown_source_writes_nothing(message: Make, source: str) -> None:
+    """Go writes the row before it looks at the source."""
+    decided = plan(message("update", "default/service/x", NEWER, source), {}.get, connected=True)
+    assert repr(decided) == repr(Plan(steps=(Fault("unknown_source", source),)))
+
+
+def test_m5_what_edged_inserts_goes_to_the_cloud_and_edged_is_answered(message: Make) -> None:
+    """Go acknowledges it to the cloud instead of sending it there, and edged waits for ever."""
+    decided = plan(message("insert", "default/volumeattachment/x", NEWER, "edged"), {}.get, connected=True)
+    assert repr(decided.steps) == repr((ToCloud(), Reply("OK")))
+
+
+def test_m6_the_elements_of_a_deleted_list_are_removed(message: Make) -> None:
+    """Go removes the row under the list's own key, which does not exist."""
+    decided = plan(message("delete", "namespace/servicelist/service", [NEWER]), {}.get, connected=True)
+    assert decided.changes == (Remove("default/service/x"),)
+
+
+@pytest.mark.parametrize("source", ["edgecontroller", "edged"])
+def test_m6_the_podstatus_goes_with_its_pod(message: Make, source: str) -> None:
+    """Go leaves the podstatus row to a sync that runs every minute."""
+    decided = plan(message("delete", "kube-system/pod/x", None, source), {}.get, connected=True)
+    assert decided.changes == (Remove("kube-system/pod/x"), Remove("kube-system/podstatus/x"))
+
+
+def test_an_inserted_endpointslist_becomes_one_row_an_element(message: Make) -> None:
+    """Go explodes it on update only; inserted, the whole list is stored under its own key and goes to edged."""
+    decided = plan(message("insert", "namespace/endpointslist/endpoints", [NEWER]), {}.get, connected=True)
+    assert [change.key for change in decided.changes] == ["default/endpoints/x"]
+    assert repr(decided.steps) == repr((Forward("edgemesh"), Acknowledge()))
