@@ -2,8 +2,9 @@
 
 Three questions, each answered by a ratio (naive time over ours; more is better):
 
-* asynchronous: one send and one receive of a freshly built message with a fresh unique id. Naive: ``asyncio.Queue(1024)``, a
-  dataclass, ``str(uuid.uuid4())``; one producer, one consumer. Goal 5, least acceptable 3 (5 is where the Go bus stands).
+* asynchronous: one send and one receive of a freshly built message with a fresh unique id. Naive:
+  ``asyncio.Queue(1024)``, a dataclass, ``str(uuid.uuid4())``; one producer, one consumer. Goal 5, least acceptable 3
+  (5 is where the Go bus stands).
 * synchronous: a request and its reply. Naive: a future in a dictionary and two queues, without any deadline (ours has
   one). Goal 1.5.
 * codec: decoding and encoding the recorded Service message. Naive: the standard ``json`` into the same classes. Goal 4.
@@ -31,7 +32,8 @@ from edgecore.beehive.bus import Bus
 from edgecore.beehive.message import Header, Message, Route, response_to
 from edgecore.clock import SystemClock
 from edgecore.ids import random_ids
-from edgecore.recording.entries import CloudFrame, read_entries
+from edgecore.recording.entries import CloudFrame
+from edgecore.recording.reader import read_entries
 
 RECORDING = Path(__file__).parents[1] / "examples" / "recordings" / "b_services_endpoints_pods.jsonl"
 
@@ -55,7 +57,9 @@ class NaiveMessage:
 def naive_message(parent_id: str = "") -> NaiveMessage:
     """Build it the way one would first."""
     now_ms = int(time.time() * 1000)
-    return NaiveMessage(str(uuid.uuid4()), parent_id, now_ms, "", False, "edged", "meta", "update", "default/podstatus/x", None)
+    return NaiveMessage(
+        str(uuid.uuid4()), parent_id, now_ms, "", False, "edged", "meta", "update", "default/podstatus/x", None
+    )
 
 
 async def naive_async(count: int) -> None:
@@ -199,11 +203,9 @@ def repeated(codec: Callable[[bytes], bytes], data: bytes) -> Callable[[int], Aw
     return work
 
 
-async def compare(name: str, naive: Any, ours: Any, count: int, rounds: int, goal: float) -> None:
+async def compare(name: str, naive: Any, ours: Any, *, count: int, rounds: int, goal: float) -> None:
     """Run both in turn and print the ratio of each pair."""
-    pairs = []
-    for _ in range(rounds):
-        pairs.append((await seconds_each(naive, count), await seconds_each(ours, count)))
+    pairs = [(await seconds_each(naive, count), await seconds_each(ours, count)) for _ in range(rounds)]
     ratios = sorted(first / second for first, second in pairs)
     naive_us, ours_us = (statistics.median(values) * 1e6 for values in zip(*pairs, strict=True))
     print(
@@ -215,11 +217,13 @@ async def compare(name: str, naive: Any, ours: Any, count: int, rounds: int, goa
 async def main(rounds: int, count: int, *, profile: bool) -> None:
     """Print the three ratios, and, if asked, where the time of the asynchronous path goes."""
     await seconds_each(bus_async, count // 10)
-    await compare("asynchronous", naive_async, bus_async, count, rounds, 5.0)
-    await compare("synchronous", naive_sync, bus_sync, count // 4, rounds, 1.5)
+    await compare("asynchronous", naive_async, bus_async, count=count, rounds=rounds, goal=5.0)
+    await compare("synchronous", naive_sync, bus_sync, count=count // 4, rounds=rounds, goal=1.5)
     data = recorded_service()
     assert json.loads(naive_codec(data)) == json.loads(our_codec(data))
-    await compare("codec", repeated(naive_codec, data), repeated(our_codec, data), count // 10, rounds, 4.0)
+    await compare(
+        "codec", repeated(naive_codec, data), repeated(our_codec, data), count=count // 10, rounds=rounds, goal=4.0
+    )
     if profile:
         profiler = cProfile.Profile()
         profiler.enable()

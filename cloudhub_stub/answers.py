@@ -21,6 +21,7 @@ from cloudhub_stub.objects import OBJECT_TYPES, Objects
 from edgecore.beehive.message import Message, content_value
 from edgecore.beehive.resource import (
     DELETE,
+    GROUP_USER,
     INSERT,
     NODE,
     NODESTATUS,
@@ -67,6 +68,8 @@ def answer(request: Message, node: Node, objects: Objects, now_ms: int) -> Answe
     route = request.route
     if route.source == TWIN:
         return Answer("device_not_answered")
+    if route.group == GROUP_USER:
+        return Answer("user_message_not_answered")  # of EventBus or ServiceBus: no resource path of this kind
     resource = parse_edge(route.resource)
     if resource is None:
         return Answer("bad_resource")

@@ -20,7 +20,7 @@ STOPPING = "stopping"
 
 
 class Hub:
-    """The live links. A node that connects again replaces its old link at once.
+    """The live links: one that ends is forgotten at once. A node that connects again replaces its old link.
 
     Go keeps both, and they take each other's messages (bug H3); here the old link is ended before the new one begins.
     """
@@ -36,7 +36,7 @@ class Hub:
         old = self._links.pop(upgrade.node, None)
         if old is not None:
             old.end(REPLACED)
-        link = Link(self._cloud, node, session, socket)
+        link = Link(self._cloud, node, session, socket, self._forget)
         self._links[upgrade.node] = link
         link.start()
         log.info("node_connected", node=node.name, epoch=session.epoch, project=node.project[:80])
@@ -44,16 +44,10 @@ class Hub:
         self._arrival = asyncio.Event()
         return link
 
-    def disconnect(self, link: Link, reason: str) -> None:
-        """The connection of ``link`` is gone. A later link of the same node stays untouched."""
-        link.end(reason)
-        if self._cloud.nodes.disconnect(link.session):
-            del self._links[link.node.name]
-
     def end_all(self, reason: str) -> None:
         """End every link."""
         for link in list(self._links.values()):
-            self.disconnect(link, reason)
+            link.end(reason)
 
     def find(self, name: str | None) -> Link | None:
         """Return the link of the node ``name``, or of the only connected node.
@@ -85,3 +79,8 @@ class Hub:
         while (link := self.find(name)) is None:
             await self._arrival.wait()
         return link
+
+    def _forget(self, link: Link) -> None:
+        """``link`` has ended, whoever ended it; unless it was replaced, its node is not connected any more."""
+        if self._cloud.nodes.disconnect(link.session):
+            del self._links[link.node.name]

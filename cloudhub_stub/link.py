@@ -1,6 +1,7 @@
 """One connection of one node, live: frames in, answers out, acknowledgements awaited, the keepalive watched."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Protocol
 
 import structlog
@@ -37,11 +38,14 @@ class Socket(Protocol):
 class Link:
     """A session and the socket under it. Once ended, it touches neither the node nor the socket."""
 
-    def __init__(self, cloud: Cloud, node: Node, session: Session, socket: Socket) -> None:
+    def __init__(
+        self, cloud: Cloud, node: Node, session: Session, socket: Socket, on_end: Callable[["Link"], None]
+    ) -> None:
         self.node = node
         self.session = session
         self._cloud = cloud
         self._socket = socket
+        self._on_end = on_end
         self._acknowledgements: dict[str, asyncio.Future[None]] = {}
         self._timer: Timer | None = None
 
@@ -58,6 +62,7 @@ class Link:
         for acknowledgement in self._acknowledgements.values():
             if not acknowledgement.done():
                 acknowledgement.set_exception(self._lost())
+        self._on_end(self)
         self._socket.hang_up(reason)
         log.info("node_disconnected", node=self.node.name, epoch=self.session.epoch, reason=reason)
 

@@ -66,7 +66,9 @@ class CloudHubServer:
 
     @property
     def url(self) -> str:
-        """Where nodes connect, with the port that was found free if port 0 was asked for."""
+        """Where nodes connect, with the port that was found free if port 0 was asked for; until then nothing."""
+        if self._port == 0:
+            return ""
         return f"{'ws' if self._ssl_context is None else 'wss'}://{join_address(self._host, self._port)}"
 
     async def start(self) -> None:
@@ -128,7 +130,7 @@ class CloudHubServer:
                 reason = _FAULT_CODES[CloseCode(closed.sent.code)]
                 self._metrics.bad_input("cloudhub", reason, link.node.name, detail=closed.sent.reason)
         finally:
-            self._hub.disconnect(link, reason)
+            link.end(reason)
 
     def _close_soon(self, connection: ServerConnection, reason: str) -> None:
         """Close with a code and a word; the original drops the connection without either."""

@@ -1,4 +1,4 @@
-"""What the stub shows of itself: nodes as JSON for the commands, and metric families for Prometheus. Pure."""
+"""What the stub shows of itself, as pure values: nodes as JSON for the commands, metric families for Prometheus."""
 
 from collections.abc import Iterable
 from typing import Any

@@ -1,6 +1,7 @@
 """What every test gets: time and ids that repeat, a hypothesis profile, and a check that it leaves nothing behind."""
 
 import asyncio
+import ctypes
 import logging
 import os
 import shutil
@@ -41,7 +42,7 @@ settings.load_profile(PROFILE)
 def pytest_report_header(config: pytest.Config) -> str:
     seed = config.getoption("randomly_seed", default="none")
     profile = settings.get_current_profile_name()
-    examples = settings.default.max_examples
+    examples = settings.get_profile(profile).max_examples
     return f"edgecore: seed {seed}, hypothesis profile {profile} ({examples} examples a property), scale {SCALE}"
 
 
@@ -66,6 +67,28 @@ def metrics() -> Metrics:
 def scale() -> int:
     """How many times as long a test may take that has no examples of hypothesis to count: 1, or more in a long run."""
     return SCALE
+
+
+@pytest.fixture
+def unprivileged() -> Iterator[None]:
+    """Take from this thread what root may do beyond its own files, where root runs the tests; uid and files stay.
+
+    The effective capabilities are put down and taken up again (``capset(2)``), so that "permission denied" is tested
+    wherever the tests run.
+    """
+    if os.geteuid() != 0:
+        yield
+        return
+    libc = ctypes.CDLL(None, use_errno=True)
+    header = (ctypes.c_uint32 * 2)(0x20080522, 0)  # _LINUX_CAPABILITY_VERSION_3, this thread
+    held = (ctypes.c_uint32 * 6)()  # effective, permitted, inheritable; twice 32 bits each
+    assert libc.capget(header, held) == 0
+    lowered = (ctypes.c_uint32 * 6)(0, held[1], held[2], 0, held[4], held[5])
+    assert libc.capset(header, lowered) == 0
+    try:
+        yield
+    finally:
+        assert libc.capset(header, held) == 0
 
 
 _COMMANDS = {

@@ -13,7 +13,7 @@ from cloudhub_stub.cli.values import count, some_seconds
 from cloudhub_stub.settings import DEFAULT_KEEPALIVE_TIMEOUT_S, DEFAULT_LISTEN, MAX_MESSAGE_BYTES, OBSERVE_OFF, Settings
 from edgecore import __version__
 from edgecore.errors import ListenError
-from edgecore.observe.logs import LEVELS, configure_logging
+from edgecore.observe.logs import FORMATS, LEVELS, configure_logging
 from edgecore.observe.server import AUTO, split_address
 
 _DESCRIPTION = """\
@@ -83,7 +83,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--log-level", choices=tuple(LEVELS), default="info", help="default: %(default)s")
     parser.add_argument(
         "--log-format",
-        choices=(AUTO, "console", "json"),
+        choices=FORMATS,
         default=AUTO,
         help="auto is console on a terminal, else json (default: %(default)s)",
     )
@@ -92,8 +92,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run(args: argparse.Namespace) -> int:
     """Run until a signal. Raises ``ListenError`` or ``ConfigError`` where it cannot start."""
-    console = args.log_format == "console" or (args.log_format == AUTO and sys.stderr.isatty())
-    configure_logging(args.log_level, "console" if console else "json")
+    configure_logging(args.log_level, args.log_format)
     stub = Stub(
         Settings(
             state_dir=state_dir_of(args),

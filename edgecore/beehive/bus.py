@@ -20,9 +20,9 @@ import structlog
 
 from edgecore.beehive.mailbox import Blocked, Mailbox, MailboxStatistics
 from edgecore.beehive.message import Header, Message, Route, with_sync
-from edgecore.beehive.routing import PendingReplies, Waiter
-from edgecore.clock import Clock, Timer
-from edgecore.errors import BusClosed, BusError, MailboxFull, ReplyTimeout, UnknownModule
+from edgecore.beehive.replies import ReplySlots
+from edgecore.clock import Clock
+from edgecore.errors import BusClosed, BusError, MailboxFull, UnknownModule
 from edgecore.ids import NewId
 
 log = structlog.get_logger("beehive")
@@ -65,11 +65,9 @@ class Bus:
         self.accepted.set_result(None)  # what an unblocked send returns: awaiting it costs less than a coroutine
         self.mailboxes: dict[str, Mailbox] = {}
         self.groups: dict[str, tuple[Mailbox, ...]] = {}
-        self.pending: PendingReplies[asyncio.Future[Message]] = PendingReplies()
+        self.pending = ReplySlots(clock)
         self._ports: dict[str, Port] = {}
         self._taps: tuple[Tap, ...] = ()
-        self._reaper: Timer | None = None
-        self._reaps_at = 0.0
         self.closed = False
 
     def register(self, name: str, group: str, *, capacity: int | None = None) -> "Port":
@@ -109,24 +107,6 @@ class Bus:
                 log.exception("tap_removed", tap=repr(tap), reason="it raised")
                 self.remove_tap(tap)
 
-    def reap_by(self, deadline: float) -> None:
-        """See to it that requests are given up once ``deadline`` has come: one timer serves all of them."""
-        if self._reaper is not None:
-            if self._reaps_at <= deadline:
-                return
-            self._reaper.cancel()
-        self._reaps_at = deadline
-        self._reaper = self.clock.call_at(deadline, self._reap)
-
-    def _reap(self) -> None:
-        self._reaper = None
-        for waiter in self.pending.expired(self.clock.monotonic()):
-            if not waiter.slot.done():
-                waiter.slot.set_exception(ReplyTimeout("timeout to get response"))
-        deadline = self.pending.next_deadline()
-        if deadline is not None:
-            self.reap_by(deadline)
-
     def statistics(self) -> dict[str, MailboxStatistics]:
         """Return the figures of every module, by name."""
         return {name: port.statistics() for name, port in self._ports.items()}
@@ -137,14 +117,9 @@ class Bus:
             return
         self.closed = True
         error = BusClosed("the bus is closed")
-        if self._reaper is not None:
-            self._reaper.cancel()
         for mailbox in self.mailboxes.values():
             mailbox.fail(error)
-        for waiter in self.pending.clear():
-            if not waiter.slot.done():
-                waiter.slot.set_exception(error)
-                waiter.slot.exception()  # whoever waited may be gone by now: not an error nobody looked at
+        self.pending.fail(error)
         self.mailboxes.clear()
         self.groups.clear()
 
@@ -210,7 +185,7 @@ class Port:
         depth = len(queue)
         if depth >= mailbox.high_water:
             if depth >= mailbox.capacity:
-                return self._send_when_room(mailbox, message, self._monotonic() + self._bus.send_timeout_s)
+                return self._send_when_room(message, self._monotonic() + self._bus.send_timeout_s, mailbox)
             mailbox.high_water = depth + 1
         queue.append(message)
         mailbox.lain -= self._monotonic()
@@ -231,35 +206,21 @@ class Port:
         if mailbox is None:
             return self._drop("unknown_module", message, to=to)
         if not mailbox.put(message, self._monotonic()):
-            return self._send_when_room(mailbox, message, self._monotonic() + self._bus.send_timeout_s)
+            return self._send_when_room(message, self._monotonic() + self._bus.send_timeout_s, mailbox)
         self._count(to, message)
         return self._accepted
 
     async def send_to_group(self, group: str, message: Message) -> int:
         """Put ``message`` into the mailbox of every member of ``group``; return how many there are.
 
-        Members with room get it at once; then those without are waited for, all until the same deadline. An unknown
-        group is counted and logged; raises as ``send`` does, after every member that found room was served.
+        Members with room get it at once; those without are waited for, all at the same time. An unknown group is
+        counted and logged; raises as ``send`` does, once every member has got it or had no room until the deadline.
         """
         members = self._bus.groups.get(group, ())
         if not members:
             await self._drop("unknown_group", message, group=group)
             return 0
-        full: list[Mailbox] = []
-        for mailbox in members:
-            if mailbox.put(message, self._monotonic()):
-                self._count(mailbox.name, message)
-            else:
-                full.append(mailbox)
-        deadline = self._monotonic() + self._bus.send_timeout_s
-        failure: MailboxFull | None = None
-        for mailbox in full:
-            try:
-                await self._send_when_room(mailbox, message, deadline)
-            except MailboxFull as error:
-                failure = error
-        if failure is not None:
-            raise failure
+        await self._send_when_room(message, self._monotonic() + self._bus.send_timeout_s, *members)
         return len(members)
 
     async def send_sync(self, to: str, message: Message, timeout_s: float = SYNC_TIMEOUT_S) -> Message:
@@ -277,17 +238,15 @@ class Port:
         message_id = message.header.id
         timeout_s = timeout_s if timeout_s > 0 else SYNC_TIMEOUT_S
         now = self._monotonic()
-        slot: asyncio.Future[Message] = bus.loop.create_future()
         try:
-            bus.pending.enter(message_id, Waiter(now + timeout_s, self.name, slot))
+            slot = bus.pending.open(message_id, self.name, now + timeout_s)
         except KeyError:
             raise BusError(f"cannot send message {message_id}: a reply to it is awaited already") from None
         try:
-            bus.reap_by(now + timeout_s)
             if mailbox.put(message, now):
                 self._count(to, message)
             else:
-                await self._send_when_room(mailbox, message, now + timeout_s)
+                await self._send_when_room(message, now + timeout_s, mailbox)
             return await slot
         finally:
             bus.pending.settle(message_id)
@@ -316,37 +275,52 @@ class Port:
         if self.taps:
             self._bus.show(self._mailbox.name, to, message)
 
-    async def _send_when_room(self, mailbox: Mailbox, message: Message, deadline: float) -> None:
-        """Wait for room in a full mailbox; the receiver itself moves the message in, so the order stays."""
-        bus = self._bus
-        if bus.closed:
+    async def _send_when_room(self, message: Message, deadline: float, *mailboxes: Mailbox) -> None:
+        """Put ``message`` into each of ``mailboxes``, waiting for room in those that are full.
+
+        The receivers themselves move it in, so that the order stays.
+        """
+        if self._bus.closed:
             raise BusClosed("the bus is closed")
-        if mailbox.put(message, self._monotonic()):  # emptied since the caller looked: nobody would move it in
-            self._count(mailbox.name, message)
+        waits: list[tuple[Mailbox, Blocked]] = []
+        for mailbox in mailboxes:
+            if mailbox.put(message, self._monotonic()):
+                self._count(mailbox.name, message)
+            else:
+                waits.append((mailbox, self._stand_in_line(mailbox, message)))
+        if not waits:
             return
-        if mailbox is self._mailbox:
-            await self._drop("full", message, to=mailbox.name)
-            raise MailboxFull(f"cannot send to {mailbox.name}: its mailbox is full, and it is the sender itself")
-        blocked = Blocked(bus.loop.create_future(), message, lambda: self._count(mailbox.name, message))
-        mailbox.blocked.append(blocked)
 
         def expire() -> None:
-            if not blocked.room.done():
-                mailbox.blocked.remove(blocked)
-                blocked.room.set_exception(MailboxFull("timeout to send message"))
+            for _, blocked in waits:
+                if not blocked.room.done():
+                    blocked.room.set_exception(MailboxFull("timeout to send message"))
 
-        timer = bus.clock.call_at(deadline, expire)
+        timer = self._bus.clock.call_at(deadline, expire)
+        failure: MailboxFull | None = None
         try:
-            await blocked.room
-        except MailboxFull:
-            await self._drop("full", message, to=mailbox.name)
-            raise
-        except asyncio.CancelledError:
-            if blocked in mailbox.blocked:
-                mailbox.blocked.remove(blocked)
-            raise
+            for mailbox, blocked in waits:
+                try:
+                    await blocked.room
+                except MailboxFull as error:
+                    await self._drop("full", message, to=mailbox.name)
+                    failure = error
         finally:
             timer.cancel()
+            for mailbox, blocked in waits:
+                mailbox.leave(blocked)
+        if failure is not None:
+            raise failure
+
+    def _stand_in_line(self, mailbox: Mailbox, message: Message) -> Blocked:
+        """Wait for room in a full mailbox, behind whoever does already; refused at once to its own module."""
+        blocked = Blocked(self._bus.loop.create_future(), message, lambda: self._count(mailbox.name, message))
+        if mailbox is self._mailbox:
+            text = f"cannot send to {mailbox.name}: its mailbox is full, and it is the sender itself"
+            blocked.room.set_exception(MailboxFull(text))
+        else:
+            mailbox.blocked.append(blocked)
+        return blocked
 
     def _drop(self, reason: str, message: Message, **where: str) -> Awaitable[None]:
         """Count and log a message that goes nowhere."""
@@ -417,17 +391,4 @@ class Port:
 
     def statistics(self) -> MailboxStatistics:
         """Return this module's figures."""
-        mailbox = self._mailbox
-        depth = len(mailbox.queue)
-        return MailboxStatistics(
-            module=mailbox.name,
-            group=mailbox.group,
-            depth=depth,
-            capacity=mailbox.capacity,
-            high_water=mailbox.high_water,
-            blocked=len(mailbox.blocked),
-            sent=self._sent,
-            received=mailbox.received,
-            dropped=dict(self.dropped),
-            waited_s=max(0.0, mailbox.lain + depth * self._monotonic()),
-        )
+        return self._mailbox.statistics(self._sent, self.dropped, self._monotonic())

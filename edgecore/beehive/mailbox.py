@@ -95,6 +95,28 @@ class Mailbox:
                 admitted()
                 return
 
+    def leave(self, blocked: Blocked) -> None:
+        """Take a sender out of the line, if it still stands there."""
+        if blocked in self.blocked:
+            self.blocked.remove(blocked)
+        blocked.room.cancel()  # if it has failed already, that is no error nobody looked at
+
+    def statistics(self, sent: int, dropped: dict[str, int], now: float) -> MailboxStatistics:
+        """Return the module's figures; what it ``sent`` and what of it was ``dropped`` is counted at its port."""
+        depth = len(self.queue)
+        return MailboxStatistics(
+            module=self.name,
+            group=self.group,
+            depth=depth,
+            capacity=self.capacity,
+            high_water=self.high_water,
+            blocked=len(self.blocked),
+            sent=sent,
+            received=self.received,
+            dropped=dict(dropped),
+            waited_s=max(0.0, self.lain + depth * now),
+        )
+
     def fail(self, error: Exception) -> None:
         """End every wait at this mailbox with ``error``."""
         while self.blocked:

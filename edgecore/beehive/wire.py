@@ -13,6 +13,7 @@ surrogate pair) takes a second, slower way. Refused, unlike in Go: bytes that ar
 import json
 import math
 import re
+from itertools import accumulate
 from typing import Any, NoReturn, TypeVar
 
 import msgspec
@@ -28,6 +29,7 @@ MAX_DEPTH = 512
 _NULL = msgspec.Raw(b"null")
 _ESCAPE_PAIR = re.compile(rb"\\.", re.DOTALL)
 _NOT_SKELETON = bytes(byte for byte in range(256) if byte not in b'{}[]"')
+_UP_OR_DOWN = bytes.maketrans(b"{[}]", b"\x00\x00\x01\x01")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -74,7 +76,7 @@ def decode(data: bytes | str) -> Message:
     if not data.isascii():
         _check_utf8(data)
     # Each level takes two bytes, and each array or object one opening bracket: most frames are cleared by that.
-    if len(data) > 2 * MAX_DEPTH and data.count(b"{") + data.count(b"[") > MAX_DEPTH and _depth_bound(data) > MAX_DEPTH:
+    if len(data) > 2 * MAX_DEPTH and data.count(b"{") + data.count(b"[") > MAX_DEPTH and _depth(data) > MAX_DEPTH:
         raise FrameError("too_deep", f"nested deeper than {MAX_DEPTH}")
     try:
         frame = _strict.decode(data)
@@ -91,23 +93,12 @@ def _check_utf8(data: bytes) -> None:
         raise FrameError("not_utf8", f"invalid UTF-8 at byte {error.start}") from error
 
 
-def _depth_bound(data: bytes) -> int:
-    """Return how deep ``data`` is nested at most: exact beyond ``MAX_DEPTH``, an upper bound below it.
-
-    Strings are cut out, then innermost pairs of brackets are peeled off. Each round takes one level; the search ends as
-    soon as too few brackets are left to be too deep.
-    """
+def _depth(data: bytes) -> int:
+    """Return how deep ``data`` is nested: brackets outside strings are counted, one up, one down."""
     if b"\\" in data:
         data = _ESCAPE_PAIR.sub(b"", data)
-    brackets = b"".join(data.translate(None, _NOT_SKELETON).split(b'"')[::2])
-    for level in range(MAX_DEPTH + 1):
-        if level + brackets.count(b"{") + brackets.count(b"[") <= MAX_DEPTH:
-            return level
-        peeled = brackets.replace(b"{}", b"").replace(b"[]", b"")
-        if len(peeled) == len(brackets):  # not well-formed: the parser will say so
-            return level
-        brackets = peeled
-    return MAX_DEPTH + 1
+    steps = b"".join(data.translate(_UP_OR_DOWN, _NOT_SKELETON).split(b'"')[::2])
+    return max(accumulate(map((1, -1).__getitem__, steps)), default=0)
 
 
 def _decode_as_go(text: str) -> Message:

@@ -65,8 +65,10 @@ def run(args: argparse.Namespace) -> int:
             f"cannot find the recordings in {args.recordings}: run this in a clone of the project, or use --recordings"
         )
     began = time.monotonic()
-    # SIGTERM ends it like Ctrl-C does, so that its programs end with it.
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    # Ctrl-C ends it even where a shell that put it in the background had that ignored; SIGTERM does the same, so that
+    # its programs end with it.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     screen = Screen(STEPS)
     root = Path(tempfile.mkdtemp(prefix="edgecore-demo-"))
     try:
@@ -75,7 +77,9 @@ def run(args: argparse.Namespace) -> int:
             try:
                 tell(stage)
             except (OSError, EdgecoreError) as error:
-                raise EdgecoreError(f"the demo failed: {error}\nthe end of the node's log: {node.last_lines()}") from error
+                raise EdgecoreError(
+                    f"the demo failed: {error}\nthe end of the node's log: {node.last_lines()}"
+                ) from error
             print(f"\nEvery step held, in {time.monotonic() - began:.1f} s.")
             if args.keep:
                 _wait_for_ctrl_c(stage, bring_back(stage))

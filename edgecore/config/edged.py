@@ -44,7 +44,7 @@ class Edged(Section, frozen=True, kw_only=True):
     )
     edge_core_cgroups: Annotated[str, Key(help="The cgroup of edgecore itself.", used=False, sparse=True)] = ""
     edged_memory_capacity: Annotated[
-        int, Key(help="The memory that the node reports (bytes).", rule=rules.NOT_NEGATIVE)
+        int, Key(help="The memory set aside for the node (bytes).", rule=rules.NOT_NEGATIVE, used=False)
     ] = 7_852_396_000
     enable: Annotated[bool, Key(help="Whether the module runs.")] = True
     enable_metrics: Annotated[bool, Key(help="Whether container metrics are served.", used=False)] = True

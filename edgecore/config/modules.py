@@ -67,7 +67,10 @@ class WebSocketLink(Section, frozen=True, kw_only=True):
         int,
         Key(help="The longest that making the connection may take.", rule=rules.WHOLE_SECONDS, minimal=True),
     ] = 30
-    read_deadline: Annotated[int, Key(help="The longest wait for a read.", rule=rules.WHOLE_SECONDS, minimal=True)] = 15
+    read_deadline: Annotated[
+        int,
+        Key(help="Not used by the Go edgecore either.", rule=rules.WHOLE_SECONDS, minimal=True, used=False),
+    ] = 15
     server: Annotated[
         str,
         Key(
@@ -78,7 +81,8 @@ class WebSocketLink(Section, frozen=True, kw_only=True):
         ),
     ] = "127.0.0.1:10000"
     write_deadline: Annotated[
-        int, Key(help="The longest wait for a write.", rule=rules.WHOLE_SECONDS, minimal=True)
+        int,
+        Key(help="Not used by the Go edgecore either.", rule=rules.WHOLE_SECONDS, minimal=True, used=False),
     ] = 15
 
     @property
@@ -282,5 +286,5 @@ class MetaManager(Section, frozen=True, kw_only=True):
     ] = "websocket"
     enable: Enable = True
     pod_status_sync_interval: Annotated[
-        int, Key(help="Time between two reports of the pods' states.", rule=rules.WHOLE_SECONDS)
+        int, Key(help="Time between two reports of the pods' states.", rule=rules.WHOLE_SECONDS, used=False)
     ] = 60

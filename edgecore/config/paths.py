@@ -53,7 +53,7 @@ def _try_directory(file: Path) -> str:
             return f"cannot create the directory {place}: {error.strerror}"
     if not directory.is_dir():
         return f"{directory} is not a directory"
-    if not os.access(directory, os.W_OK | os.X_OK):
+    if not os.access(directory, os.W_OK | os.X_OK, effective_ids=True):
         return f"cannot write in the directory {directory}: Permission denied"
     return ""
 
@@ -61,7 +61,7 @@ def _try_directory(file: Path) -> str:
 def _try_file(file: Path) -> str:
     if file.is_dir():
         return "it is a directory"
-    if file.exists() and not os.access(file, os.R_OK | os.W_OK):
+    if file.exists() and not os.access(file, os.R_OK | os.W_OK, effective_ids=True):
         return "cannot write it: Permission denied"
     return ""
 
@@ -70,11 +70,11 @@ def _try_certificate(file: Path) -> str:
     if _exists(file):
         if file.is_dir():
             return "it is a directory"
-        return "" if os.access(file, os.R_OK) else "cannot read it: Permission denied"
+        return "" if os.access(file, os.R_OK, effective_ids=True) else "cannot read it: Permission denied"
     ancestor = next(place for place in file.parents if _exists(place))
     if not ancestor.is_dir():
         return f"{ancestor} is not a directory"
-    if not os.access(ancestor, os.W_OK | os.X_OK):
+    if not os.access(ancestor, os.W_OK | os.X_OK, effective_ids=True):
         return f"it does not exist, and cannot write in the directory {ancestor}: Permission denied"
     return ""
 

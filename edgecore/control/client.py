@@ -128,6 +128,8 @@ def _whole(response: http.client.HTTPResponse) -> bytes:
     text = response.read(LIMIT_BYTES + 1)
     if len(text) > LIMIT_BYTES:
         raise ValueError(f"an answer of over {LIMIT_BYTES} bytes")
+    if response.length:  # what is missing of Content-Length
+        raise http.client.IncompleteRead(text, response.length)
     return text
 
 

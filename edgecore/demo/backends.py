@@ -1,8 +1,10 @@
 """Two small HTTP servers that stand for the pods of the recording."""
 
 import http.server
+import sys
 import threading
 from types import TracebackType
+from typing import Any
 
 from edgecore.errors import ListenError
 
@@ -30,6 +32,11 @@ class _Answer(http.server.BaseHTTPRequestHandler):
 
 class _Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Pass over connections that break, as they do when the node is stopped in the middle."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class Backends:

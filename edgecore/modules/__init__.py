@@ -1,1 +1,1 @@
-"""The modules of the node. None imports another; they meet on the bus."""
+"""The modules of the node: none imports another; they meet on the bus."""

@@ -37,15 +37,18 @@ class Metrics:
         self.bad_input_counts: dict[tuple[str, str], int] = {}
         """(module, reason) to the number of refusals, for ``status`` and tests."""
 
-    def bad_input(self, module: str, reason: str, peer: str, **details: Any) -> None:
-        """Count one refused input and log it once.
+    def bad_input(self, module: str, reason: str, peer: str, *, left_out: int | None = None, **details: Any) -> None:
+        """Count one refused input, and ``left_out`` more like it that no line tells of, and log one line.
 
         ``reason`` is a fixed snake_case word; ``peer`` says from whom (an address, ``cloud``, a file); ``details`` hold
         what was wrong, never secrets, and are cut to 200 characters each.
         """
-        self._bad_input.labels(module, reason).inc()
+        times = 1 + (left_out or 0)
+        self._bad_input.labels(module, reason).inc(times)
         key = (module, reason)
-        self.bad_input_counts[key] = self.bad_input_counts.get(key, 0) + 1
+        self.bad_input_counts[key] = self.bad_input_counts.get(key, 0) + times
+        if left_out is not None:
+            details["left_out"] = left_out
         short = {name: value[:200] if isinstance(value, str) else value for name, value in details.items()}
         log.warning("bad_input", module=module, reason=reason, peer=peer, **short)
 

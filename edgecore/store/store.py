@@ -14,6 +14,7 @@ import queue
 import sqlite3
 import threading
 from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -159,16 +160,15 @@ class Store:
 
     def _transact(self, statements: list[Statement]) -> None:
         self._database.connect(reuse_if_open=True)
-        with self._database.atomic("IMMEDIATE"):
-            connection = self._database.connection()
-            start = 0
-            while start < len(statements):
-                sql = statements[start].sql
-                end = start + 1
-                while end < len(statements) and statements[end].sql == sql:
-                    end += 1
-                connection.executemany(sql, [statement.params for statement in statements[start:end]])
-                start = end
+        connection: sqlite3.Connection = self._database.connection()
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            for sql, same in groupby(statements, key=lambda statement: statement.sql):
+                connection.executemany(sql, [statement.params for statement in same])
+            connection.execute("COMMIT")
+        except BaseException:
+            connection.rollback()  # nothing happens where SQLite did so itself, as it does when the disk is full
+            raise
 
     def _settle(self, group: list[_Write], outcomes: list[StoreError | None]) -> None:
         self._waiting -= len(group)

@@ -168,14 +168,15 @@ def _arrows(trees: Trees) -> list[Arrow]:
         Arrow(path, node.lineno, target)
         for path, tree in trees.items()
         for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
         for target in _targets(node, ours)
     ]
 
 
-def _targets(node: ast.AST, ours: set[str]) -> Iterator[str]:
+def _targets(node: ast.Import | ast.ImportFrom, ours: set[str]) -> Iterator[str]:
     if isinstance(node, ast.Import):
         yield from (_short(alias.name) for alias in node.names)
-    elif isinstance(node, ast.ImportFrom):
+    else:
         module = node.module or ""
         for alias in node.names:
             full = f"{module}.{alias.name}"

@@ -1,1 +1,1 @@
-"""Edged speaks for the node: it registers it and posts its status. It runs no pods yet."""
+"""Edged speaks for the node: it registers it and posts its status; it runs no pods yet."""

@@ -24,6 +24,8 @@ from edgecore.modules.edged.nodestatus import HostFacts, NodeIdentity, registrat
 log = structlog.get_logger("edged")
 
 REGISTRATION_TIMEOUT_S = 60.0
+KINDS_COUNTED = 64
+"""Kinds of messages that are counted by name; a peer may invent more."""
 
 
 class Edged:
@@ -82,16 +84,15 @@ class Edged:
         """Take what MetaManager sends. Pods are not run yet; MetaManager has stored them."""
         async for message in self._port:
             resource = r.parse_edge(message.route.resource)
-            self._seen[f"{message.route.operation} {resource.type if resource else message.route.resource}"] += 1
+            kind = f"{message.route.operation[:40]} {resource.type[:40] if resource else 'without type'}"
+            if kind not in self._seen and len(self._seen) >= KINDS_COUNTED:
+                kind = "other"
+            self._seen[kind] += 1
 
     async def _tick_forever(self) -> None:
         while True:
             try:
-                if self._registered:
-                    await self._post_status()
-                else:
-                    await self._register()
-                self._error = ""
+                self._error = await self._post_status() if self._registered else await self._register()
             except BusClosed:
                 return
             except EdgecoreError as error:
@@ -99,20 +100,23 @@ class Edged:
                 log.warning("node_status_not_posted", registered=self._registered, error=str(error))
             await self._port.clock.sleep(self._status_every_s)
 
-    async def _register(self) -> None:
+    async def _register(self) -> str:
+        """Ask to be registered; return what is wrong with the answer, or nothing."""
         identity = self._identity
         route = Route(r.EDGED, r.GROUP_META, r.INSERT, f"{identity.namespace}/{r.NODESTATUS}/{identity.name}")
         request = self._port.build(route, registration(identity, self._facts))
         answer = content_value(await self._port.send_sync(self._hub, request, REGISTRATION_TIMEOUT_S))
-        if answer == r.OK:
-            self._registered = True
-            log.info("node_registered", node=identity.name)
-        else:
-            self._error = f"cannot register node {identity.name}: the cloud answered {answer!r}"
-            log.error("node_not_registered", node=identity.name, answer=answer)
+        if answer != r.OK:
+            said = repr(answer)[:200]
+            log.error("node_not_registered", node=identity.name, answer=said)
+            return f"cannot register node {identity.name}: the cloud answered {said}"
+        self._registered = True
+        log.info("node_registered", node=identity.name)
+        return ""
 
-    async def _post_status(self) -> None:
+    async def _post_status(self) -> str:
         identity = self._identity
         request = status_request(identity, self._facts, self._port.clock.now_ms())
         await self._meta.update_node_status(identity.namespace, identity.name, request)
         self._statuses += 1
+        return ""

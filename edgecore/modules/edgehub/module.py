@@ -15,7 +15,7 @@ import structlog
 from edgecore.beehive import resource as r
 from edgecore.beehive.bus import Port
 from edgecore.beehive.message import Message, response_to
-from edgecore.errors import FrameError, LinkError, MailboxFull
+from edgecore.errors import BusClosed, FrameError, LinkError, MailboxFull
 from edgecore.modules.edgehub import session
 from edgecore.modules.edgehub.backoff import Backoff
 from edgecore.modules.edgehub.frame import decode_frame, encode_frame
@@ -71,7 +71,7 @@ class EdgeHub:
         """Keep a session open until the bus is closed."""
         async with asyncio.TaskGroup() as tasks:
             filling = tasks.create_task(self._fill_outbox(), name="edgehub fill outbox")
-            linking = tasks.create_task(self._keep_linked(), name="edgehub link")
+            linking = tasks.create_task(self._link(), name="edgehub link")
             await filling  # ends when the bus is closed
             linking.cancel()
 
@@ -110,6 +110,12 @@ class EdgeHub:
             self._outbox_empty.clear()
             self._outbox_filled.set()
 
+    async def _link(self) -> None:
+        try:
+            await self._keep_linked()
+        except* BusClosed:  # a message waited for room when the node stopped
+            pass
+
     async def _keep_linked(self) -> None:
         while True:
             try:
@@ -134,6 +140,8 @@ class EdgeHub:
         """Run one session to its end."""
         self._sessions += 1
         self._become("connected", "")
+        if len(self._outbox):
+            self._outbox_empty.clear()
         log.info("cloud_connected", url=self._address.url, session=self._sessions, server=connection.server)
         try:
             async with connection:
@@ -150,8 +158,12 @@ class EdgeHub:
 
     async def _announce(self, content: str) -> None:
         for group in CONNECTION_GROUPS:
-            if self._port.has_group(group):
+            if not self._port.has_group(group):
+                continue
+            try:
                 await self._port.send_to_group(group, self._port.build(session.connection_route(group), content))
+            except MailboxFull as error:
+                log.error("news_not_delivered", group=group, news=content, error=str(error))
 
     async def _keep_alive(self, connection: Connection) -> None:
         while True:
@@ -181,17 +193,34 @@ class EdgeHub:
                 detail=error.detail,
             )
             return
+        if len(payload) > self._max_message_bytes:
+            self._metrics.bad_input(
+                r.EDGEHUB,
+                "too_large_to_send",
+                peer=message.route.source,
+                resource=message.route.resource,
+                size_bytes=len(payload),
+            )
+            return
         await connection.write(payload)
         self._sent += 1
 
     async def _read(self, connection: Connection) -> None:
-        async for payload in connection.frames():
-            self._received += 1
-            try:
-                message = decode_frame(payload)
-            except FrameError as error:
-                self._refuse(error.reason, error.detail, begins=payload[:80].decode(errors="replace"))
-                continue
+        try:
+            async for payload in connection.frames():
+                await self._take(connection, payload)
+        except LinkError as error:
+            if connection.violation:
+                self._refuse(connection.violation, str(error))
+            raise
+
+    async def _take(self, connection: Connection, payload: bytes) -> None:
+        self._received += 1
+        try:
+            message = decode_frame(payload)
+        except FrameError as error:
+            self._refuse(error.reason, error.detail, begins=payload[:80].decode(errors="replace"))
+        else:
             await self._deliver(connection, message)
 
     async def _deliver(self, connection: Connection, message: Message) -> None:
@@ -210,7 +239,7 @@ class EdgeHub:
             case session.Refuse(reason, detail):
                 self._refuse(reason, detail, id=message.header.id, resource=message.route.resource)
 
-    def _refuse(self, reason: str, detail: str, **where: str) -> None:
+    def _refuse(self, reason: str, detail: str, **where: Any) -> None:
         self._refused += 1
         self._metrics.bad_input(r.EDGEHUB, reason, peer="cloud", detail=detail, **where)
 

@@ -24,8 +24,8 @@ class Backend(NamedTuple):
     endpoint: Endpoint | None
     """Where it is reached; ``None`` if it is out."""
     reason: str = ""
-    """Why it is out: ``terminating``, ``not_running``, ``no_host_ip``, ``bad_host_ip``, ``no_container_port``,
-    ``no_host_port``; empty if it is in."""
+    """Why it is out: ``terminating``, ``no_status``, ``not_running``, ``no_host_ip``, ``bad_host_ip``,
+    ``no_container_port``, ``no_host_port``; empty if it is in."""
 
 
 def discover(port: ServicePort, pods: Iterable[Pod]) -> tuple[Backend, ...]:
@@ -39,7 +39,7 @@ def _backend(pod: Pod, target: int | str) -> Backend:
     if pod.terminating:
         return Backend(name, None, "terminating")
     if not pod.running:
-        return Backend(name, None, "not_running")
+        return Backend(name, None, "not_running" if pod.status.phase else "no_status")
     host_ip = pod.status.host_ip
     if not host_ip:
         return Backend(name, None, "no_host_ip")

@@ -21,13 +21,14 @@ from edgecore.errors import BusClosed, BusError, ConfigError, StoreError
 from edgecore.modules.edgemesh import tables
 from edgecore.modules.edgemesh.addressbook import AddressBook
 from edgecore.modules.edgemesh.fakeip import FakeIpPool
-from edgecore.modules.edgemesh.intercept.plain import PlainListener
+from edgecore.modules.edgemesh.intercept.plain import BoundListener, PlainListener
 from edgecore.modules.edgemesh.intercept.poolclaim import PoolClaim, TryLock, candidates, claim_pool, machine_lock
-from edgecore.modules.edgemesh.intercept.rootless import Listener, RootlessListeners
+from edgecore.modules.edgemesh.intercept.rootless import RootlessListeners
 from edgecore.modules.edgemesh.inventory import Metadata, read_inventory
 from edgecore.modules.edgemesh.mesh import AddressGiven, AddressKept, Event, Mesh, PoolEmpty, PortsChanged, ServiceGone
 from edgecore.modules.edgemesh.msgprocess import Change, Rejected, process
 from edgecore.modules.edgemesh.names import ServiceKey
+from edgecore.modules.edgemesh.omissions import Omissions
 from edgecore.modules.edgemesh.recovery import recover
 from edgecore.modules.edgemesh.services import ServiceEntry, ServiceTable
 from edgecore.modules.edgemesh.status import metric_families, not_bound_status, services_status
@@ -67,7 +68,7 @@ class Dns(Protocol):
 class Proxy(Protocol):
     """The HTTP proxy."""
 
-    async def listen(self, address: str, port: int, service: ServiceKey | None) -> Listener:
+    async def listen(self, address: str, port: int, service: ServiceKey | None) -> BoundListener:
         """Serve ``service`` at this address; ``None``: the one that each request names. Raises ``ListenError``."""
 
     async def stop(self) -> None:
@@ -136,6 +137,7 @@ class EdgeMesh:
         self._parts: _Parts | None = None
         self._plain = PlainListener(proxy.listen, plain_address, plain_port)
         self._published: set[ServiceKey] = set()
+        self._omissions = Omissions()
         self._backlog: deque[Message] = deque()
         self._recovered = False
         metrics.pull(self._collect)
@@ -268,14 +270,17 @@ class EdgeMesh:
             self._apply(change, "cloud", message.route.resource)
 
     def _apply(self, change: Change, peer: str, resource: str) -> None:
-        if self._parts is None:
+        parts = self._parts
+        if parts is None:
             return
         try:
             if isinstance(change, Rejected):
                 self._metrics.bad_input(EDGEMESH, change.reason, peer, resource=resource, text=change.text)
                 return
-            for event in self._parts.mesh.apply(change, self._clock.monotonic()):
-                self._act(event, self._parts)
+            for event in parts.mesh.apply(change, self._clock.monotonic()):
+                self._act(event, parts)
+            for omission in self._omissions.look(change.key, self._table.get(change.key)):
+                self._metrics.bad_input(EDGEMESH, omission.reason, peer, resource=resource, text=omission.text)
         except Exception:
             log.exception("change_not_applied", change=type(change).__name__, resource=resource)
 

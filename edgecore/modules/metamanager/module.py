@@ -8,6 +8,7 @@ Up to ``IN_FLIGHT`` messages lie between plan and commit; queries are answered a
 """
 
 import asyncio
+from collections.abc import Coroutine
 from typing import Any, NamedTuple
 
 import structlog
@@ -31,6 +32,7 @@ from edgecore.beehive.resource import (
     LISTENER,
     METAMANAGER,
     OK,
+    RESPONSE,
     SERVICE,
 )
 from edgecore.errors import BusClosed, BusError, ContentError, StoreError
@@ -46,7 +48,10 @@ IN_FLIGHT = 1024
 """Messages whose rows may wait for their commit."""
 REMOTE_QUERIES = 64
 """Questions that may wait for the cloud's answer at one time (bug M7: Go sets no bound)."""
-REMOTE_TIMEOUT_S = 60.0
+REMOTE_TIMEOUT_S = 30.0
+"""How long the cloud may take. Who asks waits 60 s, so that the row we have instead still finds them waiting (bug M7);
+a cloudcore gives an answer up 25 s after it was first sent.
+"""
 
 
 class _Accepted(NamedTuple):
@@ -108,31 +113,48 @@ class MetaManager:
         try:
             decided = plan(message, self._table.value, connected=self._connected)
         except StoreError as error:
-            await self._report(message, f"Error to query meta in DB: {error}")
-            return
+            decided = Plan(steps=(_failed(message, "Error to query meta in DB", error),))
         if decided.changes:
             await self._accepted.put(_Accepted(message, decided.steps, self._table.write(decided.changes)))
         elif any(isinstance(step, planning.Forward | planning.ToCloud) for step in decided.steps):
             await self._accepted.put(_Accepted(message, decided.steps, None))
         else:
-            await self._do(message, decided)
+            await self._carry_through(message, self._do(message, decided.steps))
 
     async def _settle_in_order(self) -> None:
         while True:
             accepted = await self._accepted.get()
             try:
-                if accepted.written is not None:
-                    await accepted.written
-                await self._do(accepted.message, Plan(steps=accepted.steps))
-            except StoreError as error:
-                await self._report(accepted.message, f"Error to save meta to DB: {error}")
-            except BusError as error:
-                log.error("message_not_settled", id=accepted.message.header.id, error=str(error))
+                steps = await self._committed(accepted)
+                await self._carry_through(accepted.message, self._do(accepted.message, steps))
             finally:
                 self._accepted.task_done()
 
-    async def _do(self, message: Message, decided: Plan) -> None:
-        for step in decided.steps:
+    async def _committed(self, accepted: _Accepted) -> tuple[Step, ...]:
+        """Return what is to be done, once the rows are stored or refused."""
+        try:
+            if accepted.written is not None:
+                await accepted.written
+        except StoreError as error:
+            return (_failed(accepted.message, "Error to save meta to DB", error),)
+        return accepted.steps
+
+    async def _carry_through(self, message: Message, work: Coroutine[Any, Any, None]) -> None:
+        """Await ``work``. A neighbour that takes nothing costs this message, not the module: it is not acknowledged."""
+        try:
+            await work
+        except BusClosed:
+            return
+        except BusError as error:
+            log.error(
+                "message_not_settled",
+                id=message.header.id,
+                resource=message.route.resource,
+                error=str(error),
+            )
+
+    async def _do(self, message: Message, steps: tuple[Step, ...]) -> None:
+        for step in steps:
             match step:
                 case planning.Forward(module):
                     await self._port.send(module, message)
@@ -181,17 +203,18 @@ class MetaManager:
             else:
                 values = self._table.values(row_type, namespace) or None
         except StoreError as error:
-            await self._report(request, f"Error to query meta in DB: {error}")
+            await self._report(request, _failed(request, "Error to query meta in DB", error).text)
             return
         reply = response_to(request, values, self._port.new_id, self._port.clock)
         await self._reply(request, with_sender(reply, METAMANAGER, reply.route.group))
 
     def _ask_cloud(self, request: Message) -> None:
-        if len(self._asking) >= REMOTE_QUERIES:
-            log.warning("remote_query_refused", resource=request.route.resource, limit=REMOTE_QUERIES)
-            task = asyncio.create_task(self._answer_from_rows(request))
+        if len(self._asking) < REMOTE_QUERIES:
+            work = self._answer_from_cloud(request)
         else:
-            task = asyncio.create_task(self._answer_from_cloud(request), name=f"ask cloud {request.route.resource}")
+            log.warning("remote_query_refused", resource=request.route.resource, limit=REMOTE_QUERIES)
+            work = self._answer_from_rows(request)
+        task = asyncio.create_task(self._carry_through(request, work), name=f"ask cloud {request.route.resource}")
         self._asking.add(task)
         task.add_done_callback(self._asking.discard)
 
@@ -199,33 +222,46 @@ class MetaManager:
         await self._answer(request, request.route.resource, "", "")
 
     async def _answer_from_cloud(self, request: Message) -> None:
-        """Ask the cloud under an id of our own; store what it says, hand it on, acknowledge it. If it says nothing, the
-        row we have is better than no answer."""
+        """Ask the cloud under an id of our own; store what it says, hand it on, acknowledge it.
+
+        If it says nothing, or nothing that can be kept, the row we have is better than no answer.
+        """
+        resource = request.route.resource
         question = with_sync(with_id(request, self._port.new_id()), False)
         try:
             answer = await self._port.send_sync(self._hub, question, REMOTE_TIMEOUT_S)
             value = content_json(answer).decode()
-            row_type = request.route.resource.split("/")[1]
-            await self._table.write((Put(request.route.resource, row_type, value),))
+            # What is asked for is an object. An "OK" or an error text would be a row that nobody can read (bug M2).
+            kept = answer.route.operation == RESPONSE and value.startswith("{")
+            if kept:
+                await self._table.write((Put(resource, resource.split("/")[1], value),))
         except BusClosed:
             raise
         except (BusError, ContentError, StoreError) as error:
-            log.warning("remote_query_failed", resource=request.route.resource, error=str(error))
+            log.warning("remote_query_failed", resource=resource, error=str(error))
             await self._answer_from_rows(request)
             return
-        own = response_to(request, answer.content, self._port.new_id, self._port.clock)
-        await self._reply(request, with_sender(own, answer.route.source, answer.route.group))
+        if kept:
+            own = response_to(request, answer.content, self._port.new_id, self._port.clock)
+            await self._reply(request, with_sender(own, answer.route.source, answer.route.group))
+        else:
+            self._metrics.bad_input(METAMANAGER, "wrong_answer", peer="cloud", id=answer.header.id, resource=resource)
+            await self._answer_from_rows(request)
         await self._to_cloud(response_to(answer, OK, self._port.new_id, self._port.clock))
-        log.debug("remote_query_answered", resource=request.route.resource, id=answer.header.id)
 
     async def _report(self, request: Message, text: str) -> None:
         """Tell who asked that it failed (``feedbackError``)."""
         error = error_to(request, text, self._port.new_id, self._port.clock)
         error = with_sender(error, METAMANAGER, request.route.group)
-        log.error("request_failed", id=request.header.id, resource=request.route.resource, error=text)
         if request.header.sync:
             self._port.respond(error)
         elif request.route.source == EDGED:
             await self._port.send(EDGED, error)
         else:
             await self._to_cloud(error)
+
+
+def _failed(request: Message, what: str, error: StoreError) -> planning.Report:
+    """Log what the file refused, and return what who asked is told."""
+    log.error("request_failed", id=request.header.id, resource=request.route.resource, error=str(error))
+    return planning.Report(f"{what}: {error}")

@@ -125,6 +125,18 @@ async def test_a_signal_stops_the_stub_cleanly_and_nothing_is_left(start: Start,
     assert "stub_stopping" in done.err
 
 
+async def test_a_second_signal_does_not_wait_for_anybody(start: Start) -> None:
+    stub = await start()
+    headers = {"Node_id": "edge-1", "ConnectionUse": "msg"}
+    async with connect(stub.url, additional_headers=headers, close_timeout=0, proxy=None) as deaf:
+        deaf.transport.pause_reading()  # so that the goodbye of the stub is not answered
+        stub.process.send_signal(signal.SIGINT)
+        assert stub.process.stderr is not None
+        while b"stub_stopping" not in await stub.process.stderr.readline():
+            assert stub.process.returncode is None
+        assert (await stub.stop()).code == -signal.SIGINT
+
+
 async def test_the_banner_says_where_to_connect_and_where_to_ask(start: Start) -> None:
     stub = await start()
     assert stub.url.startswith("ws://127.0.0.1:")

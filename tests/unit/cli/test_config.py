@@ -46,9 +46,9 @@ def test_what_is_printed_is_this_machines_configuration(form: str, capsys: pytes
 def test_user_puts_the_files_into_the_state_directory(
     form: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("XDG_STATE_HOME", "/home/somebody/state")
+    monkeypatch.setenv("XDG_STATE_HOME", "/srv/somebody/state")
     loaded = read(printed(capsys, form, "--user"))
-    root = Path("/home/somebody/state/edgecore")
+    root = Path("/srv/somebody/state/edgecore")
     assert loaded.config == below(default_config(this_machine()), root, minimal=form == "--min")
 
 

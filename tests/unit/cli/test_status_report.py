@@ -13,7 +13,7 @@ Status = dict[str, Any]
 
 def _section(text: str, title: str) -> list[list[str]]:
     """Return the rows of one table, without its head."""
-    rows = text.split(f"\n{title}\n")[1].split("\n\n")[0].splitlines()
+    rows = text.split(f"\n{title}\n")[1].partition("\n\n")[0].splitlines()
     return [row.split() for row in rows[1:]]
 
 

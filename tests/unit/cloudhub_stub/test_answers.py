@@ -177,6 +177,11 @@ def test_twins_meet_silence(ask: Any, resource: str) -> None:
     assert ask("get", resource, "{}", source="twin", group="resource") == Answer("device_not_answered")
 
 
+@pytest.mark.parametrize("resource", ["", "8080:health", "default/nodestatus/edge-1"])
+def test_messages_for_users_meet_silence_whatever_their_resource(ask: Any, resource: str) -> None:
+    assert ask("insert", resource, {}, source="servicebus", group="user") == Answer("user_message_not_answered")
+
+
 @pytest.mark.parametrize("resource", ["", "x", "a/b/c/d"])
 def test_a_resource_that_is_none_is_bad(ask: Any, resource: str) -> None:
     assert ask("query", resource) == Answer("bad_resource")

@@ -27,14 +27,14 @@ async def test_a_new_connection_ends_the_old_one_first(hub: Hub, make_socket: An
         await delivery
     assert old_socket.hung_up == [REPLACED]
     assert hub.find("edge-1") is new
-    hub.disconnect(new, "test")
+    new.end("test")
 
 
 async def test_the_end_of_the_old_connection_leaves_the_new_one_alone(hub: Hub, make_socket: Any) -> None:
     old = hub.connect(Upgrade("edge-1", ""), make_socket())
     new_socket = make_socket()
     new = hub.connect(Upgrade("edge-1", ""), new_socket)
-    hub.disconnect(old, "connection_closed")
+    old.end("connection_closed")
     assert hub.find("edge-1") is new
     assert not new.session.ended
     assert new_socket.hung_up == []
@@ -54,10 +54,19 @@ async def test_the_keepalive_of_the_old_connection_does_not_end_the_new_one(
 
 async def test_a_disconnected_node_is_not_found(hub: Hub, make_socket: Any) -> None:
     link = hub.connect(Upgrade("edge-1", ""), make_socket())
-    hub.disconnect(link, "connection_closed")
-    hub.disconnect(link, "connection_closed")
+    link.end("connection_closed")
+    link.end("connection_closed")
     assert hub.find("edge-1") is None
     assert hub.find(None) is None
+
+
+async def test_a_node_without_keepalive_is_not_found_any_more(
+    hub: Hub, cloud: Cloud, make_socket: Any, vclock: VirtualClock
+) -> None:
+    hub.connect(Upgrade("edge-1", ""), make_socket())
+    await vclock.advance(30)
+    assert hub.find("edge-1") is None
+    assert cloud.nodes.connected() == []
 
 
 async def test_the_only_node_needs_no_name(hub: Hub, make_socket: Any) -> None:

@@ -27,7 +27,7 @@ def socket(make_socket: Any) -> Any:
 @pytest.fixture
 def link(cloud: Cloud, socket: Any) -> Link:
     node, session = cloud.nodes.connect(Upgrade("edge-1", "p"))
-    made = Link(cloud, node, session, socket)
+    made = Link(cloud, node, session, socket, lambda _: None)
     made.start()
     return made
 
@@ -202,7 +202,7 @@ def test_no_bytes_raise_out_of_a_link(frames: list[bytes]) -> None:
 
     clock, new_id = VirtualClock(), seeded_ids(1)
     cloud = Cloud(clock, new_id, Metrics(), Nodes(clock, new_id, keepalive_timeout_s=30.0), Objects())
-    link = Link(cloud, *cloud.nodes.connect(Upgrade("n", "")), Unread())
+    link = Link(cloud, *cloud.nodes.connect(Upgrade("n", "")), Unread(), lambda _: None)
 
     async def receive_all() -> None:
         for data in frames:

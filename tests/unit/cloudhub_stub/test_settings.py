@@ -11,9 +11,9 @@ from edgecore.errors import ConfigError
 @pytest.mark.parametrize(
     ("environ", "expected"),
     [
-        ({"HOME": "/home/a"}, "/home/a/.local/state/cloudhub-stub"),
-        ({"HOME": "/home/a", "XDG_STATE_HOME": "/var/a"}, "/var/a/cloudhub-stub"),
-        ({"HOME": "/home/a", "XDG_STATE_HOME": "relative"}, "/home/a/.local/state/cloudhub-stub"),
+        ({"HOME": "/people/a"}, "/people/a/.local/state/cloudhub-stub"),
+        ({"HOME": "/people/a", "XDG_STATE_HOME": "/var/a"}, "/var/a/cloudhub-stub"),
+        ({"HOME": "/people/a", "XDG_STATE_HOME": "relative"}, "/people/a/.local/state/cloudhub-stub"),
     ],
 )
 def test_the_state_directory_follows_the_environment(environ: dict[str, str], expected: str) -> None:

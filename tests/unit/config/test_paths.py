@@ -1,6 +1,5 @@
 """Whether the node may write where it is told to."""
 
-import os
 import stat
 from pathlib import Path
 
@@ -11,8 +10,6 @@ from edgecore.config.paths import check_paths
 from edgecore.config.render import below
 from edgecore.config.schema import Control, Database, EdgeCoreConfig
 from edgecore.errors import ConfigError
-
-NOT_ROOT = pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 
 
 def with_server(config: EdgeCoreConfig, server: str) -> EdgeCoreConfig:
@@ -78,14 +75,14 @@ def test_a_place_below_a_file_is_refused(config: EdgeCoreConfig, tmp_path: Path)
     assert f"control.socket: cannot use {tmp_path}/file/x.sock: {tmp_path}/file is not a directory" in said
 
 
-@NOT_ROOT
+@pytest.mark.usefixtures("unprivileged")
 def test_a_directory_that_may_not_be_written_is_refused(config: EdgeCoreConfig) -> None:
     config.database.path.parent.mkdir(parents=True)
     config.database.path.parent.chmod(0o500)
     assert "Permission denied" in refusal(config)
 
 
-@NOT_ROOT
+@pytest.mark.usefixtures("unprivileged")
 def test_a_database_that_may_not_be_written_is_refused(config: EdgeCoreConfig) -> None:
     check_paths(config)
     config.database.path.touch(mode=0o400)

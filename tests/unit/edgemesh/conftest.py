@@ -14,7 +14,7 @@ from edgecore import kube
 from edgecore.beehive import wire
 from edgecore.beehive.message import Header, Message, Route
 from edgecore.errors import ListenError
-from edgecore.modules.edgemesh.names import ServiceKey
+from edgecore.modules.edgemesh.names import Endpoint, ServiceKey
 from edgecore.recording.entries import CloudFrame, Direction
 from edgecore.recording.reader import read_entries
 from edgecore.store.store import Statement
@@ -147,7 +147,8 @@ def store() -> FakeStore:
 class FakeListener:
     """Listens nowhere; ``closed`` says that it was closed."""
 
-    def __init__(self) -> None:
+    def __init__(self, address: Endpoint) -> None:
+        self.address = address
         self.closed = False
 
     def close(self) -> None:
@@ -169,7 +170,7 @@ class ScriptedListen:
         await self.open.wait()
         if (address, port) in self.errors:
             raise self.errors[address, port]
-        listener = self.listeners[address, port] = FakeListener()
+        listener = self.listeners[address, port] = FakeListener(Endpoint(address, port))
         return listener
 
     @property

@@ -172,6 +172,34 @@ async def test_a_release_waits_until_the_address_was_stored(
     assert meta.listener_rows == {}
 
 
+async def test_a_release_waits_for_a_write_that_has_to_be_tried_again(
+    keep: Keep, book: AddressBook, store: Any, meta: Any, clock: VirtualClock
+) -> None:
+    meta.failures.append(ReplyTimeout("timeout to get response"))
+    address = keep(WEB)
+    await settle()
+    book.release(WEB, address)
+    await settle()
+    assert store.committed == []
+
+    await clock.advance(RETRY_S)
+
+    assert [row[0] for row in store.committed] == ["INSERT", "UPDATE"]
+
+
+async def test_a_service_that_lost_its_address_during_the_commit_is_not_said_to_be_stored(
+    keep: Keep, pool: FakeIpPool, store: Any, stored: list[ServiceKey]
+) -> None:
+    store.open.clear()
+    keep(WEB)
+    await settle()
+    pool.release(WEB, 0.0)
+    store.open.set()
+    await settle()
+
+    assert stored == []
+
+
 async def test_a_service_that_comes_back_at_once_ends_with_its_new_address(
     *, keep: Keep, book: AddressBook, pool: FakeIpPool, store: Any, meta: Any, stored: list[ServiceKey]
 ) -> None:

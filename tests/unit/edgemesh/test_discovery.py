@@ -119,7 +119,13 @@ def test_a_pod_that_does_not_declare_the_target_port_is_out(make_pod: MakePod) -
     assert discover(port(80), [pod]) == (Backend("web-0", None, "no_container_port"),)
 
 
-@pytest.mark.parametrize("phase", ["", "Pending", "Succeeded", "Failed", "Unknown"])
+def test_a_pod_without_status_is_out(make_pod: MakePod) -> None:
+    pod = msgspec.structs.replace(make_pod("web-0", "10.0.0.1", (80, 8000)), status=kube.PodStatus())
+
+    assert discover(port(80), [pod]) == (Backend("web-0", None, "no_status"),)
+
+
+@pytest.mark.parametrize("phase", ["Pending", "Succeeded", "Failed", "Unknown"])
 def test_a_pod_that_does_not_run_is_out(make_pod: MakePod, phase: str) -> None:
     pod = with_status(make_pod("web-0", "10.0.0.1", (80, 8000)), phase=phase)
 

@@ -54,7 +54,7 @@ def test_a_new_service_is_given_an_address_that_is_to_be_stored(mesh: Mesh, make
 
 def test_addresses_are_given_in_the_order_of_the_services(mesh: Mesh, make_service: MakeService) -> None:
     for key in (WEB, API):
-        mesh.apply(ServiceChanged(key, make_service(key)), 0.0)
+        mesh.apply(ServiceChanged(key, make_service(key, ("http", 80, 80))), 0.0)
 
     assert [(entry.key, entry.address) for entry in mesh.table] == [(WEB, "127.251.0.1"), (API, "127.251.0.2")]
 
@@ -63,7 +63,7 @@ def test_a_recovered_address_is_kept_and_needs_no_storing(mesh: Mesh, make_servi
     mesh.pool.claim(WEB, "127.251.7.7")
     mesh.recovered([WEB])
 
-    (event,) = mesh.apply(ServiceChanged(WEB, make_service(WEB)), 0.0)
+    (event,) = mesh.apply(ServiceChanged(WEB, make_service(WEB, ("http", 80, 80))), 0.0)
 
     assert isinstance(event, AddressKept)
     assert event.address == "127.251.7.7"
@@ -74,10 +74,10 @@ def test_a_recovered_service_that_is_deleted_and_comes_again_needs_storing(
 ) -> None:
     mesh.pool.claim(WEB, "127.251.7.7")
     mesh.recovered([WEB])
-    mesh.apply(ServiceChanged(WEB, make_service(WEB)), 0.0)
+    mesh.apply(ServiceChanged(WEB, make_service(WEB, ("http", 80, 80))), 0.0)
     mesh.apply(ServiceDeleted(WEB), 0.0)
 
-    (event,) = mesh.apply(ServiceChanged(WEB, make_service(WEB)), 0.0)
+    (event,) = mesh.apply(ServiceChanged(WEB, make_service(WEB, ("http", 80, 80))), 0.0)
 
     assert isinstance(event, AddressGiven)
     assert event.address == "127.251.0.1"
@@ -99,7 +99,7 @@ def test_a_change_that_leaves_the_served_ports_is_no_event(mesh: Mesh, make_serv
 
 
 def test_a_deleted_service_is_gone_and_gives_its_address_back(mesh: Mesh, make_service: MakeService) -> None:
-    mesh.apply(ServiceChanged(WEB, make_service(WEB)), 0.0)
+    mesh.apply(ServiceChanged(WEB, make_service(WEB, ("http", 80, 80))), 0.0)
 
     (event,) = mesh.apply(ServiceDeleted(WEB), 5.0)
 
@@ -138,9 +138,9 @@ def test_deleted_pods_and_endpoints_are_forgotten(mesh: Mesh, make_service: Make
 
 
 def test_a_service_for_which_no_address_is_free_is_known_without_one(full: Mesh, make_service: MakeService) -> None:
-    full.apply(ServiceChanged(WEB, make_service(WEB)), 0.0)
+    full.apply(ServiceChanged(WEB, make_service(WEB, ("http", 80, 80))), 0.0)
 
-    (event,) = full.apply(ServiceChanged(API, make_service(API)), 0.0)
+    (event,) = full.apply(ServiceChanged(API, make_service(API, ("http", 80, 80))), 0.0)
 
     assert isinstance(event, PoolEmpty)
     assert "all 65534 addresses" in event.text
@@ -151,7 +151,7 @@ def test_a_service_for_which_no_address_is_free_is_known_without_one(full: Mesh,
 
 def test_the_first_that_waits_gets_the_address_that_is_given_back(full: Mesh, make_service: MakeService) -> None:
     for key in (WEB, API, LATE):
-        full.apply(ServiceChanged(key, make_service(key)), 0.0)
+        full.apply(ServiceChanged(key, make_service(key, ("http", 80, 80))), 0.0)
 
     gone, given = full.apply(ServiceDeleted(WEB), 0.0)
 
@@ -162,7 +162,7 @@ def test_the_first_that_waits_gets_the_address_that_is_given_back(full: Mesh, ma
 
 def test_a_service_that_is_deleted_while_it_waits_is_passed_over(full: Mesh, make_service: MakeService) -> None:
     for key in (WEB, API, LATE):
-        full.apply(ServiceChanged(key, make_service(key)), 0.0)
+        full.apply(ServiceChanged(key, make_service(key, ("http", 80, 80))), 0.0)
 
     (gone,) = full.apply(ServiceDeleted(API), 0.0)
     _, given = full.apply(ServiceDeleted(WEB), 0.0)

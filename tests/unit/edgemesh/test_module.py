@@ -195,10 +195,46 @@ async def test_ports_that_changed_before_the_address_was_stored_are_the_ones_lis
     rig.store.open.clear()
     await rig.put(WEB, ("http", 12345))
     await rig.put(WEB, ("http", 23456))
+    assert rig.fake_ip_ports == []
     rig.store.open.set()
     await settle()
 
     assert rig.fake_ip_ports == [("127.251.0.1", 23456)]
+
+
+async def test_a_service_that_comes_back_is_not_listened_for_before_its_new_address_is_stored(rig: Rig) -> None:
+    await rig.put(WEB, ("http", 12345))
+    await rig.send("delete", "default/service/web")
+    rig.store.open.clear()
+
+    await rig.put(WEB, ("http", 12345))
+    await rig.put(WEB, ("http", 23456))
+    assert rig.fake_ip_ports == []
+    rig.store.open.set()
+    await settle()
+
+    assert rig.fake_ip_ports == [("127.251.0.2", 23456)]
+
+
+async def test_a_service_that_comes_back_with_its_old_address_is_made_known_after_its_last_commit(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edgecore.modules.edgemesh.fakeip._LAST", 1)  # no other address is free
+    commits_before: list[list[str]] = []
+    monkeypatch.setattr(
+        rig.names,
+        "set",
+        lambda service, address: commits_before.append([row[0] for row in rig.store.committed]) is None,
+    )
+    rig.store.committed.clear()
+    rig.store.open.clear()
+    await rig.put(WEB, ("http", 12345))
+    await rig.send("delete", "default/service/web")
+    await rig.put(WEB, ("http", 12345))
+    rig.store.open.set()
+    await settle()
+
+    assert commits_before == [["INSERT", "UPDATE", "INSERT"]]
 
 
 async def test_a_deleted_service_loses_its_name_and_listeners_before_the_commit(rig: Rig) -> None:
@@ -249,12 +285,57 @@ async def test_bad_input_is_counted_and_the_next_message_is_handled(
 ) -> None:
     with capture_logs() as logs:
         await rig.send("insert", resource, content)
-    await rig.put(API)
+    await rig.put(API, ("http", 80))
 
     assert rig.metrics.bad_input_counts == {("edgemesh", reason): 1}
     (line,) = [line for line in logs if line["event"] == "bad_input"]
     assert (line["peer"], line["resource"]) == ("cloud", resource)
     assert rig.address(API) == "127.251.0.1"
+
+
+@pytest.mark.parametrize(
+    ("ports", "reason"),
+    [([], "service_without_ports"), (None, "service_without_ports"), ([{"port": 9000}], "port_without_name")],
+)
+async def test_a_service_without_ports_or_with_a_nameless_one_is_counted_once_and_resolves(
+    rig: Rig, ports: Any, reason: str
+) -> None:
+    content = service_json(WEB) | {"spec": {"ports": ports}}
+    with capture_logs() as logs:
+        for operation in ("insert", "update"):
+            await rig.send(operation, "default/service/web", content)
+
+    assert rig.metrics.bad_input_counts == {("edgemesh", reason): 1}
+    assert [line["resource"] for line in logs if line["event"] == "bad_input"] == ["default/service/web"]
+    assert rig.address(WEB) == "127.251.0.1"
+    assert rig.fake_ip_ports == []
+
+
+@pytest.mark.parametrize(
+    ("pod", "reason"),
+    [
+        ({"status": None}, "pod_without_status"),
+        ({"status": {"phase": "Running"}}, "pod_without_host_ip"),
+        (
+            {
+                "spec": {"containers": [{"ports": [{"containerPort": 80}]}]},
+                "status": {"phase": "Running", "hostIP": "10.0.0.1"},
+            },
+            "pod_without_host_port",
+        ),
+    ],
+)
+async def test_a_pod_that_cannot_be_reached_is_counted_once_and_named(rig: Rig, pod: Any, reason: str) -> None:
+    await rig.put(WEB, ("http", 80))
+    with capture_logs() as logs:
+        for _ in range(2):
+            await rig.send("update", "default/podlist/web", [pod | {"metadata": {"name": "web-0"}}])
+
+    assert rig.metrics.bad_input_counts == {("edgemesh", reason): 1}
+    (line,) = [line for line in logs if line["event"] == "bad_input"]
+    assert line["peer"] == "cloud"
+    assert "default/web" in line["text"]
+    assert "web-0" in line["text"]
 
 
 async def test_an_error_that_nobody_expects_leaves_the_next_message_handled(
@@ -471,9 +552,9 @@ async def test_an_exhausted_pool_is_logged_and_the_service_known_without_address
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("edgecore.modules.edgemesh.fakeip._LAST", 1)
-    await rig.put(WEB)
+    await rig.put(WEB, ("http", 80))
     with capture_logs() as logs:
-        await rig.put(API)
+        await rig.put(API, ("http", 80))
 
     assert [(line["event"], line["service"]) for line in logs] == [("pool_empty", "prod/api")]
     assert rig.mesh.status()["services"][1]["fake_ip"] is None

@@ -93,10 +93,15 @@ def test_a_row_released_long_ago_is_useless_and_its_address_free(pool: FakeIpPoo
     assert pool.allocate(NEW, NOW) == "127.251.0.1"
 
 
-def test_an_address_released_in_the_future_rests_its_whole_time(pool: FakeIpPool) -> None:
+def test_an_address_released_in_the_future_rests_its_whole_time_and_no_longer(pool: FakeIpPool) -> None:
     recover(pool, [AddressRow("127.251.0.1", WEB, released(-3600))], {}, NOW, NOW_MS)
+    for number in range(255):
+        pool.allocate(ServiceKey("bulk", f"s{number}"), NOW)
 
-    assert pool.allocate(NEW, NOW + 127) == "127.251.0.2"
+    assert pool.allocate(API, NOW + 127) == "127.251.1.1"
+    for number in range(255):
+        pool.allocate(ServiceKey("more", f"s{number}"), NOW)
+    assert pool.allocate(NEW, NOW + 128) == "127.251.0.1"
 
 
 def test_the_address_of_a_service_that_is_there_no_more_rests_from_now_on(pool: FakeIpPool) -> None:

@@ -57,3 +57,10 @@ def test_two_processes_worth_of_metrics_do_not_meet() -> None:
     one.bad_input("edgehub", "malformed_json", "cloud")
     assert other.bad_input_counts == {}
     assert b"malformed_json" not in other.render()
+
+
+def test_what_no_line_tells_of_is_counted_all_the_same(metrics: Metrics) -> None:
+    with capture_logs() as lines:
+        metrics.bad_input("dns", "label_too_long", "127.0.0.1:5353", left_out=9)
+    assert metrics.bad_input_counts == {("dns", "label_too_long"): 10}
+    assert [line["left_out"] for line in lines] == [9]

@@ -15,9 +15,9 @@ from edgecore.modules.edgemesh.dns.listener import Listener, address_text, bind_
 from edgecore.modules.edgemesh.dns.nameservers import Nameservers
 from edgecore.modules.edgemesh.dns.nametable import NameTable
 from edgecore.modules.edgemesh.dns.packet import name_text
-from edgecore.modules.edgemesh.dns.throttle import Throttle
 from edgecore.modules.edgemesh.dns.upstream import Upstream
 from edgecore.observe.metrics import Metrics
+from edgecore.observe.throttle import Throttle
 
 log = structlog.get_logger("edgemesh.dns")
 

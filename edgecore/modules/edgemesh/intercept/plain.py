@@ -1,11 +1,13 @@
 """The plain listener: one address for all services, where each request says which it means; also a forward proxy."""
 
 from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 import structlog
 
 from edgecore.errors import ListenError
 from edgecore.modules.edgemesh.intercept.rootless import Listener
+from edgecore.modules.edgemesh.names import Endpoint
 
 log = structlog.get_logger("edgemesh")
 
@@ -15,10 +17,18 @@ FURTHER_PORTS = 100
 _LAST_PORT = 65_535
 
 
+class BoundListener(Listener, Protocol):
+    """A listener that says where it listens."""
+
+    @property
+    def address(self) -> Endpoint:
+        """Address and port, the one that the system chose if 0 was asked for."""
+
+
 class PlainListener:
     """Listens at ``port`` of ``address``, or, where that is taken, at the first free port behind it."""
 
-    def __init__(self, listen: Callable[[str, int, None], Awaitable[Listener]], address: str, port: int) -> None:
+    def __init__(self, listen: Callable[[str, int, None], Awaitable[BoundListener]], address: str, port: int) -> None:
         self._listen = listen
         self._address = address
         self._port = port
@@ -36,7 +46,7 @@ class PlainListener:
                 if error.reason != "in_use" or port == last:
                     raise
             else:
-                self.in_use = f"{self._address}:{port}"
+                self.in_use = str(self._listener.address)
                 log.info("plain_listener", address=self.in_use, configured_port=self._port)
                 return
 

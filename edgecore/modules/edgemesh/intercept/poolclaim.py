@@ -5,6 +5,7 @@ an abstract name (unix(7)), which belongs to the network namespace, as loopback 
 file in the directory for temporary files, the same for all nodes whatever their state directories are.
 """
 
+import errno
 import fcntl
 import os
 import socket
@@ -15,7 +16,7 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Protocol
 
-from edgecore.errors import PoolExhausted
+from edgecore.errors import ListenError, PoolExhausted
 
 CANDIDATES = 16
 """So many /16 are tried: the configured one and those below it."""
@@ -32,7 +33,7 @@ class Held(Protocol):
 
 
 TryLock = Callable[[IPv4Network], Held | None]
-"""Holds a subnet for this process; ``None`` if another node holds it."""
+"""Holds a subnet for this process; ``None`` if another node holds it. Raises ``ListenError`` if that cannot be said."""
 
 
 class PoolClaim:
@@ -60,7 +61,7 @@ def candidates(configured: IPv4Network, last_used: str | None) -> tuple[IPv4Netw
 
 
 def claim_pool(subnets: Sequence[IPv4Network], try_lock: TryLock) -> PoolClaim:
-    """Hold the first of ``subnets`` that nobody holds. Raises ``PoolExhausted`` if there is none."""
+    """Hold the first of ``subnets`` that nobody holds. Raises ``PoolExhausted`` if there is none; see ``TryLock``."""
     for subnet in subnets:
         held = try_lock(subnet)
         if held is not None:
@@ -78,12 +79,14 @@ def machine_lock() -> TryLock:
 
 
 def lock_by_socket(subnet: IPv4Network) -> Held | None:
-    """Hold ``subnet`` by an abstract Unix socket (Linux)."""
+    """Hold ``subnet`` by an abstract Unix socket (Linux). See ``TryLock``."""
     held = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         held.bind(f"\0edgecore/fake-ip-pool/{subnet}")
-    except OSError:
+    except OSError as error:
         held.close()
+        if error.errno != errno.EADDRINUSE:
+            raise ListenError(str(subnet), "failed", str(error)) from error
         return None
     return held
 
@@ -96,13 +99,15 @@ def file_lock(directory: Path) -> TryLock:
         try:
             # Opened for reading only, so that nodes of different users can lock the same file.
             descriptor = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
-        except OSError:
-            return None
+        except OSError as error:
+            raise ListenError(str(subnet), "failed", f"{path}: {error.strerror}") from error
         held = os.fdopen(descriptor, "rb")
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except OSError as error:
             held.close()
+            if error.errno != errno.EWOULDBLOCK:
+                raise ListenError(str(subnet), "failed", str(error)) from error
             return None
         return held
 

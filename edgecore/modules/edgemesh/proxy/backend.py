@@ -36,9 +36,9 @@ class BackendConnection(asyncio.Protocol):
     Its ``owner`` hears of what happens to it. Without one it is idle, and nothing may happen but its end.
     """
 
-    def __init__(self, endpoint: Endpoint, backends: "Backends") -> None:
+    def __init__(self, endpoint: Endpoint, backends: "Backends", owner: BackendOwner) -> None:
         self.endpoint = endpoint
-        self.owner: BackendOwner | None = None
+        self.owner: BackendOwner | None = owner
         self.reused = False
         """It has carried a request before this one."""
         self._backends = backends
@@ -167,9 +167,9 @@ class Backends:
             connection.reused = True
         return connection
 
-    async def connect(self, endpoint: Endpoint) -> BackendConnection | Refusal:
-        """Return a fresh connection; why there is none, as 502 or 504."""
-        connection = BackendConnection(endpoint, self)
+    async def connect(self, endpoint: Endpoint, owner: BackendOwner) -> BackendConnection | Refusal:
+        """Return a fresh connection; why there is none, as 502 or 504. The owner may hear of it before this returns."""
+        connection = BackendConnection(endpoint, self, owner)
         deadline = self._clock.monotonic() + self.limits.connect_timeout_s
         loop = asyncio.get_running_loop()
         try:

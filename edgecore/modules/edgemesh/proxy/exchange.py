@@ -186,7 +186,7 @@ class Exchange:
 
     def backend_lost(self) -> None:
         """See ``BackendOwner``."""
-        if not self._over:
+        if self._dialling is None:  # else `_use` will find out
             self._backend_failed(bad_answer("backend_closed", f"the backend {self._endpoint} broke the connection"))
 
     def backend_blocked(self, blocked: bool) -> None:
@@ -195,7 +195,7 @@ class Exchange:
         self._client.proceed()
 
     async def _dial(self) -> None:
-        connection = await self._gateway.backends.connect(self._endpoint)
+        connection = await self._gateway.backends.connect(self._endpoint, self)
         self._dialling = None
         if isinstance(connection, Refusal):
             self._fail_backend(connection)
@@ -208,7 +208,9 @@ class Exchange:
         self._connection = connection
         self._blocked = False
         self._out = [forwarded_request(self._request, self._default_host)]
-        if connection.closed:
+        if self._reader.received:  # a backend that is overloaded may answer before it is asked
+            self._forward_answer()
+        if connection.closed and not self._over:
             self.backend_lost()
 
     def _forward_answer(self) -> None:

@@ -19,6 +19,8 @@ class Fields(msgspec.Struct, frozen=True, gc=False):
 
     def values(self, name: bytes) -> list[bytes]:
         """Return the values of all lines called ``name`` (lower case), without the spaces around them."""
+        if name not in self.names:
+            return []
         skipped = len(name) + 1
         return [
             line[skipped:].strip(b" \t") for found, line in zip(self.names, self.lines, strict=True) if found == name
@@ -26,6 +28,8 @@ class Fields(msgspec.Struct, frozen=True, gc=False):
 
     def tokens(self, name: bytes) -> list[bytes]:
         """Return the members of the comma-separated list that the lines called ``name`` hold, in lower case."""
+        if name not in self.names:
+            return []
         members = b",".join(self.values(name)).lower().split(b",")
         return [token for token in map(bytes.strip, members) if token]
 

@@ -7,7 +7,6 @@ from collections.abc import Coroutine
 import structlog
 
 from edgecore.clock import Clock
-from edgecore.modules.edgemesh.dns.throttle import Throttle
 from edgecore.modules.edgemesh.names import Refusal, ServiceKey
 from edgecore.modules.edgemesh.proxy.backend import Backends
 from edgecore.modules.edgemesh.proxy.counters import Counters
@@ -16,6 +15,7 @@ from edgecore.modules.edgemesh.proxy.limits import ProxyLimits
 from edgecore.modules.edgemesh.proxy.refusals import bad_request
 from edgecore.modules.edgemesh.proxy.target import host_port
 from edgecore.observe.metrics import Metrics
+from edgecore.observe.throttle import Throttle
 
 MODULE = "edgemesh.proxy"
 

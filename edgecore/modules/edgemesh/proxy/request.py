@@ -24,7 +24,6 @@ from edgecore.modules.edgemesh.proxy.refusals import bad_request
 from edgecore.modules.edgemesh.proxy.target import host_port, split_target
 
 _REQUEST_LINE = re.compile(rb"([!#-'*+\-.0-9A-Z^-z|~]+) ([\x21-\x7e\x80-\xff]+) HTTP/1\.([01])")
-_LOOKED_AT = frozenset((b"host", b"connection", b"content-length", b"transfer-encoding", b"upgrade"))
 
 
 class Mark(Enum):
@@ -159,17 +158,16 @@ def parse_request(head: bytes) -> RequestHead | Refusal:
     target = split_target(method, match[2])
     if target is None:
         return bad_request("bad_target", "its target is neither a path nor an http:// address")
-    present = _LOOKED_AT.intersection(fields.names)
     hosts = fields.values(b"host")
     if len(hosts) > 1 or (not hosts and minor == 1):
         return bad_request("bad_host", f"it has {len(hosts)} Host headers")
     if hosts and host_port(hosts[0]) is None:
         return bad_request("bad_host", "its Host header is no host")
-    length = _length(fields, minor) if len(present) > 1 else 0
+    length = _length(fields, minor)
     if isinstance(length, Refusal):
         return length
     authority = target.authority or (hosts[0] if hosts else b"")
-    options = frozenset(fields.tokens(b"connection")) if b"connection" in present else frozenset[bytes]()
+    options = frozenset(fields.tokens(b"connection"))
     return RequestHead(
         method,
         target.path,
@@ -180,7 +178,7 @@ def parse_request(head: bytes) -> RequestHead | Refusal:
         length,
         options,
         keep_alive=b"close" not in options and (minor == 1 or b"keep-alive" in options),
-        upgrade=b"upgrade" in options and b"upgrade" in present and _may_upgrade(fields, minor, length),
+        upgrade=b"upgrade" in options and length == 0 and minor == 1 and _may_upgrade(fields.tokens(b"upgrade")),
     )
 
 
@@ -203,6 +201,6 @@ def _length(fields: Fields, minor: int) -> int | Refusal:
     return int(lengths[0])
 
 
-def _may_upgrade(fields: Fields, minor: int, length: int) -> bool:
-    """Whether the wish to upgrade is passed on. HTTP/2 is not: a client that asks for it is served with HTTP/1.1."""
-    return minor == 1 and length == 0 and b"h2c" not in fields.tokens(b"upgrade")
+def _may_upgrade(protocols: list[bytes]) -> bool:
+    """Whether the wish to upgrade is passed on. HTTP/2 is not: a client that offers it is served with HTTP/1.1."""
+    return bool(protocols) and b"h2c" not in protocols

@@ -1,4 +1,4 @@
-"""Real sockets on loopback: scripted upstream servers, a client, and the server under test; on asyncio's loop and on uvloop."""
+"""Real sockets on loopback: scripted upstream servers, a client, and the server; on asyncio's loop and on uvloop."""
 
 import asyncio
 import itertools
@@ -15,7 +15,6 @@ from edgecore.clock import VirtualClock
 from edgecore.modules.edgemesh.dns.answers import NameTable
 from edgecore.modules.edgemesh.dns.server import DnsServer
 from edgecore.modules.edgemesh.names import ServiceKey
-from edgecore.observe.metrics import Metrics
 
 Script = Callable[[bytes], list[bytes]]
 
@@ -121,11 +120,6 @@ def send() -> Iterator[Callable[[tuple[str, int], bytes], Callable[[], Awaitable
 @pytest.fixture
 def clock() -> VirtualClock:
     return VirtualClock()
-
-
-@pytest.fixture
-def metrics() -> Metrics:
-    return Metrics()
 
 
 @pytest.fixture

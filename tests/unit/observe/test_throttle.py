@@ -3,7 +3,7 @@
 import pytest
 
 from edgecore.clock import VirtualClock
-from edgecore.modules.edgemesh.dns.throttle import Throttle
+from edgecore.observe.throttle import Throttle
 
 
 class Fixture:

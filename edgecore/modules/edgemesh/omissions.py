@@ -1,0 +1,82 @@
+"""What services and their pods leave out, so that less of them is served than somebody will expect: told once each.
+
+All of it is valid for Kubernetes, and nothing is refused; but the Go edgecore dies of some of it, and who looks for the
+reason why a service is not reached should find it in the log (kubeedge
+edgemesh/pkg/plugin/registry/registry.go:60-102@v1.3.1, bugs X8 to X10).
+"""
+
+from typing import NamedTuple
+
+from edgecore.modules.edgemesh.names import ServiceKey
+from edgecore.modules.edgemesh.services import ServiceEntry
+
+SHOWN = 3
+"""So many places are named in one text."""
+
+_TEXTS = {
+    "service_without_ports": "service {key} has no ports: it has an address, and nothing listens there",
+    "port_without_name": "service {key} has ports without a name, which would say the protocol: {places}",
+    "pod_without_status": "pods of service {key} have no status: {places}",
+    "pod_without_host_ip": "running pods of service {key} have no hostIP: {places}",
+    "pod_without_host_port": "running pods of service {key} have no hostPort for its ports: {places}",
+}
+_OF_BACKENDS = {"no_host_ip": "pod_without_host_ip", "no_host_port": "pod_without_host_port"}
+
+Found = dict[str, tuple[str, ...]]
+"""Reason, a fixed snake_case word (a metric label), to the ports or pods of which it is true."""
+
+
+class Omission(NamedTuple):
+    """Something that is left out: the reason, and a text for people."""
+
+    reason: str
+    text: str
+
+
+class Omissions:
+    """Remembers what was told of each service."""
+
+    def __init__(self) -> None:
+        self._told: dict[ServiceKey, Found] = {}
+
+    def look(self, key: ServiceKey, entry: ServiceEntry | None) -> tuple[Omission, ...]:
+        """Return what is new since the last look at the service, one a reason; ``None``: there is no such service."""
+        before = self._told.pop(key, {})
+        if entry is None:
+            return ()
+        found = find(entry)
+        if found:
+            self._told[key] = found
+        fresh = {
+            reason: tuple(place for place in places if place not in before.get(reason, ()))
+            for reason, places in found.items()
+        }
+        return tuple(Omission(reason, _text(reason, key, places)) for reason, places in fresh.items() if places)
+
+
+def find(entry: ServiceEntry) -> Found:
+    """Return what is left out of a service, its ports and its pods.
+
+    As for the API server, a headless service and an ExternalName need no ports.
+    """
+    if entry.service is None:
+        return {}
+    spec = entry.service.spec
+    found: dict[str, dict[str, None]] = {reason: {} for reason in _TEXTS}
+    if not spec.ports and spec.type != "ExternalName" and spec.cluster_ip != "None":
+        found["service_without_ports"][str(entry.key)] = None
+    for route in entry.routes:
+        if route.not_served == "no_name":
+            found["port_without_name"][str(route.port.port)] = None
+        for backend in route.backends:
+            if backend.reason in _OF_BACKENDS:
+                found[_OF_BACKENDS[backend.reason]][backend.pod] = None
+    for pod in entry.pods or ():
+        if not pod.status.phase and not pod.terminating:
+            found["pod_without_status"][pod.metadata.name] = None
+    return {reason: tuple(places) for reason, places in found.items() if places}
+
+
+def _text(reason: str, key: ServiceKey, places: tuple[str, ...]) -> str:
+    more = f" and {len(places) - SHOWN} more" if len(places) > SHOWN else ""
+    return _TEXTS[reason].format(key=key, places=", ".join(places[:SHOWN]) + more)

@@ -1,0 +1,235 @@
+"""Clients that send what is no request, too much, too slowly, or too many at once."""
+
+import asyncio
+from collections.abc import Awaitable
+
+import pytest
+from structlog.testing import capture_logs
+
+H = b"Host: x\r\n"
+
+REFUSED = [
+    pytest.param(b"hello\r\n\r\n", 400, "not_http", id="not_http"),
+    pytest.param(b"\x16\x03\x01\x00\x05hello", 400, "not_http", id="tls"),
+    pytest.param(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400, "bad_request_line", id="http2"),
+    pytest.param(b"GET /\r\n" + H + b"\r\n", 400, None, id="http_0_9"),
+    pytest.param(b"GET  / HTTP/1.1\r\n" + H + b"\r\n", 400, "bad_request_line", id="two_spaces"),
+    pytest.param(b"GET / HTTP/1.1 \r\n" + H + b"\r\n", 400, "bad_request_line", id="space_after_version"),
+    pytest.param(b"GET / HTTP/2.0\r\n" + H + b"\r\n", 400, "bad_request_line", id="version_2"),
+    pytest.param(b"GET / RTSP/1.0\r\n" + H + b"\r\n", 400, "bad_request_line", id="rtsp"),
+    pytest.param(b"GET nowhere HTTP/1.1\r\n" + H + b"\r\n", 400, "bad_target", id="target"),
+    pytest.param(b"GET https://x/ HTTP/1.1\r\n" + H + b"\r\n", 400, "bad_target", id="https_target"),
+    pytest.param(b"GET http://u:p@x/ HTTP/1.1\r\n" + H + b"\r\n", 400, "bad_target", id="user_in_target"),
+    pytest.param(b"GET / HTTP/1.1\r\n\r\n", 400, "bad_host", id="no_host"),
+    pytest.param(b"GET / HTTP/1.1\r\n" + H + H + b"\r\n", 400, "bad_host", id="two_hosts"),
+    pytest.param(b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n", 400, "bad_host", id="host_with_space"),
+    pytest.param(b"GET / HTTP/1.1\r\nHost: x:1:2\r\n\r\n", 400, "bad_host", id="host_with_two_ports"),
+    pytest.param(b"GET / HTTP/1.1\r\nHost : x\r\n\r\n", 400, "bad_header", id="space_before_colon"),
+    pytest.param(b"GET / HTTP/1.1\r\n" + H + b"X: a\r\n b\r\n\r\n", 400, "bad_header", id="obs_fold"),
+    pytest.param(b"GET / HTTP/1.1\r\n X: a\r\n" + H + b"\r\n", 400, "bad_header", id="fold_at_first_line"),
+    pytest.param(b"GET / HTTP/1.1\r\n" + H + b"X: a\x00b\r\n\r\n", 400, "bad_header", id="nul"),
+    pytest.param(b"GET / HTTP/1.1\r\n" + H + b"X: a\rb\r\n\r\n", 400, "bad_header", id="bare_cr"),
+    pytest.param(b"GET / HTTP/1.1\nHost: x\n\n", 400, "bad_request_line", id="bare_lf"),
+    pytest.param(b"GET / HTTP/1.1\r\n" + H + b"X: a\n\r\n", 400, "bad_header", id="bare_lf_in_header"),
+    pytest.param(b"GET / HTTP/1.1\r\n" + H + b"nocolon\r\n\r\n", 400, "bad_header", id="no_colon"),
+    pytest.param(
+        b"POST / HTTP/1.1\r\n" + H + b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+        400,
+        "length_conflict",
+        id="both_lengths",
+    ),
+    pytest.param(
+        b"POST / HTTP/1.1\r\n" + H + b"Transfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n",
+        400,
+        "length_conflict",
+        id="both_lengths_the_other_way",
+    ),
+    pytest.param(
+        b"POST / HTTP/1.1\r\n" + H + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\n",
+        400,
+        "bad_length",
+        id="two_lengths",
+    ),
+    pytest.param(b"POST / HTTP/1.1\r\n" + H + b"Content-Length: +1\r\n\r\n", 400, "bad_length", id="signed_length"),
+    pytest.param(b"POST / HTTP/1.1\r\n" + H + b"Content-Length: 1, 1\r\n\r\n", 400, "bad_length", id="list_of_lengths"),
+    pytest.param(
+        b"POST / HTTP/1.1\r\n" + H + b"Transfer-Encoding: xchunked\r\n\r\n",
+        400,
+        "bad_transfer_encoding",
+        id="other_coding",
+    ),
+    pytest.param(
+        b"POST / HTTP/1.0\r\n" + H + b"Transfer-Encoding: chunked\r\n\r\n",
+        400,
+        "bad_transfer_encoding",
+        id="chunked_1_0",
+    ),
+    pytest.param(
+        b"POST / HTTP/1.1\r\n" + H + b"Transfer-Encoding: gzip, chunked\r\n\r\n",
+        501,
+        "unsupported_transfer_encoding",
+        id="gzip_coding",
+    ),
+    pytest.param(b"CONNECT x:80 HTTP/1.1\r\n" + H + b"\r\n", 501, "connect_unsupported", id="connect"),
+    pytest.param(b"GET / HTTP/1.1\r\n" + H + b"X: " + b"y" * 70_000, 431, "header_too_large", id="large_head"),
+    pytest.param(
+        b"POST / HTTP/1.1\r\n" + H + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n", 400, "bad_chunk", id="bad_chunk"
+    ),
+]
+
+
+@pytest.mark.parametrize(("sent", "status", "reason"), REFUSED)
+async def test_bytes_that_are_no_request_are_refused_and_the_connection_closed(
+    rig, sent: bytes, status: int, reason: str | None
+) -> None:
+    backend = await rig.backend()
+    client = await rig.client()
+    await client.send(sent)
+    found, headers, body = await client.answer()
+    assert (found, headers[b"Connection"], body.count(b"\n")) == (status, b"close", 1)
+    word = headers[b"X-Edgecore-Reason"].decode()
+    assert word == (reason or word)
+    assert await client.rest() == b""
+    assert backend.requests == []
+    assert rig.errors() == {word: 1}
+    assert rig.metrics.bad_input_counts == {("edgemesh.proxy", word): 1}
+
+
+async def test_requests_before_the_bad_one_are_answered(rig) -> None:
+    backend = await rig.backend()
+    client = await rig.client()
+    await client.send(b"GET /1 HTTP/1.1\r\nHost: x\r\n\r\nGET /2 HTTP/1.1\r\nHost: x\r\n\r\nrubbish")
+    assert [(await client.answer())[0] for _ in range(3)] == [200, 200, 400]
+    assert len(backend.requests) == 2
+
+
+async def test_big_rubbish_does_not_take_the_answer_away(rig) -> None:
+    client = await rig.client()
+    client.writer.write(b"rubbish" * 500_000)
+    assert (await client.answer())[0] == 400
+
+
+async def test_flood_of_bad_clients_is_one_line_a_second(make_rig, vclock) -> None:
+    rig = await make_rig(vclock)
+    listener = await rig.listen()
+    with capture_logs() as lines:
+        for _ in range(20):
+            client = await rig.connect(listener)
+            await client.send(b"hello\r\n\r\n")
+            await client.answer()
+        await vclock.advance(1)
+    said = [(line["reason"], line["left_out"]) for line in lines if line["event"] == "bad_input"]
+    assert said == [("not_http", 0), ("not_http", 18)]
+    assert rig.errors() == {"not_http": 20}
+
+
+async def test_slow_head_is_408(make_rig, vclock) -> None:
+    rig = await make_rig(vclock, idle_timeout_s=60.0)
+    client = await rig.client()
+    await passed(rig, client.send(b"GET / HTTP/1.1\r\nHost: "))
+    await vclock.advance(59)
+    await passed(rig, client.send(b"x\r\nX"))
+    await vclock.advance(2)
+    assert (await client.answer())[0] == 408
+    await vclock.advance(3)
+    assert await client.rest() == b""
+    assert rig.errors() == {"slow_request": 1}
+
+
+async def test_slow_body_is_408(make_rig, vclock) -> None:
+    rig = await make_rig(vclock, request_timeout_s=300.0)
+    backend = await rig.backend()
+    client = await rig.client()
+    await client.send(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n")
+    await rig.until(lambda: backend.open)
+    await vclock.advance(301)
+    assert (await client.answer())[0] == 408
+    await rig.until(lambda: not backend.open)
+
+
+async def test_silent_connection_is_closed_without_a_word(make_rig, vclock) -> None:
+    rig = await make_rig(vclock, idle_timeout_s=60.0)
+    await rig.backend()
+    client = await rig.client()
+    assert (await client.get())[0] == 200
+    await vclock.advance(59)
+    assert (await client.get())[0] == 200
+    await vclock.advance(61)
+    assert await client.rest() == b""
+    assert rig.errors() == {}
+
+
+async def test_client_that_keeps_talking_after_a_refusal_is_cut(make_rig, vclock) -> None:
+    rig = await make_rig(vclock, linger_s=2.0)
+    client = await rig.client()
+    await client.send(b"rubbish")
+    assert (await client.answer())[0] == 400
+    await client.send(b"more")
+    await vclock.advance(3)
+    await rig.until(lambda: not rig.proxy.status()["connections"])
+
+
+async def test_client_that_leaves_within_its_head_is_counted(rig) -> None:
+    client = await rig.client()
+    await client.send(b"GET / HT")
+    client.writer.write_eof()
+    assert await client.rest() == b""
+    assert rig.errors() == {"truncated": 1}
+
+
+async def test_client_that_leaves_within_its_body_lets_the_backend_go(rig) -> None:
+    backend = await rig.backend()
+    client = await rig.client()
+    await client.send(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab")
+    client.writer.write_eof()
+    assert (await client.answer())[0] == 400
+    assert rig.errors() == {"truncated": 1}
+    await rig.until(lambda: backend.connections and not backend.open)
+
+
+async def test_client_that_leaves_before_its_answer_is_counted_as_499(rig) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+
+    backend = await rig.raw_backend(serve)
+    listener = await rig.listen()
+    client = await rig.connect(listener)
+    await client.send(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab")
+    await rig.until(lambda: backend.open)
+    client.writer.transport.abort()
+    await rig.until(lambda: rig.requests(listener))
+    assert rig.requests(listener) in ({"499": 1}, {"400": 1})  # gone, or seen to end within its body
+    await rig.until(lambda: not backend.open)
+
+
+async def test_connections_over_the_limit_are_503(make_rig) -> None:
+    rig = await make_rig(max_connections=2)
+    await rig.backend()
+    listener = await rig.listen()
+    inside = [await rig.connect(listener) for _ in range(2)]
+    for client in inside:
+        assert (await client.get())[0] == 200
+    outside = await rig.connect(listener)
+    status, headers, _ = await outside.answer()
+    assert (status, headers[b"X-Edgecore-Reason"]) == (503, b"too_many_connections")
+    assert await outside.rest() == b""
+    assert (await inside[0].get())[0] == 200
+    assert rig.errors() == {"too_many_connections": 1}
+    await inside[1].close()
+    await rig.until(lambda: rig.proxy.status()["connections"] == 1)
+    assert (await (await rig.connect(listener)).get())[0] == 200
+
+
+async def test_slow_clients_do_not_stop_a_fast_one(rig) -> None:
+    await rig.backend()
+    listener = await rig.listen()
+    for _ in range(100):
+        await (await rig.connect(listener)).send(b"GET / HTTP/1.1\r\nHos")
+    assert (await (await rig.connect(listener)).get())[0] == 200
+
+
+async def passed(rig, sending: Awaitable[None]) -> None:
+    """Send something to which there is no answer, and give it the time to arrive."""
+    await sending
+    for _ in range(10):
+        await asyncio.sleep(0.005)

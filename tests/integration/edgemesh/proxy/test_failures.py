@@ -1,0 +1,356 @@
+"""What goes wrong behind the proxy is told to the client, and counted."""
+
+import asyncio
+import socket
+import struct
+from asyncio import StreamReader, StreamWriter
+
+import pytest
+
+from edgecore.modules.edgemesh.names import Endpoint, Refusal
+
+
+async def refused(client) -> tuple[int, str, str]:
+    """Read an answer of the proxy's own: status, reason, text."""
+    status, headers, body = await client.answer()
+    assert headers[b"Content-Type"] == b"text/plain; charset=utf-8"
+    assert body.count(b"\n") == 1
+    return status, headers[b"X-Edgecore-Reason"].decode(), body.decode()
+
+
+async def test_service_without_pods_is_503_with_the_words_of_the_directory(rig, nginx) -> None:
+    text = "cannot reach service default/nginx-svc port 80: the service has no pods"
+    rig.directory.services[nginx] = Refusal(503, "no_pods", text)
+    listener = await rig.listen()
+    client = await rig.connect(listener)
+    for _ in range(2):  # the connection stays usable
+        await client.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert await refused(client) == (503, "no_pods", text + "\n")
+    assert (rig.errors(), rig.requests(listener)) == ({"no_pods": 2}, {"503": 2})
+
+
+async def test_refused_request_with_a_body_closes_the_connection(rig, nginx) -> None:
+    rig.directory.services[nginx] = Refusal(503, "no_pods", "none")
+    client = await rig.client()
+    client.writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9000000\r\n\r\n" + bytes(4_000_000))
+    status, headers, _ = await client.answer()
+    assert (status, headers[b"Connection"]) == (503, b"close")
+    assert await client.rest() == b""
+
+
+async def test_many_refused_pipelined_requests_are_all_answered(rig, nginx) -> None:
+    rig.directory.services[nginx] = Refusal(503, "no_pods", "none")
+    client = await rig.client()
+    client.writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 3000)
+    for _ in range(3000):
+        assert (await client.answer())[0] == 503
+
+
+async def test_backend_that_refuses_the_connection_is_502(rig, nginx) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        endpoint = Endpoint("127.0.0.1", unused.getsockname()[1])
+        rig.directory.services[nginx] = [endpoint]
+        client = await rig.client()
+        await client.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        status, reason, text = await refused(client)
+    assert (status, reason) == (502, "connect_failed")
+    assert text.startswith("cannot reach service default/nginx-svc port ")
+    assert text.endswith(f"cannot connect to the backend {endpoint}: Connection refused\n")
+
+
+async def test_address_that_is_none_is_502(rig, nginx) -> None:
+    rig.directory.services[nginx] = [Endpoint("127.0.0.1", 70_000)]
+    client = await rig.client()
+    await client.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert (await refused(client))[:2] == (502, "connect_failed")
+
+
+async def test_backend_that_does_not_accept_is_504(make_rig, vclock, nginx) -> None:
+    rig = await make_rig(vclock, connect_timeout_s=5.0)
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        rig.directory.services[nginx] = [Endpoint(*full.getsockname())]
+        waiting = [socket.create_connection(full.getsockname()) for _ in range(1)]
+        client = await rig.client()
+        await client.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        await rig.until(lambda: rig.directory.asked)
+        await vclock.advance(4.9)
+        assert rig.errors() == {}
+        await vclock.advance(0.2)
+        assert (await refused(client))[:2] == (504, "connect_timeout")
+        for sock in waiting:
+            sock.close()
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (b"", "backend_closed"),
+        (b"HTTP garbage\r\n\r\n", "bad_response"),
+        (b"HTTP/1.1 200 OK\r\nContent-Le", "bad_response"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", "bad_response"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", "bad_response"),
+        (b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "bad_response"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", "bad_response"),
+        (b"HTTP/1.1 200 OK\r\nX: " + b"y" * 70_000 + b"\r\n\r\n", "bad_response"),
+    ],
+)
+async def test_backend_that_sends_no_answer_is_502(rig, answer: bytes, reason: str) -> None:
+    async def serve(reader: StreamReader, writer: StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+
+    await rig.raw_backend(serve)
+    client = await rig.client()
+    await client.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert (await refused(client))[:2] == (502, reason)
+    assert rig.errors() == {reason: 1}
+
+
+async def test_backend_that_resets_is_502(rig) -> None:
+    async def serve(reader: StreamReader, writer: StreamWriter) -> None:
+        await reader.readexactly(1)
+        reset(writer)
+
+    await rig.raw_backend(serve)
+    client = await rig.client()
+    await client.send(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc")
+    assert (await refused(client))[:2] == (502, "backend_closed")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nshort\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nshort\r\nzz\r\n",
+    ],
+)
+async def test_answer_that_breaks_off_is_seen_to_break_off(rig, answer: bytes) -> None:
+    async def serve(reader: StreamReader, writer: StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+
+    await rig.raw_backend(serve)
+    client = await rig.client()
+    await client.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert await client.rest() == answer.removesuffix(b"zz\r\n")
+
+
+async def test_answer_until_close_that_is_reset_resets_the_client(rig) -> None:
+    go_on = asyncio.Event()
+
+    async def serve(reader: StreamReader, writer: StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\npart")
+        await writer.drain()
+        await go_on.wait()
+        reset(writer)
+
+    await rig.raw_backend(serve)
+    client = await rig.client()
+    await client.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    await client.until(b"part")
+    go_on.set()
+    with pytest.raises(ConnectionResetError):
+        await client.rest()
+
+
+async def test_backend_that_does_not_answer_is_504(make_rig, vclock) -> None:
+    rig = await make_rig(vclock, request_timeout_s=30.0)
+
+    async def serve(reader: StreamReader, writer: StreamWriter) -> None:
+        received.set()
+        await reader.read()
+
+    received = asyncio.Event()
+    await rig.raw_backend(serve)
+    listener = await rig.listen()
+    client = await rig.connect(listener)
+    await client.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    await received.wait()
+    await vclock.advance(29)
+    assert rig.errors() == {}
+    await vclock.advance(2)
+    assert (await refused(client))[:2] == (504, "response_timeout")
+    assert rig.requests(listener) == {"504": 1}
+
+
+async def test_answer_that_falls_silent_is_cut(make_rig, vclock) -> None:
+    rig = await make_rig(vclock, request_timeout_s=30.0)
+
+    async def serve(reader: StreamReader, writer: StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort")
+        await reader.read()
+
+    await rig.raw_backend(serve)
+    client = await rig.client()
+    await client.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    await client.until(b"short")
+    await vclock.advance(31)
+    assert await client.rest() == b""
+    assert rig.errors() == {"response_timeout": 1}
+
+
+async def test_stale_connection_is_replaced_without_the_client_noticing(rig) -> None:
+    backend = await rig.raw_backend(answers_once_and_drops_the_next)
+    listener = await rig.listen()
+    client = await rig.connect(listener)
+    assert (await client.get())[0] == 200
+    assert (await client.get())[0] == 200
+    assert backend.connections == 2
+    assert (rig.errors(), rig.requests(listener)) == ({}, {"200": 2})
+
+
+async def test_request_that_is_not_idempotent_is_not_sent_again(rig) -> None:
+    backend = await rig.raw_backend(answers_once_and_drops_the_next)
+    client = await rig.client()
+    assert (await client.get())[0] == 200
+    await client.send(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
+    assert (await refused(client))[:2] == (502, "backend_closed")
+    assert backend.connections == 1
+
+
+async def test_request_whose_body_was_sent_is_not_sent_again(rig) -> None:
+    backend = await rig.raw_backend(answers_once_and_drops_the_next)
+    client = await rig.client()
+    assert (await client.get())[0] == 200
+    await client.send(b"PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx")
+    assert (await refused(client))[:2] == (502, "backend_closed")
+    assert backend.connections == 1
+
+
+async def test_request_is_sent_again_once_only(rig) -> None:
+    attempts = 0
+
+    async def serve(reader: StreamReader, writer: StreamWriter) -> None:
+        nonlocal attempts
+        attempts += 1
+        await reader.readuntil(b"\r\n\r\n")
+        if attempts == 1:
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+            await reader.readuntil(b"\r\n\r\n")
+
+    await rig.raw_backend(serve)
+    client = await rig.client()
+    assert (await client.get())[0] == 200
+    await client.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert (await refused(client))[:2] == (502, "backend_closed")
+    assert attempts == 2
+
+
+async def test_idle_connection_that_the_backend_closes_is_forgotten(rig) -> None:
+    async def serve(reader: StreamReader, writer: StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    await rig.raw_backend(serve)
+    client = await rig.client()
+    assert (await client.get())[0] == 200
+    await rig.until(lambda: rig.proxy.status()["idle_backend_connections"] == 0)
+
+
+async def test_idle_connection_on_which_something_comes_is_closed(rig) -> None:
+    closed = asyncio.Event()
+
+    async def serve(reader: StreamReader, writer: StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        await writer.drain()
+        await asyncio.sleep(0.05)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison")
+        await reader.read()
+        closed.set()
+
+    await rig.raw_backend(serve)
+    client = await rig.client()
+    assert (await client.get())[0] == 200
+    await closed.wait()
+    assert rig.proxy.status()["idle_backend_connections"] == 0
+
+
+async def test_backend_that_says_too_much_is_not_used_again(rig) -> None:
+    backend = await rig.backend(lambda _: b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\n\r\n")
+    client = await rig.client()
+    for _ in range(2):
+        assert (await client.get())[2] == b"ok"
+    assert backend.connections == 2
+
+
+async def test_idle_connections_are_closed_in_time(make_rig, vclock) -> None:
+    rig = await make_rig(vclock, backend_idle_timeout_s=30.0)
+    backend = await rig.backend()
+    client = await rig.client()
+    await client.get()
+    await vclock.advance(20)
+    await client.get()
+    await vclock.advance(29)
+    assert backend.open == 1
+    await vclock.advance(2)
+    await rig.until(lambda: not backend.open)
+
+
+async def test_backend_of_a_client_that_leaves_is_let_go(rig) -> None:
+    async def serve(reader: StreamReader, writer: StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n")
+        while True:
+            writer.write(bytes(65536))
+            await writer.drain()
+
+    backend = await rig.raw_backend(serve)
+    client = await rig.client()
+    await client.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    await client.until(b"\r\n\r\n")
+    client.writer.transport.abort()
+    await rig.until(lambda: backend.connections and not backend.open)
+
+
+async def test_connections_do_not_outlive_stop(rig) -> None:
+    async def serve(reader: StreamReader, writer: StreamWriter) -> None:
+        await reader.read()
+
+    backend = await rig.raw_backend(serve)
+    client = await rig.client()
+    await client.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    await rig.until(lambda: backend.open)
+    await rig.proxy.stop()
+    assert rig.proxy.status()["connections"] == 0
+    assert await client.rest() == b""
+    await rig.until(lambda: not backend.open)
+
+
+async def test_dialling_does_not_outlive_stop(rig, nginx) -> None:
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        rig.directory.services[nginx] = [Endpoint(*full.getsockname())]
+        with socket.create_connection(full.getsockname()):
+            client = await rig.client()
+            await client.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            await rig.until(lambda: rig.directory.asked)
+            await rig.proxy.stop()
+            assert await client.rest() == b""
+
+
+async def test_answer_that_comes_before_the_request_is_an_answer(rig) -> None:
+    async def serve(reader: StreamReader, writer: StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 503 Overloaded\r\nContent-Length: 0\r\n\r\n")
+
+    await rig.raw_backend(serve)
+    client = await rig.client()
+    assert (await client.get())[0] == 503
+    assert (await client.get())[0] == 503
+
+
+def reset(writer: StreamWriter) -> None:
+    """End a connection with RST."""
+    sock = writer.get_extra_info("socket")
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
+
+
+async def answers_once_and_drops_the_next(reader: StreamReader, writer: StreamWriter) -> None:
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    await reader.readuntil(b"\r\n\r\n")

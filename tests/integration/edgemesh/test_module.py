@@ -1,0 +1,389 @@
+"""EdgeMesh with the real bus, MetaManager, SQLite file, pool lock and proxy around it; only DNS stands still."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgecore.beehive import wire
+from edgecore.beehive.bus import Bus, Port
+from edgecore.beehive.message import Message, Route
+from edgecore.beehive.resource import EDGED, EDGEHUB, EDGEMESH, METAMANAGER
+from edgecore.clock import SystemClock
+from edgecore.ids import random_ids
+from edgecore.metaclient import MetaClient
+from edgecore.modules.edgemesh import tables
+from edgecore.modules.edgemesh.directory import ServiceDirectory
+from edgecore.modules.edgemesh.dns.nametable import NameTable
+from edgecore.modules.edgemesh.module import EdgeMesh
+from edgecore.modules.edgemesh.names import ServiceKey
+from edgecore.modules.edgemesh.proxy.server import HttpProxy
+from edgecore.modules.edgemesh.services import ServiceTable
+from edgecore.modules.metamanager import tables as meta_tables
+from edgecore.modules.metamanager.module import MetaManager
+from edgecore.observe.metrics import Metrics
+from edgecore.recording.entries import CloudFrame, Direction
+from edgecore.recording.reader import read_entries
+from edgecore.store.store import Statement, open_store
+
+DATA = Path(__file__).parents[2] / "data"
+SUBNET = IPv4Network("127.217.0.0/16")  # not the default pool: a node may be running on this machine
+NGINX = ServiceKey("default", "nginx-svc")
+WEB = ServiceKey("default", "web")
+
+
+class SilentDns:
+    """No DNS server: the name table is looked at directly."""
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+    def status(self) -> dict[str, Any]:
+        return {}
+
+
+class Node:
+    """MetaManager and EdgeMesh on one bus, over one file, and a stand-in for the link to the cloud."""
+
+    def __init__(self, path: Path, *, ttl_s: int = 64) -> None:
+        clock = SystemClock()
+        self.bus = Bus(clock, random_ids())
+        self.cloud = self.bus.register(EDGEHUB, "hub")
+        self.edged = self.bus.register(EDGED, "edged")
+        self.store = open_store(path, (*meta_tables.SCHEMA, *tables.SCHEMA))
+        self.metrics = Metrics()
+        self.names = NameTable()
+        table = ServiceTable()
+        port = self.bus.register(EDGEMESH, "mesh")
+        self.meta = MetaManager(self.bus.register(METAMANAGER, "meta"), self.store, self.metrics)
+        self.mesh = EdgeMesh(
+            port=port,
+            meta=MetaClient(port, EDGEMESH),
+            store=self.store,
+            clock=clock,
+            metrics=self.metrics,
+            table=table,
+            names=self.names,
+            dns=SilentDns(),
+            proxy=HttpProxy(ServiceDirectory(table, "cluster.local"), clock, self.metrics),
+            subnet=SUBNET,
+            ttl_s=ttl_s,
+            plain_address="127.0.0.1",
+            plain_port=0,
+            rebind_interval_s=5.0,
+        )
+        self._tasks: list[asyncio.Task[Any]] = []
+        self._unacknowledged: set[str] = set()
+
+    async def start(self) -> None:
+        await self.mesh.start()
+        for work in (self.meta.run(), self.mesh.run(), self._drain(self.cloud), self._drain(self.edged)):
+            self._tasks.append(asyncio.create_task(work))
+
+    async def stop(self) -> None:
+        await self.mesh.stop()
+        await self.meta.stop()
+        self.bus.close()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.store.close()
+
+    async def send(self, message: Message) -> None:
+        self._unacknowledged.add(message.header.id)
+        await self.cloud.send(METAMANAGER, message)
+
+    async def say(self, operation: str, resource: str, content: Any = None) -> None:
+        await self.send(self.cloud.build(Route("edgecontroller", "resource", operation, resource), content))
+
+    async def put(self, key: ServiceKey, *ports: int) -> None:
+        await self.say("insert", f"{key.namespace}/service/{key.name}", service_json(key, *ports))
+
+    async def until(self, holds: Callable[[], bool]) -> None:
+        """Wait until ``holds``; the test's timeout is what ends it otherwise."""
+        while not holds():
+            await asyncio.sleep(0.002)
+
+    async def settled(self) -> None:
+        """Wait until all that was sent is applied and stored: EdgeMesh has a message before it is acknowledged."""
+        await self.until(lambda: not self._unacknowledged)
+        await self.until(lambda: self.mesh.status()["recovered"] and not self.bus.statistics()[EDGEMESH].depth)
+        await self.until(lambda: not self.mesh.status()["writes_unfinished"])
+
+    def address(self, key: ServiceKey) -> str | None:
+        found = self.names.find((key.name.encode(), key.namespace.encode()))[1]
+        return str(found) if found is not None else None
+
+    def addresses(self) -> dict[str, str]:
+        return {service["name"]: service["fake_ip"] for service in self.mesh.status()["services"]}
+
+    def listener_rows(self) -> dict[str, str]:
+        return dict(self.store.rows("SELECT key, value FROM meta WHERE type = 'listener'"))
+
+    async def _drain(self, port: Port) -> None:
+        async for message in port:
+            self._unacknowledged.discard(message.header.parent_id)
+
+
+def service_json(key: ServiceKey, *ports: int) -> dict[str, Any]:
+    return {
+        "metadata": {"namespace": key.namespace, "name": key.name},
+        "spec": {"ports": [{"name": f"http-{number}", "port": number, "targetPort": 80} for number in ports]},
+    }
+
+
+def recorded(name: str) -> list[Message]:
+    frames = [entry for entry in read_entries(DATA / name) if isinstance(entry, CloudFrame)]
+    messages = [wire.decode(frame.text) for frame in frames if frame.direction is Direction.TO_EDGE]
+    return [message for message in messages if message.route.operation != "response"]
+
+
+StartNode = Callable[..., Awaitable[Node]]
+
+
+@pytest.fixture
+async def start_node(tmp_path: Path) -> AsyncIterator[StartNode]:
+    """``start_node(name)``: a running node with the file ``name``, that has recovered what is in it."""
+    nodes: list[Node] = []
+
+    async def start(name: str = "edgecore.db", **settings: Any) -> Node:
+        node = Node(tmp_path / name, **settings)
+        nodes.append(node)
+        await node.start()
+        await node.settled()
+        return node
+
+    yield start
+    for node in nodes:
+        await node.stop()
+
+
+async def test_the_recorded_services_get_addresses_in_their_order_and_listener_rows(start_node: StartNode) -> None:
+    node = await start_node()
+    for message in recorded("b_services_endpoints_pods.jsonl"):
+        await node.send(message)
+    await node.settled()
+
+    names = ["nginx", "noname", "tcp", "headless", "named", "sys", "nopods", "udp", "ext"]
+    assert node.addresses() == {f"{name}-svc": f"127.217.0.{number}" for number, name in enumerate(names, 1)}
+    assert node.listener_rows()["default/listener/default.nginx-svc"] == '"127.217.0.1"'
+    assert len(node.listener_rows()) == 9
+    assert node.metrics.bad_input_counts == {("edgemesh", "port_without_name"): 1}  # noname-svc
+
+
+async def test_the_recorded_deletion_takes_name_listeners_and_listener_row(start_node: StartNode) -> None:
+    node = await start_node()
+    for name in ("b_services_endpoints_pods.jsonl", "b2_deletes.jsonl"):
+        for message in recorded(name):
+            await node.send(message)
+    await node.settled()
+
+    assert node.address(NGINX) is None
+    assert "default/listener/default.nginx-svc" not in node.listener_rows()
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection("127.217.0.1", 12345)
+
+
+async def test_after_a_restart_every_service_has_the_same_address_and_its_pods(start_node: StartNode) -> None:
+    node = await start_node()
+    for message in recorded("b_services_endpoints_pods.jsonl"):
+        await node.send(message)
+    await node.settled()
+    before = node.addresses()
+    await node.stop()
+
+    again = await start_node()
+    assert again.addresses() == before
+    assert again.address(NGINX) == "127.217.0.1"
+    nginx = next(service for service in again.mesh.status()["services"] if service["name"] == "nginx-svc")
+    assert [backend["endpoint"] for backend in nginx["backends"] if backend["port"] == 12345] == [
+        "10.66.0.2:8000",
+        "10.66.0.1:8000",
+    ]
+
+
+async def test_an_address_released_before_a_restart_rests_after_it(start_node: StartNode) -> None:
+    node = await start_node()
+    await node.put(WEB)
+    await node.settled()
+    await node.say("delete", "default/service/web")
+    await node.settled()
+    await node.stop()
+
+    again = await start_node()
+    await again.put(NGINX)
+    await again.settled()
+
+    assert again.address(NGINX) == "127.217.0.2"
+
+
+async def test_an_address_that_has_rested_is_free_after_a_restart(start_node: StartNode) -> None:
+    node = await start_node(ttl_s=0)
+    await node.put(WEB)
+    await node.settled()
+    await node.say("delete", "default/service/web")
+    await node.settled()
+    await node.stop()
+
+    again = await start_node(ttl_s=0)
+    await again.put(NGINX)
+    await again.settled()
+
+    assert again.address(NGINX) == "127.217.0.1"
+
+
+async def test_a_service_that_went_while_the_node_stood_still_leaves_its_address_to_rest(
+    start_node: StartNode,
+) -> None:
+    node = await start_node()
+    await node.put(WEB)
+    await node.settled()
+    await node.store.write(Statement("DELETE FROM meta WHERE key = 'default/service/web'"))
+    await node.stop()
+
+    again = await start_node()
+    await again.put(NGINX)
+    await again.settled()
+
+    assert again.address(NGINX) == "127.217.0.2"
+    assert {row.address: row.released_at_ms is not None for row in tables.read_addresses(again.store)} == {
+        "127.217.0.1": True,
+        "127.217.0.2": False,
+    }
+
+
+async def test_a_listener_row_of_an_earlier_version_gives_its_address(start_node: StartNode) -> None:
+    node = await start_node()
+    await node.put(WEB)
+    await node.settled()
+    await node.store.write(Statement("DELETE FROM edgemesh_address"))
+    await node.store.write(Statement("UPDATE meta SET value = '\"127.217.3.3\"' WHERE type = 'listener'"))
+    await node.stop()
+
+    again = await start_node()
+
+    assert again.address(WEB) == "127.217.3.3"
+    assert [row.address for row in tables.read_addresses(again.store)] == ["127.217.3.3"]
+
+
+async def test_the_database_of_a_go_edgecore_keeps_its_listener_rows(start_node: StartNode) -> None:
+    lines = (DATA / "b_edgecore_db.txt").read_text().splitlines()
+    rows = [json.loads(line) for line in lines if line.startswith('["')]
+    rows = [row for row in rows if row[1] in {"service", "podlist", "endpoints", "listener"}]
+    node = await start_node()
+    await node.store.write(*(Statement("INSERT INTO meta (key, type, value) VALUES (?, ?, ?)", row) for row in rows))
+    go_listeners = node.listener_rows()
+    await node.stop()
+
+    again = await start_node()
+    assert len(again.addresses()) == 10
+    assert all(address.startswith("127.217.0.") for address in again.addresses().values())
+    assert again.listener_rows() == go_listeners
+    before = again.addresses()
+    await again.stop()
+
+    once_more = await start_node()
+    assert once_more.addresses() == before
+    assert once_more.listener_rows() == go_listeners
+
+
+@pytest.mark.parametrize("value", ["9.251.0.1", "null", "{}", '"', ""])
+async def test_a_listener_row_of_any_text_does_not_stop_the_recovery(start_node: StartNode, value: str) -> None:
+    node = await start_node()
+    await node.put(WEB)
+    await node.settled()
+    await node.store.write(Statement("DELETE FROM edgemesh_address"))
+    await node.store.write(Statement("UPDATE meta SET value = ? WHERE type = 'listener'", (value,)))
+    await node.stop()
+
+    again = await start_node()
+
+    assert again.address(WEB) == "127.217.0.1"
+    assert list(again.listener_rows().values()) == [value]
+
+
+async def test_a_thousand_services_that_come_at_once_are_all_known_and_share_commits(start_node: StartNode) -> None:
+    node = await start_node()
+    commits = node.store.statistics().commits
+    keys = [ServiceKey("bulk", f"app-{number:04}") for number in range(1000)]
+    for key in keys:
+        await node.put(key)
+    await node.settled()
+
+    assert [node.address(key) for key in keys[:3]] == ["127.217.0.1", "127.217.0.2", "127.217.0.3"]
+    assert all(node.address(key) for key in keys)
+    assert len(tables.read_addresses(node.store)) == len(node.listener_rows()) == 1000
+    assert node.store.statistics().commits - commits < 1000
+
+
+async def test_services_that_come_while_the_node_starts_are_all_known(tmp_path: Path) -> None:
+    node = Node(tmp_path / "edgecore.db")
+    await node.start()
+    keys = [ServiceKey("bulk", f"app-{number:04}") for number in range(1500)]  # more than a mailbox holds
+    for key in keys:
+        await node.put(key)
+    await node.settled()
+
+    assert len({node.address(key) for key in keys} - {None}) == 1500
+    await node.stop()
+
+
+async def test_two_nodes_on_one_machine_have_a_pool_each(start_node: StartNode) -> None:
+    first = await start_node("first.db")
+    second = await start_node("second.db")
+    for node in (first, second):
+        await node.put(WEB)
+        await node.settled()
+
+    assert (first.address(WEB), second.address(WEB)) == ("127.217.0.1", "127.216.0.1")
+    assert first.mesh.status()["plain_listener"] != second.mesh.status()["plain_listener"]
+
+
+async def test_a_node_keeps_its_pool_when_the_other_is_gone_at_its_restart(start_node: StartNode) -> None:
+    first = await start_node("first.db")
+    second = await start_node("second.db")
+    await first.stop()
+    await second.stop()
+
+    again = await start_node("second.db")
+
+    assert again.mesh.status()["pool"] == "127.216.0.0/16"
+
+
+async def test_a_request_to_the_fake_ip_reaches_the_pods_and_is_refused_when_there_are_none(
+    start_node: StartNode,
+) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\npod!")
+        writer.close()
+
+    async def ask(port: int) -> bytes:
+        reader, writer = await asyncio.open_connection("127.217.0.1", port)
+        writer.write(b"GET / HTTP/1.1\r\nHost: web\r\nConnection: close\r\n\r\n")
+        text = await reader.read()
+        writer.close()
+        await writer.wait_closed()
+        return text
+
+    node = await start_node()
+    pod = {
+        "metadata": {"name": "web-0"},
+        "spec": {"hostNetwork": True},
+        "status": {"phase": "Running", "hostIP": "127.0.0.1"},
+    }
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as backend:
+        service = service_json(WEB, 18080)
+        service["spec"]["ports"][0]["targetPort"] = backend.sockets[0].getsockname()[1]
+        await node.say("insert", "default/service/web", service)
+        await node.say("update", "default/podlist/web", [pod])
+        await node.settled()
+        await node.until(lambda: node.mesh.status()["services"][0]["ports"][0]["state"] == "listening")
+        assert b"200 OK" in await ask(18080)
+
+        await node.say("update", "default/podlist/web")
+        await node.settled()
+        assert (await ask(18080)).startswith(b"HTTP/1.1 503 ")

@@ -1,0 +1,57 @@
+"""What the tests of the store share: a file, and a store that is closed with the test."""
+
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from edgecore.store.store import Store, open_store
+
+SCHEMA = ("CREATE TABLE IF NOT EXISTS meta (key text NOT NULL PRIMARY KEY, type text NOT NULL DEFAULT '', value text)",)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "edgecore.db"
+
+
+@pytest.fixture
+def schema() -> tuple[str, ...]:
+    return SCHEMA
+
+
+@pytest.fixture
+async def opened(path: Path) -> AsyncIterator[Callable[[], Store]]:
+    """Open the file as often as asked; close what is still open at the end."""
+    stores: list[Store] = []
+
+    def begin() -> Store:
+        stores.append(open_store(path, SCHEMA))
+        return stores[-1]
+
+    yield begin
+    for store in stores:
+        await store.close()
+
+
+@pytest.fixture
+async def store(opened: Callable[[], Store]) -> Store:
+    return opened()
+
+
+@pytest.fixture
+def held(path: Path) -> Callable[[], AbstractContextManager[None]]:
+    """Hold the file against writers, as another program might: what is written meanwhile waits in the queue."""
+
+    @contextmanager
+    def hold() -> Iterator[None]:
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            finally:
+                other.execute("ROLLBACK")
+
+    return hold

@@ -1,0 +1,64 @@
+"""How long EdgeHub waits before it dials again."""
+
+import random
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgecore.modules.edgehub.backoff import FIRST_S, Backoff
+
+
+class NoJitter(random.Random):
+    """Spreads nothing."""
+
+    def uniform(self, a: float, b: float) -> float:
+        del b
+        return a
+
+
+def test_pauses_after_failed_dials_double_up_to_two_heartbeats() -> None:
+    backoff = Backoff(15, NoJitter())
+    assert [backoff.after_failed_dial() for _ in range(9)] == [0.5, 1, 2, 4, 8, 16, 30, 30, 30]
+
+
+@pytest.mark.parametrize("server", ["", "nginx", "Cloudhub-Stub", "my-cloudhub-stub"])
+def test_after_a_session_the_pause_is_two_heartbeats(server: str) -> None:
+    """Earlier, a cloudcore up to 1.3.1 mixes up the two sessions (bugs H2, H3)."""
+    assert Backoff(15, NoJitter()).after_lost_session(server) == 30
+
+
+@pytest.mark.parametrize("server", ["cloudhub-stub", "cloudhub-stub/1.0"])
+def test_after_a_session_with_the_stub_the_pause_is_short(server: str) -> None:
+    assert Backoff(15, NoJitter()).after_lost_session(server) == FIRST_S
+
+
+def test_a_session_makes_the_next_failed_dial_a_first_one() -> None:
+    backoff = Backoff(15, NoJitter())
+    for _ in range(5):
+        backoff.after_failed_dial()
+    backoff.after_lost_session("")
+    assert backoff.after_failed_dial() == FIRST_S
+
+
+@given(st.integers(1, 3600), st.integers(0, 2**32), st.booleans())
+def test_jitter_never_shortens_what_a_cloudcore_needs(heartbeat_s: int, seed: int, dialled: bool) -> None:
+    backoff = Backoff(heartbeat_s, random.Random(seed))
+    if dialled:
+        backoff.after_failed_dial()
+    assert 2 * heartbeat_s <= backoff.after_lost_session("") <= 2.2 * heartbeat_s
+    assert FIRST_S <= backoff.after_lost_session("cloudhub-stub") <= 1.25 * FIRST_S
+
+
+@given(st.integers(1, 3600), st.integers(0, 2**32))
+def test_pauses_never_pass_two_heartbeats_and_hardly_shrink(heartbeat_s: int, seed: int) -> None:
+    backoff = Backoff(heartbeat_s, random.Random(seed))
+    pauses = [backoff.after_failed_dial() for _ in range(20)]
+    assert all(FIRST_S <= pause <= 2 * heartbeat_s for pause in pauses)
+    assert all(later >= earlier / 1.25 for earlier, later in pairwise(pauses))
+
+
+def test_two_nodes_do_not_dial_at_the_same_instant() -> None:
+    one, other = Backoff(15, random.Random(1)), Backoff(15, random.Random(2))
+    assert one.after_lost_session("") != other.after_lost_session("")
