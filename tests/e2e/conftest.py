@@ -32,6 +32,8 @@ PATIENCE_S = 20.0
 """How long something may take that is there within a second on an idle machine."""
 NOWHERE = "ws://127.0.0.1:9"
 """A cloud that is not there."""
+POOL = f"127.{100 + os.getpid() % 100}.0.0/16"
+"""Not the default, which any node of this machine may take between two starts of one of ours."""
 STOP_S = 5.0
 """How long a program may take to end when it is told to."""
 
@@ -102,7 +104,7 @@ def free_port() -> Callable[[], int]:
 
 class _Answer(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
-        body = f"{self.server.server_address[0]!s} serves {self.path}".encode()
+        body = f"{self.connection.getsockname()[0]} serves {self.path}".encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -149,7 +151,7 @@ def config_text(directory: Path, server: str = NOWHERE, name: str = "edge-1", **
             "eventBus": {"enable": False},
             "edgeHub": {"websocket": {"server": server}},
             "edged": {"hostnameOverride": name},
-            "edgeMesh": {"dns": {"upstreams": ["127.0.0.1:9"]}},
+            "edgeMesh": {"rootlessSubNet": POOL, "dns": {"upstreams": ["127.0.0.1:9"]}},
         },
     }
     for key, value in settings.items():
@@ -192,7 +194,7 @@ class Program:
         found: Json = self.control.get("/v1/status")
         return found
 
-    def wait_for(self, what: str, look: Callable[[Json], T]) -> T:
+    def wait_for(self, what: str, look: Callable[[Json], T | None]) -> T:
         """Return what ``look`` makes of the program's status, once that is true."""
         deadline = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline:
@@ -235,7 +237,7 @@ class RunningNode(Program):
                     return found
             return None
 
-        return self.wait_for(f"service {name} {state}", look)  # type: ignore[return-value]
+        return self.wait_for(f"service {name} {state}", look)
 
     def resolve(self, name: str) -> tuple[str, str]:
         """Return response code and address of a name."""
@@ -337,9 +339,16 @@ class Programs:
 
     def run(self, *arguments: object, **options: Any) -> "subprocess.CompletedProcess[str]":
         """Run one of the programs to its end."""
-        command = [sys.executable, "-m", *map(str, arguments)]
-        options = {"env": self.env, "timeout": 2 * PATIENCE_S, "cwd": ROOT} | options
-        return subprocess.run(command, check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True, **options)
+        how: Any = {"env": self.env, "timeout": 2 * PATIENCE_S, "cwd": ROOT} | options
+        done: subprocess.CompletedProcess[str] = subprocess.run(
+            [sys.executable, "-m", *map(str, arguments)],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            **how,
+        )
+        return done
 
     def end(self) -> None:
         """End what still runs; fail the test if it does not end in time, or not well."""

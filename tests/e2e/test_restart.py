@@ -42,7 +42,9 @@ def test_a_node_without_a_cloud_serves_what_it_had_at_the_same_addresses(
     assert again.status()["state"] == "degraded"
 
 
-def test_what_the_cloud_deleted_is_gone_after_a_restart(programs: Any, words: Any, free_port: Callable[[], int]) -> None:
+def test_what_the_cloud_deleted_is_gone_after_a_restart(
+    programs: Any, words: Any, free_port: Callable[[], int]
+) -> None:
     cloud = programs.cloud()
     node = programs.node(cloud=cloud)
     for name in ("web", "api"):

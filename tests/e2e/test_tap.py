@@ -65,7 +65,7 @@ async def test_a_reader_that_hangs_up_leaves_no_tap(config_text: Callable[..., s
     node = Node(loaded)
     await node.start()
     try:
-        reader = ControlClient(node.config.control_socket).stream("GET", "/v1/tap")
+        reader: Any = ControlClient(node.config.control_socket).stream("GET", "/v1/tap")
         assert await asyncio.to_thread(next, reader) == {"tapping": True}
         assert len(node.bus._taps) == 1
 

@@ -1,4 +1,4 @@
-"""Two nodes side by side on one machine, told nothing but where their files are, what they are called and who is the cloud."""
+"""Two nodes side by side on one machine, told nothing but where their files are, their names and their cloud."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -33,9 +33,7 @@ def texts(programs: Any, tmp_path: Path) -> Callable[[str], dict[str, str]]:
         for name in NAMES:
             done = programs.run("edgecore", "config", "--min", "--root", tmp_path / name)
             assert done.returncode == 0, done.stderr
-            lines = [
-                _changed(line, {"hostnameOverride": name, "server": server}) for line in done.stdout.splitlines()
-            ]
+            lines = [_changed(line, {"hostnameOverride": name, "server": server}) for line in done.stdout.splitlines()]
             found[name] = "\n".join(lines)
         return found
 

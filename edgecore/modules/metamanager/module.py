@@ -84,11 +84,10 @@ class MetaManager:
 
     async def run(self) -> None:
         """Take messages until the bus is closed."""
-        self._settler = asyncio.create_task(self._settle_in_order(), name="metamanager settle")
-        try:
+        async with asyncio.TaskGroup() as tasks:
+            self._settler = tasks.create_task(self._settle_in_order(), name="metamanager settle")
             async for message in self._port:
                 await self._take(message)
-        finally:
             self._settler.cancel()
 
     async def stop(self) -> None:

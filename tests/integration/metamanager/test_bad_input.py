@@ -150,6 +150,32 @@ async def test_a_clouds_answer_that_edged_does_not_take_leaves_no_failed_task(
     assert "never retrieved" not in caplog.text
 
 
+class BrokenMetrics(Metrics):
+    """Stands for a mistake of our own."""
+
+    def bad_input(self, *_: Any, **__: Any) -> None:
+        raise RuntimeError("a mistake")
+
+
+async def test_a_mistake_of_our_own_ends_run_so_that_the_module_is_restarted(
+    tmp_path: Path, vclock: VirtualClock, ids: NewId
+) -> None:
+    store = open_store(tmp_path / "edgecore.db", SCHEMA)
+    bus = Bus(vclock, ids)
+    meta = MetaManager(bus.register("metaManager", "meta"), store, BrokenMetrics())
+    stuck = Stuck(bus, meta)
+    await stuck.give("insert", "default/unknown/x", {})
+    with pytest.raises(ExceptionGroup, match="unhandled"):
+        await meta.run()
+    running = asyncio.create_task(meta.run())
+    await stuck.give("insert", "default/service/x", {})
+    assert (await stuck.hub.receive()).content == "OK"
+    await meta.stop()
+    bus.close()
+    await running
+    await store.close()
+
+
 async def _until(true: Any) -> None:
     while not true():
         await asyncio.sleep(0.001)

@@ -172,7 +172,7 @@ async def test_path_of_a_directory_is_refused(path: Path) -> None:
     assert "Is a directory" in refusal(path)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+@pytest.mark.usefixtures("unprivileged")
 async def test_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / "closed"
     folder.mkdir(mode=0o500)
@@ -180,7 +180,7 @@ async def test_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     assert "Permission denied" in refusal(folder / "deeper" / "edgecore.db")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+@pytest.mark.usefixtures("unprivileged")
 async def test_file_that_cannot_be_written_is_refused(path: Path) -> None:
     path.touch(mode=0o000)
     assert "Permission denied" in refusal(path)

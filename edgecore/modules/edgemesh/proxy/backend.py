@@ -4,6 +4,7 @@ import asyncio
 import os
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol, cast
 
 from edgecore.clock import Clock, before
@@ -64,7 +65,8 @@ class BackendConnection(asyncio.Protocol):
     def write_eof(self) -> None:
         """Send nothing more; go on receiving."""
         if not self.closed and self._transport is not None:
-            self._transport.write_eof()
+            with suppress(OSError):  # asyncio: the backend has reset the connection, and it is not noticed yet
+                self._transport.write_eof()
 
     def set_reading(self, reading: bool) -> None:
         """Receive, or leave what comes where it is."""

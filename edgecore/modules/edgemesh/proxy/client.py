@@ -15,6 +15,7 @@ the socket is not read when there is such.
 import asyncio
 import socket
 import struct
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -111,7 +112,8 @@ class ClientConnection(asyncio.Protocol):
     def write_eof(self) -> None:
         """See ``TunnelClient``."""
         if not self._transport.is_closing():
-            self._transport.write_eof()
+            with suppress(OSError):  # asyncio: the client has reset the connection, and it is not noticed yet
+                self._transport.write_eof()
 
     def set_reading(self, reading: bool) -> None:
         """See ``TunnelClient``."""

@@ -174,9 +174,10 @@ class Exchange:
 
     def backend_data(self, data: bytes) -> None:
         """See ``BackendOwner``."""
-        self._client.touch()
-        self._reader.receive(data)
-        self._forward_answer()
+        if not self._over:
+            self._client.touch()
+            self._reader.receive(data)
+            self._forward_answer()
 
     def backend_eof(self) -> bool:
         """See ``BackendOwner``."""
@@ -186,7 +187,7 @@ class Exchange:
 
     def backend_lost(self) -> None:
         """See ``BackendOwner``."""
-        if self._dialling is None:  # else `_use` will find out
+        if self._dialling is None and not self._over:  # while it dials, `_use` will find out
             self._backend_failed(bad_answer("backend_closed", f"the backend {self._endpoint} broke the connection"))
 
     def backend_blocked(self, blocked: bool) -> None:
@@ -197,11 +198,14 @@ class Exchange:
     async def _dial(self) -> None:
         connection = await self._gateway.backends.connect(self._endpoint, self)
         self._dialling = None
-        if isinstance(connection, Refusal):
+        if self._over:  # cancelled just when it was done
+            if not isinstance(connection, Refusal):
+                connection.abort()
+        elif isinstance(connection, Refusal):
             self._fail_backend(connection)
-            return
-        self._use(connection)
-        self._client.proceed()
+        else:
+            self._use(connection)
+            self._client.proceed()
 
     def _use(self, connection: BackendConnection) -> None:
         connection.owner = self

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from asyncio import StreamReader, StreamWriter
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +18,8 @@ from edgecore.modules.edgemesh.proxy.server import HttpProxy, Listener
 from edgecore.observe.metrics import Metrics
 
 NGINX = ServiceKey("default", "nginx-svc")
+
+NOWHERE = Endpoint("", 0)
 
 Serve = Callable[[StreamReader, StreamWriter], Coroutine[Any, Any, None]]
 
@@ -74,7 +76,7 @@ class ScriptedBackend:
     open: int = 0
     requests: list[Received] = field(default_factory=list)
     failures: list[BaseException] = field(default_factory=list)
-    endpoint: Endpoint = Endpoint("", 0)
+    endpoint: Endpoint = NOWHERE
     _server: asyncio.Server | None = None
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -103,7 +105,7 @@ class ScriptedBackend:
             await self.serve(reader, writer)
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass
-        except BaseException as error:  # noqa: BLE001 - shown by stop()
+        except BaseException as error:
             self.failures.append(error)
         finally:
             self.open -= 1

@@ -39,7 +39,8 @@ def rig_answers(entries: dict[str, Any]) -> dict[bytes, bytes]:
         b"/close": b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: text/plain\r\n\r\nuntil close\n",
         b"/http10": Closing(b"HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\nhttp10 body\n"),
         b"/gzip": b"HTTP/1.1 200 OK\r\nContent-Length: 34\r\nContent-Encoding: gzip\r\n\r\n" + packed,
-        b"/multi": b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\nX-Lower: v\r\n\r\nok\n",
+        b"/multi": b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\nX-Lower: v\r\n"
+        b"\r\nok\n",
         b"/big": b"HTTP/1.1 200 OK\r\nContent-Length: 10485760\r\n\r\n" + b"x" * 10 * MIB,
         b"/slow?3": b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nslow\n",
         b"/drop": Closing(b""),

@@ -77,7 +77,7 @@ async def test_plain_request_that_names_no_host_is_400(rig) -> None:
 
 async def test_port_in_use_cannot_be_listened_at(rig, nginx) -> None:
     taken = await rig.listen()
-    with pytest.raises(ListenError, match="cannot listen on 127.0.0.1:") as caught:
+    with pytest.raises(ListenError, match=r"cannot listen on 127\.0\.0\.1:") as caught:
         await rig.proxy.listen("127.0.0.1", taken.address.port, nginx)
     assert caught.value.reason == "in_use"
 

@@ -1,6 +1,7 @@
 """Readers driven to the end of their bytes, and streams of bytes worth reading."""
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -59,7 +60,7 @@ def _append(events: Events, event: Any) -> None:
 def cut(data: bytes, places: list[int]) -> list[bytes]:
     """Return ``data`` in pieces."""
     stops = sorted({place % (len(data) + 1) for place in places} | {0, len(data)})
-    return [data[start:stop] for start, stop in zip(stops, stops[1:], strict=False)]
+    return [data[start:stop] for start, stop in pairwise(stops)]
 
 
 @pytest.fixture(name="read_requests", scope="session")
