@@ -123,7 +123,9 @@ class CloudHubServer:
         reason = "failed"
         try:
             while True:
-                await link.receive(await connection.recv(decode=False))
+                # Joined here: the library joins no more than 4,096 fragments, and a Go edge sends 4,096 bytes in each.
+                fragments = [fragment async for fragment in connection.recv_streaming(decode=False)]
+                await link.receive(b"".join(fragments))
         except ConnectionClosed as closed:
             reason = "connection_closed"
             if closed.sent is not None and not closed.rcvd_then_sent and closed.sent.code in _FAULT_CODES:

@@ -116,6 +116,12 @@ async def test_a_fragmented_message_is_put_together(stub: Stub, make_edge: Any) 
     assert stub.cloud.nodes.known()[0].object["metadata"]["labels"] == {"é": "x" * 9000}
 
 
+async def test_a_message_in_more_fragments_than_the_library_joins_is_put_together(stub: Stub, make_edge: Any) -> None:
+    edge = await make_edge(stub)
+    await edge.connection.send(list(edge.text("m", "insert", "default/nodestatus/edge-1", {"x": "y" * 5000})))
+    assert (await edge.receive())["content"] == "OK"
+
+
 async def test_a_large_message_travels_both_ways_in_one_frame(stub: Stub, make_edge: Any) -> None:
     edge = await make_edge(stub)
     await edge.ask("insert", "default/nodestatus/edge-1", {"metadata": {"annotations": {"big": "y" * 3_000_000}}})
