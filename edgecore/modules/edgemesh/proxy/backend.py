@@ -105,7 +105,6 @@ class BackendConnection(asyncio.Protocol):
             self._transport.abort()
             return
         self._transport.set_write_buffer_limits(high=self._backends.limits.max_buffer_bytes)
-        self._backends.opened(self)
 
     def data_received(self, data: bytes) -> None:
         """See ``asyncio.Protocol``."""
@@ -187,6 +186,8 @@ class Backends:
         except asyncio.CancelledError:
             connection.abort()
             raise
+        if not connection.closed:
+            self._open.add(connection)  # not sooner: uvloop says nothing of the end of one whose dialling was cancelled
         return connection
 
     def give_back(self, connection: BackendConnection) -> None:
@@ -201,10 +202,6 @@ class Backends:
     def abort_later(self, connection: BackendConnection) -> None:
         """Close ``connection`` at once if it has not managed to send its last bytes within the idle timeout."""
         self._clock.call_at(self._clock.monotonic() + self.limits.idle_timeout_s, connection.abort)
-
-    def opened(self, connection: BackendConnection) -> None:
-        """Take note of an open connection."""
-        self._open.add(connection)
 
     def lost(self, connection: BackendConnection) -> None:
         """Take note that ``connection`` is gone."""

@@ -15,6 +15,7 @@ from edgecore.modules.edgemesh.proxy.limits import ProxyLimits
 from edgecore.observe.metrics import Metrics
 
 _BACKLOG = 1024
+_TIDY_FROM = 64
 
 _REASONS = {
     errno.EADDRINUSE: "in_use",
@@ -46,6 +47,17 @@ class Listener:
         """Whether ``close`` was called."""
         return self._door.closed
 
+    @property
+    def over(self) -> bool:
+        """Whether it is closed and its last client has left."""
+        return self._door.closed and not self._door.clients
+
+    def abort(self) -> None:
+        """Accept no more, and close what is open in the middle of whatever is served."""
+        self.close()
+        for client in list(self._door.clients):
+            client.abort()
+
     def close(self) -> None:
         """Accept no more; idle clients are closed now, others after the request that is being served."""
         self._door.closed = True
@@ -64,7 +76,7 @@ class HttpProxy:
     def __init__(self, directory: Directory, clock: Clock, metrics: Metrics, limits: ProxyLimits | None = None) -> None:
         self._gateway = Gateway(directory, clock, metrics, limits or ProxyLimits())
         self._listeners: list[Listener] = []
-        self._doors: list[Door] = []
+        self._tidy_at = _TIDY_FROM
         metrics.pull(
             lambda: self._gateway.counters.families(self._gateway.errors, self._gateway.backends.idle),
         )
@@ -84,19 +96,20 @@ class HttpProxy:
             sock.close()
             raise
         listener = Listener(door, server)
-        self._listeners = [known for known in self._listeners if not known.closed]
-        self._doors = [known for known in self._doors if known.clients or not known.closed]
         self._listeners.append(listener)
-        self._doors.append(door)
+        self._tidy()
         return listener
+
+    def _tidy(self) -> None:
+        """Forget listeners that are over, when there are twice as many as were left the last time."""
+        if len(self._listeners) >= self._tidy_at:
+            self._listeners = [known for known in self._listeners if not known.over]
+            self._tidy_at = max(_TIDY_FROM, 2 * len(self._listeners))
 
     async def stop(self) -> None:
         """Close all listeners and connections; return when they are closed. May be called again."""
         for listener in self._listeners:
-            listener.close()
-        for door in self._doors:
-            for client in list(door.clients):
-                client.abort()
+            listener.abort()
         await self._gateway.close()
 
     def status(self) -> dict[str, Any]:
