@@ -42,7 +42,7 @@ class SystemClock:
 
     def __init__(self) -> None:
         # A chain of C iterators: a third of the cost of a Python function on the path of every message.
-        self.now_ms: Callable[[], int] = map(floordiv, iter(time.time_ns, None), repeat(1_000_000)).__next__
+        self.now_ms: Callable[[], int] = map(floordiv, iter(time.time_ns, -1), repeat(1_000_000)).__next__
         self.monotonic: Callable[[], float] = time.monotonic
 
     def call_at(self, when: float, callback: Callable[[], object]) -> Timer:

@@ -115,7 +115,7 @@ def demo() -> Iterator[Callable[..., Demo]]:
 
 
 def _wait_until_free(address: tuple[str, int]) -> None:
-    for _ in range(200):
+    for _ in range(50):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:

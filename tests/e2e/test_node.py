@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -58,7 +59,7 @@ def test_the_status_as_json_is_what_the_control_socket_says(programs: Any) -> No
 
 def test_the_status_of_a_node_without_a_cloud_is_exit_code_3_and_says_why(programs: Any) -> None:
     node = programs.node()
-    node.wait_for("failed attempt", lambda status: status["link"]["error"])
+    node.wait_for("failed attempt", lambda status: status["link"].get("error"))
 
     done = programs.run("edgecore", "status", "--config", node.config)
 
@@ -121,6 +122,31 @@ def test_sigterm_ends_a_busy_node_well_and_soon(
     assert "Traceback" not in node.log
     assert not node.lines("modules_would_not_stop")
     assert not (node.directory / "edgecore.sock").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_ctrl_c_and_the_end_of_the_terminal_end_a_node_well(programs: Any, number: int) -> None:
+    node = programs.node()
+    node.ready()
+
+    assert node.stop(number) == 0
+
+
+def test_a_node_links_when_its_cloud_comes_and_again_when_it_comes_back(
+    programs: Any, free_port: Callable[[], int]
+) -> None:
+    port = free_port()
+    node = programs.node(edgeHub__websocket__server=f"ws://127.0.0.1:{port}")
+    node.wait_for("failed attempt", lambda status: status["link"].get("error"))
+
+    cloud = programs.cloud(listen=f"127.0.0.1:{port}")
+    first = node.wait_for("link", lambda status: status["state"] == "ok" and status)
+    assert cloud.stop() == 0
+    node.wait_for("end of the link", lambda status: status["state"] == "degraded")
+    programs.cloud(listen=f"127.0.0.1:{port}")
+    second = node.wait_for("second link", lambda status: status["state"] == "ok" and status)
+
+    assert [status["link"]["sessions"] for status in (first, second)] == [1, 2]
 
 
 def test_a_second_node_on_the_same_files_is_refused_and_the_first_goes_on(programs: Any) -> None:

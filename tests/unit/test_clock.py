@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from edgecore.clock import SystemClock, VirtualClock, before, settle
@@ -32,6 +32,7 @@ async def test_virtual_time_moves_by_what_it_is_told(vclock: VirtualClock) -> No
 
 
 @given(st.integers(0, 10**9))
+@example(1001)
 def test_virtual_milliseconds_are_exact(milliseconds: int) -> None:
     clock = VirtualClock(start_ms=0)
     asyncio.run(clock.advance(milliseconds / 1000))

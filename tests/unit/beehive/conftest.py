@@ -36,6 +36,7 @@ async def start() -> AsyncIterator[Start]:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+    tasks.clear()  # pytest keeps this fixture, and so what the tasks hold, for a while
 
 
 @pytest.fixture

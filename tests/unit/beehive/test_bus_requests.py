@@ -241,8 +241,8 @@ async def test_one_timer_serves_any_number_of_requests(
     bus: Bus, client: Port, start: Any, timers: Callable[[], int]
 ) -> None:
     bus.register("quiet", "quiet", capacity=100)
-    for _ in range(50):
-        start(client.send_sync("quiet", client.build(ROUTE)))
+    for number in range(50):
+        start(client.send_sync("quiet", client.build(ROUTE), 50 - number))
     await settle()
     assert len(bus.pending) == 50
     assert timers() == 1

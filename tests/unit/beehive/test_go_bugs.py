@@ -31,7 +31,7 @@ async def test_b1_error_answer_ends_the_wait_of_its_request_at_once(bus: Bus, vc
     assert vclock.monotonic() == 0
 
 
-async def test_b2_reply_given_while_the_request_is_being_put_arrives(bus: Bus) -> None:
+async def test_b2_reply_given_while_the_request_is_being_put_arrives(bus: Bus, start: Any) -> None:
     """Go opens the reply channel after it has queued the request; an answer quicker than that is lost."""
     client, server = bus.register("edged", "edged"), bus.register("metaManager", "meta")
 
@@ -40,9 +40,11 @@ async def test_b2_reply_given_while_the_request_is_being_put_arrives(bus: Bus) -
             server.respond(response_to(passage.message, "quick", bus.new_id, bus.clock))
 
     bus.add_tap(answer)
-    reply = await client.send_sync("metaManager", client.build(ROUTE))
+    waiting = start(client.send_sync("metaManager", client.build(ROUTE)))
+    await settle()
 
-    assert reply.content == "quick"
+    assert waiting.done()
+    assert waiting.result().content == "quick"
 
 
 async def test_b2_reply_given_before_the_blocked_caller_wakes_arrives(bus: Bus, start: Any) -> None:
@@ -55,8 +57,10 @@ async def test_b2_reply_given_before_the_blocked_caller_wakes_arrives(bus: Bus, 
     await server.receive()
     request = await server.receive()
     assert server.respond(response_to(request, "quick", bus.new_id, bus.clock))
+    await settle()
 
-    assert (await waiting).content == "quick"
+    assert waiting.done()
+    assert waiting.result().content == "quick"
 
 
 async def test_b3_late_reply_blocks_neither_the_responder_nor_other_callers(

@@ -66,6 +66,11 @@ def test_keys_are_read_in_any_case() -> None:
     assert content_value(message) == {"a": [1, 2.5]}
 
 
+@pytest.mark.parametrize("data", [' {"CONTENT":1}', '\t\r\n{"extra":2,"content":1}\n'])
+def test_whitespace_before_the_latitude_of_go_is_passed_over(data: str) -> None:
+    assert content_value(decode(data)) == 1
+
+
 def test_keys_inside_the_content_keep_their_case() -> None:
     assert content_value(decode('{"Content":{"A":1,"a":2}}')) == {"A": 1, "a": 2}
 
@@ -131,6 +136,8 @@ def test_escapes_and_other_scripts_are_read() -> None:
         "{]",
         "x",
         "\ufeff{}",
+        "\u00a0{}",
+        "\x0b{}",
         '{"header"}',
         '{"header":{}',
         "{'header':{}}",
@@ -237,6 +244,12 @@ def test_depth_at_the_limit_is_read_and_one_more_refused(opening: str, closing: 
 def test_limit_is_the_documented_one() -> None:
     decode(nested(512))
     assert refused(nested(513)) == "too_deep"
+
+
+def test_shallow_brackets_beside_do_not_add_to_the_depth() -> None:
+    beside = '"extra":[{},{},[[]]],'
+    decode("{" + beside + nested(512)[1:])
+    assert refused("{" + beside + nested(513)[1:]) == "too_deep"
 
 
 @pytest.mark.parametrize("depth", [513, 5000, 1_000_000])

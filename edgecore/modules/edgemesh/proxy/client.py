@@ -71,8 +71,6 @@ class ClientConnection(asyncio.Protocol):
         self._reading = True
         self._advancing = False
 
-    # -- what an exchange and a tunnel see: AskingClient
-
     @property
     def leaving(self) -> bool:
         """See ``AskingClient``."""
@@ -176,8 +174,6 @@ class ClientConnection(asyncio.Protocol):
             tunnel.client_eof()
         self.set_reading(True)
 
-    # -- what the listener sees
-
     def abort(self) -> None:
         """Close at once."""
         self._closing = True
@@ -187,8 +183,6 @@ class ClientConnection(asyncio.Protocol):
         """Close, after the request that is being served if there is one."""
         if self._exchange is None and self._tunnel is None and not self._closing:
             self.close()
-
-    # -- what the event loop sees
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See ``asyncio.BaseProtocol``."""
@@ -245,8 +239,6 @@ class ClientConnection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """See ``asyncio.BaseProtocol``."""
         self._set_blocked(False)
-
-    # -- within
 
     def _advance(self) -> bool:
         """Take one event from the reader; return whether there may be another."""

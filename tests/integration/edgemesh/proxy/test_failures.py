@@ -84,6 +84,34 @@ async def test_backend_that_does_not_accept_is_504(make_rig, vclock, nginx) -> N
             sock.close()
 
 
+@pytest.mark.parametrize("request_timeout_s", [3.0, 5.0])
+async def test_request_may_expire_while_its_backend_is_dialled(make_rig, vclock, nginx, request_timeout_s) -> None:
+    rig = await make_rig(vclock, connect_timeout_s=5.0, request_timeout_s=request_timeout_s)
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        rig.directory.services[nginx] = [Endpoint(*full.getsockname())]
+        with socket.create_connection(full.getsockname()):
+            client = await rig.client()
+            await client.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            await rig.until(lambda: rig.directory.asked)
+            await vclock.advance(6)
+            assert (await refused(client))[0] == 504
+    assert sum(rig.errors().values()) == 1
+
+
+async def test_clients_that_leave_while_the_backend_is_dialled_leave_nothing(rig) -> None:
+    backend = await rig.backend()
+    listener = await rig.listen()
+    for _ in range(100):
+        client = await rig.connect(listener)
+        await client.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        client.writer.transport.abort()
+    await rig.until(lambda: len(rig.directory.asked) == 100 or not rig.proxy.status()["connections"])
+    await asyncio.wait_for(rig.proxy.stop(), 5)
+    await rig.until(lambda: not backend.open)
+
+
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
