@@ -15,8 +15,9 @@ import structlog
 
 from edgecore import __version__
 from edgecore.beehive import resource as r
-from edgecore.beehive.bus import Bus, Port
+from edgecore.beehive.bus import Bus
 from edgecore.beehive.module import Module, ModuleRunner
+from edgecore.beehive.port import Port
 from edgecore.clock import Clock, SystemClock
 from edgecore.config.load import LoadedConfig
 from edgecore.config.schema import EdgeCoreConfig
@@ -48,7 +49,6 @@ from edgecore.store.store import Store, open_store
 log = structlog.get_logger("node")
 
 CLUSTER_DOMAIN = "cluster.local"
-OBSERVE_BASE_PORT = 10550
 SCHEMA = (*meta_tables.SCHEMA, *mesh_tables.SCHEMA)
 
 
@@ -67,7 +67,7 @@ class Node:
             send_timeout_s=self.config.bus.send_timeout,
         )
         self.store: Store | None = None
-        self.runner = ModuleRunner((), self.clock)
+        self.runner = ModuleRunner((), self.clock, self.bus.withdraw)
         self.control: ControlServer | None = None
         self.observe: ObserveServer | None = None
 
@@ -83,13 +83,13 @@ class Node:
             log.warning("module_not_built", module=name, hint="it is enabled in the configuration; it does not run")
         try:
             self.store = open_store(self.config.database.path, SCHEMA)
-            self.runner = ModuleRunner(self._modules(self.store), self.clock)
+            self.runner = ModuleRunner(self._modules(self.store), self.clock, self.bus.withdraw)
             state = NodeState(self.config.node_name, self.bus, self.runner, self.metrics, self.store)
             self.control = ControlServer(self.config.control_socket, node_routes(self.bus, state))
             await self.control.start()
             self.observe = ObserveServer(
                 self.config.observe.listen,
-                OBSERVE_BASE_PORT,
+                self.config.observe.bind.port,
                 self.metrics,
                 health=state.health,
                 debug=state.debug(),
@@ -122,7 +122,7 @@ class Node:
         """Register every enabled module on the bus, then make them; the hub first, so that it stops last."""
         modules = self.config.modules
         wanted = {
-            r.EDGEHUB: (modules.edge_hub.enable, r.GROUP_HUB),
+            r.EDGEHUB: (modules.edge_hub.enable and modules.edge_hub.websocket.enable, r.GROUP_HUB),
             r.METAMANAGER: (modules.meta_manager.enable, r.GROUP_META),
             r.EDGEMESH: (modules.edge_mesh.enable, r.GROUP_MESH),
             r.EDGED: (modules.edged.enable, r.GROUP_EDGED),
@@ -176,6 +176,7 @@ class Node:
             clock=self.clock,
             metrics=self.metrics,
             random_id=lambda: secrets.randbelow(1 << 16),
+            first_port=bind.port,
         )
         limits = ProxyLimits(
             max_header_bytes=mesh.limits.max_header_bytes,
@@ -201,6 +202,8 @@ class Node:
             rebind_interval_s=mesh.limits.rebind_interval,
             mode=mesh.mode,
             lb_strategy=mesh.lb_strategy,
+            # What `auto` asks for: the privilege, and an interface that the user named.
+            intercept_wanted=os.geteuid() == 0 and "modules.edgeMesh.listenInterface" in self._loaded.given,
         )
 
     def _edged(self, port: Port) -> Edged:
@@ -221,11 +224,12 @@ class Node:
 
 
 def modules_not_built(config: EdgeCoreConfig) -> list[str]:
-    """Return the keys of the modules that are enabled and that this version does not have."""
+    """Return the keys of what is enabled and what this version does not have."""
     modules = config.modules
     enabled = {
         "modules.dbTest": modules.db_test.enable,
         "modules.deviceTwin": modules.device_twin.enable,
+        "modules.edgeHub.quic": modules.edge_hub.enable and modules.edge_hub.quic.enable,
         "modules.edgeStream": modules.edge_stream.enable,
         "modules.eventBus": modules.event_bus.enable,
         "modules.serviceBus": modules.service_bus.enable,

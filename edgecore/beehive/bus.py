@@ -12,40 +12,18 @@ What holds (and does not in Go: bugs B2 to B6):
 * Cancelling any wait leaves nothing behind and loses no message that was accepted.
 """
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, NamedTuple
-
-import structlog
-
-from edgecore.beehive.mailbox import Blocked, Mailbox, MailboxStatistics
-from edgecore.beehive.message import Header, Message, Route, with_sync
-from edgecore.beehive.replies import ReplySlots
+from edgecore.beehive.mailbox import Mailbox, MailboxStatistics
+from edgecore.beehive.port import Port
+from edgecore.beehive.switchboard import Switchboard
 from edgecore.clock import Clock
-from edgecore.errors import BusClosed, BusError, MailboxFull, UnknownModule
+from edgecore.errors import BusClosed, BusError, UnknownModule
 from edgecore.ids import NewId
 
-log = structlog.get_logger("beehive")
-
 MAILBOX_CAPACITY = 1024
-SYNC_TIMEOUT_S = 30.0
 SEND_TIMEOUT_S = 30.0
 
 
-class Passage(NamedTuple):
-    """What a tap sees: one message going from one module to another."""
-
-    at: float
-    """When, on the clock's monotonic scale."""
-    sender: str
-    receiver: str
-    message: Message
-
-
-Tap = Callable[[Passage], None]
-
-
-class Bus:
+class Bus(Switchboard):
     """The modules of one node and the messages between them. To be made inside the event loop that will run it."""
 
     def __init__(
@@ -56,19 +34,9 @@ class Bus:
         capacity: int = MAILBOX_CAPACITY,
         send_timeout_s: float = SEND_TIMEOUT_S,
     ) -> None:
-        self.clock = clock
-        self.new_id = new_id
+        super().__init__(clock, new_id, send_timeout_s)
         self.capacity = capacity
-        self.send_timeout_s = send_timeout_s
-        self.loop = asyncio.get_running_loop()
-        self.accepted: asyncio.Future[None] = self.loop.create_future()
-        self.accepted.set_result(None)  # what an unblocked send returns: awaiting it costs less than a coroutine
-        self.mailboxes: dict[str, Mailbox] = {}
-        self.groups: dict[str, tuple[Mailbox, ...]] = {}
-        self.pending = ReplySlots(clock)
         self._ports: dict[str, Port] = {}
-        self._taps: tuple[Tap, ...] = ()
-        self.closed = False
 
     def register(self, name: str, group: str, *, capacity: int | None = None) -> "Port":
         """Make the mailbox of module ``name``, a member of ``group``, and return its port.
@@ -81,31 +49,19 @@ class Bus:
         self.mailboxes[name] = mailbox
         self.groups[group] = (*self.groups.get(group, ()), mailbox)
         port = self._ports[name] = Port(self, mailbox)
-        port.taps = self._taps
         return port
 
-    def add_tap(self, tap: Tap) -> None:
-        """Show ``tap`` every message from now on. It must not block; one that raises is taken off."""
-        self._set_taps((*self._taps, tap))
-
-    def remove_tap(self, tap: Tap) -> None:
-        """Show ``tap`` nothing more."""
-        self._set_taps(tuple(other for other in self._taps if other != tap))
-
-    def _set_taps(self, taps: tuple[Tap, ...]) -> None:
-        self._taps = taps
-        for port in self._ports.values():
-            port.taps = taps
-
-    def show(self, sender: str, receiver: str, message: Message) -> None:
-        """Show the taps one message."""
-        passage = Passage(self.clock.monotonic(), sender, receiver, message)
-        for tap in self._taps:
-            try:
-                tap(passage)
-            except Exception:
-                log.exception("tap_removed", tap=repr(tap), reason="it raised")
-                self.remove_tap(tap)
+    def withdraw(self, name: str) -> None:
+        """Take module ``name`` off the bus: what is sent to it from now on is dropped, as for a name nobody has."""
+        mailbox = self.mailboxes.pop(name, None)
+        if mailbox is None:
+            return
+        members = tuple(member for member in self.groups[mailbox.group] if member is not mailbox)
+        if members:
+            self.groups[mailbox.group] = members
+        else:
+            del self.groups[mailbox.group]
+        mailbox.fail(UnknownModule(f"module {name} was withdrawn"))
 
     def statistics(self) -> dict[str, MailboxStatistics]:
         """Return the figures of every module, by name."""
@@ -122,273 +78,3 @@ class Bus:
         self.pending.fail(error)
         self.mailboxes.clear()
         self.groups.clear()
-
-
-class Port:
-    """One module's door to the bus."""
-
-    __slots__ = (
-        "_accepted",
-        "_bus",
-        "_mailbox",
-        "_mailboxes",
-        "_monotonic",
-        "_new_id",
-        "_now_ms",
-        "_sent",
-        "dropped",
-        "taps",
-    )
-
-    def __init__(self, bus: Bus, mailbox: Mailbox) -> None:
-        self._bus = bus
-        self._mailbox = mailbox
-        self._mailboxes = bus.mailboxes
-        self._accepted = bus.accepted
-        self._monotonic = bus.clock.monotonic
-        self._now_ms = bus.clock.now_ms
-        self._new_id = bus.new_id
-        self._sent = 0
-        self.dropped: dict[str, int] = {}
-        self.taps: tuple[Tap, ...] = ()
-
-    @property
-    def name(self) -> str:
-        """The module's name."""
-        return self._mailbox.name
-
-    @property
-    def clock(self) -> Clock:
-        """The node's clock."""
-        return self._bus.clock
-
-    @property
-    def new_id(self) -> NewId:
-        """The node's source of ids."""
-        return self._new_id
-
-    # Sending.
-
-    def build(self, route: Route, content: Any = None, parent_id: str = "") -> Message:
-        """Return a fresh message."""
-        return Message(Header(self._new_id(), parent_id, self._now_ms()), route, content)
-
-    def post(self, to: str, route: Route, content: Any = None, parent_id: str = "") -> Awaitable[None]:
-        """Build a message and send it to module ``to``; see ``send``."""
-        message = Message(Header(self._new_id(), parent_id, self._now_ms()), route, content)
-        # Most messages of modules go this way, so here stands the body of Mailbox.put, without the call.
-        try:
-            mailbox = self._mailboxes[to]
-        except KeyError:
-            return self._drop("unknown_module", message, to=to)
-        queue = mailbox.queue
-        depth = len(queue)
-        if depth >= mailbox.high_water:
-            if depth >= mailbox.capacity:
-                return self._send_when_room(message, self._monotonic() + self._bus.send_timeout_s, mailbox)
-            mailbox.high_water = depth + 1
-        queue.append(message)
-        mailbox.lain -= self._monotonic()
-        if not depth:
-            mailbox.wake()
-        self._sent += 1
-        if self.taps:
-            self._bus.show(self._mailbox.name, to, message)
-        return self._accepted
-
-    def send(self, to: str, message: Message) -> Awaitable[None]:
-        """Put ``message`` into the mailbox of module ``to``; to be awaited.
-
-        A message to a name that nobody has is counted, logged and dropped, as in Go. Raises ``MailboxFull`` when there
-        was no room until the send deadline, ``BusClosed`` when the node is stopping.
-        """
-        mailbox = self._mailboxes.get(to)
-        if mailbox is None:
-            return self._drop("unknown_module", message, to=to)
-        if not mailbox.put(message, self._monotonic()):
-            return self._send_when_room(message, self._monotonic() + self._bus.send_timeout_s, mailbox)
-        self._count(to, message)
-        return self._accepted
-
-    async def send_to_group(self, group: str, message: Message) -> int:
-        """Put ``message`` into the mailbox of every member of ``group``; return how many there are.
-
-        Members with room get it at once; those without are waited for, all at the same time. An unknown group is
-        counted and logged; raises as ``send`` does, once every member has got it or had no room until the deadline.
-        """
-        members = self._bus.groups.get(group, ())
-        if not members:
-            await self._drop("unknown_group", message, group=group)
-            return 0
-        await self._send_when_room(message, self._monotonic() + self._bus.send_timeout_s, *members)
-        return len(members)
-
-    async def send_sync(self, to: str, message: Message, timeout_s: float = SYNC_TIMEOUT_S) -> Message:
-        """Send ``message`` to module ``to`` and return the reply: the message whose parent is this one's id.
-
-        Putting and waiting share one deadline; a timeout of zero or less means 30 seconds. Raises ``UnknownModule``,
-        ``MailboxFull``, ``ReplyTimeout`` or ``BusClosed``. The texts are Go's (spec section 1.5).
-        """
-        bus = self._bus
-        mailbox = self._mailboxes.get(to)
-        if mailbox is None:
-            await self._drop("unknown_module", message, to=to)
-            raise UnknownModule(f"bad request module name({to})")
-        message = with_sync(message, True)
-        message_id = message.header.id
-        timeout_s = timeout_s if timeout_s > 0 else SYNC_TIMEOUT_S
-        now = self._monotonic()
-        try:
-            slot = bus.pending.open(message_id, self.name, now + timeout_s)
-        except KeyError:
-            raise BusError(f"cannot send message {message_id}: a reply to it is awaited already") from None
-        try:
-            if mailbox.put(message, now):
-                self._count(to, message)
-            else:
-                await self._send_when_room(message, now + timeout_s, mailbox)
-            return await slot
-        finally:
-            bus.pending.settle(message_id)
-            slot.cancel()  # it may have failed while there was no room: not an error nobody looked at
-
-    def respond(self, reply: Message) -> bool:
-        """Hand ``reply`` to whoever waits for it (its parent id says who); return whether somebody did."""
-        waiter = self._bus.pending.settle(reply.header.parent_id)
-        if waiter is None or waiter.slot.done():
-            self._drop("late_reply", reply)
-            return False
-        waiter.slot.set_result(reply)
-        self._count(waiter.module, reply)
-        return True
-
-    def awaited(self, message_id: str) -> bool:
-        """Return whether somebody waits for the reply to message ``message_id``."""
-        return message_id in self._bus.pending
-
-    def has_group(self, group: str) -> bool:
-        """Return whether any module is in ``group``."""
-        return group in self._bus.groups
-
-    def _count(self, to: str, message: Message) -> None:
-        self._sent += 1
-        if self.taps:
-            self._bus.show(self._mailbox.name, to, message)
-
-    async def _send_when_room(self, message: Message, deadline: float, *mailboxes: Mailbox) -> None:
-        """Put ``message`` into each of ``mailboxes``, waiting for room in those that are full.
-
-        The receivers themselves move it in, so that the order stays.
-        """
-        if self._bus.closed:
-            raise BusClosed("the bus is closed")
-        waits: list[tuple[Mailbox, Blocked]] = []
-        for mailbox in mailboxes:
-            if mailbox.put(message, self._monotonic()):
-                self._count(mailbox.name, message)
-            else:
-                waits.append((mailbox, self._stand_in_line(mailbox, message)))
-        if not waits:
-            return
-
-        def expire() -> None:
-            for _, blocked in waits:
-                if not blocked.room.done():
-                    blocked.room.set_exception(MailboxFull("timeout to send message"))
-
-        timer = self._bus.clock.call_at(deadline, expire)
-        failure: MailboxFull | None = None
-        try:
-            for mailbox, blocked in waits:
-                try:
-                    await blocked.room
-                except MailboxFull as error:
-                    await self._drop("full", message, to=mailbox.name)
-                    failure = error
-        finally:
-            timer.cancel()
-            for mailbox, blocked in waits:
-                mailbox.leave(blocked)
-        if failure is not None:
-            raise failure
-
-    def _stand_in_line(self, mailbox: Mailbox, message: Message) -> Blocked:
-        """Wait for room in a full mailbox, behind whoever does already; refused at once to its own module."""
-        blocked = Blocked(self._bus.loop.create_future(), message, lambda: self._count(mailbox.name, message))
-        if mailbox is self._mailbox:
-            text = f"cannot send to {mailbox.name}: its mailbox is full, and it is the sender itself"
-            blocked.room.set_exception(MailboxFull(text))
-        else:
-            mailbox.blocked.append(blocked)
-        return blocked
-
-    def _drop(self, reason: str, message: Message, **where: str) -> Awaitable[None]:
-        """Count and log a message that goes nowhere."""
-        if self._bus.closed:
-            closed: asyncio.Future[None] = self._bus.loop.create_future()
-            closed.set_exception(BusClosed("the bus is closed"))
-            closed.exception()  # a reply that came too late is not awaited by anybody
-            return closed
-        self.dropped[reason] = self.dropped.get(reason, 0) + 1
-        route = message.route
-        log.warning(
-            "message_dropped",
-            reason=reason,
-            sender=self.name,
-            **where,
-            id=message.header.id,
-            parent=message.header.parent_id,
-            operation=route.operation,
-            resource=route.resource,
-        )
-        return self._accepted
-
-    # Receiving.
-
-    async def receive(self) -> Message:
-        """Return the next message, waiting for it. One task at a time may receive.
-
-        Raises ``BusClosed`` when the node is stopping.
-        """
-        mailbox = self._mailbox
-        queue = mailbox.queue
-        while not queue:
-            await self._arrival()
-        message = queue.popleft()
-        mailbox.received += 1
-        mailbox.lain += self._monotonic()
-        if mailbox.blocked:
-            mailbox.admit(self._monotonic())
-        return message
-
-    async def __aiter__(self) -> AsyncIterator[Message]:
-        """Yield the messages as they come, until the node stops."""
-        mailbox = self._mailbox
-        queue = mailbox.queue
-        monotonic = self._monotonic
-        while True:
-            while not queue:
-                try:
-                    await self._arrival()
-                except BusClosed:
-                    return
-            message = queue.popleft()
-            mailbox.received += 1
-            mailbox.lain += monotonic()
-            if mailbox.blocked:
-                mailbox.admit(monotonic())
-            yield message
-
-    def _arrival(self) -> Awaitable[None]:
-        """Return a future that is done when a message has come."""
-        if self._bus.closed:
-            raise BusClosed("the bus is closed")
-        mailbox = self._mailbox
-        if mailbox.taker is not None and not mailbox.taker.cancelled():
-            raise BusError(f"cannot receive for {mailbox.name}: another task receives already")
-        mailbox.taker = self._bus.loop.create_future()
-        return mailbox.taker
-
-    def statistics(self) -> MailboxStatistics:
-        """Return this module's figures."""
-        return self._mailbox.statistics(self._sent, self.dropped, self._monotonic())

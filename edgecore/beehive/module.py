@@ -7,7 +7,7 @@ waiting    registered on the bus, not started
 starting   its ``start`` runs: sockets are bound, state is read
 running    its ``run`` runs
 restarting its ``run`` ended with an error; it is run again after a pause that doubles
-failed     its ``start`` raised: it is not running, the others are
+failed     its ``start`` raised: it is not running, the others are; what is sent to it is dropped at once
 stopped    its ``stop`` has returned
 =========  =============================================================================
 
@@ -61,11 +61,16 @@ class _Supervised:
 
 
 class ModuleRunner:
-    """Starts modules in order, runs each in a task, restarts those that fail, stops them in reverse order."""
+    """Starts modules in order, runs each in a task, restarts those that fail, stops them in reverse order.
 
-    def __init__(self, modules: Sequence[Module], clock: Clock) -> None:
+    ``withdraw`` takes a module, by name, off the bus: nobody would ever empty the mailbox of one that did not start,
+    and its senders would wait for room.
+    """
+
+    def __init__(self, modules: Sequence[Module], clock: Clock, withdraw: Callable[[str], None]) -> None:
         self._supervised = [_Supervised(module) for module in modules]
         self._clock = clock
+        self._withdraw = withdraw
 
     async def start(self) -> None:
         """Start every module. One that cannot start is ``failed``, with its error; the others go on."""
@@ -81,6 +86,7 @@ class ModuleRunner:
                 else:
                     one.error = f"{type(error).__name__}: {error}"
                     log.exception("module_not_started", module=one.module.name, error=one.error)
+                self._withdraw(one.module.name)
                 continue
             one.task = asyncio.create_task(self._keep_running(one), name=f"module {one.module.name}")
 

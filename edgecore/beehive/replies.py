@@ -3,7 +3,7 @@
 import asyncio
 
 from edgecore.beehive.message import Message
-from edgecore.beehive.routing import PendingReplies, Waiter
+from edgecore.beehive.pending import PendingReplies, Waiter
 from edgecore.clock import Clock, Timer
 from edgecore.errors import ReplyTimeout
 

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 import uvloop
 
-from edgecore.beehive.bus import Bus, Port
+from edgecore.beehive.bus import Bus
 from edgecore.beehive.message import Route, response_to
+from edgecore.beehive.port import Port
 from edgecore.clock import SystemClock
 from edgecore.errors import MailboxFull, ReplyTimeout
 from edgecore.ids import random_ids

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from edgecore.beehive.bus import Bus, Port
+from edgecore.beehive.bus import Bus
 from edgecore.beehive.message import Route
+from edgecore.beehive.port import Port
 from edgecore.clock import VirtualClock, settle
 from edgecore.errors import BusClosed
 

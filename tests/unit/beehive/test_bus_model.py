@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from edgecore.beehive.bus import Bus, Passage, Port
+from edgecore.beehive.bus import Bus
 from edgecore.beehive.message import Route
+from edgecore.beehive.port import Port
+from edgecore.beehive.switchboard import Passage
 from edgecore.clock import VirtualClock, settle
 from edgecore.errors import MailboxFull
 from edgecore.ids import seeded_ids

@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from edgecore.beehive.bus import Bus, Passage, Port
+from edgecore.beehive.bus import Bus
 from edgecore.beehive.message import Route, response_to
+from edgecore.beehive.port import Port
+from edgecore.beehive.switchboard import Passage
 from edgecore.clock import VirtualClock, settle
 
 ROUTE = Route("edged", "meta", "query", "default/pod/nginx")

@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from edgecore.beehive.bus import Bus, Passage, Port
+from edgecore.beehive.bus import Bus
 from edgecore.beehive.message import Message, Route, error_to, response_to
 from edgecore.beehive.module import ModuleRunner
+from edgecore.beehive.port import Port
 from edgecore.beehive.resource import QUERY, parse_edge
+from edgecore.beehive.switchboard import Passage
 from edgecore.clock import VirtualClock, settle
 from edgecore.errors import MailboxFull, ReplyTimeout
 from edgecore.ids import NewId
@@ -214,7 +216,7 @@ class LateModule(EagerModule):
 async def test_b7_messages_sent_before_a_module_is_started_wait_for_it(bus: Bus, vclock: VirtualClock) -> None:
     """Go starts modules while the channels of others are still missing: what is sent to those is dropped."""
     eager, late = EagerModule(bus), LateModule(bus)
-    runner = ModuleRunner([eager, late], vclock)
+    runner = ModuleRunner([eager, late], vclock, lambda _: None)
     await runner.start()
     await settle()
 

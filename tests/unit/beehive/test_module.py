@@ -13,6 +13,7 @@ from edgecore.beehive.message import Route
 from edgecore.beehive.module import LONGEST_PAUSE_S, STOP_TIMEOUT_S, ModuleRunner
 from edgecore.clock import VirtualClock, settle
 from edgecore.errors import EdgecoreError, ListenError
+from edgecore.ids import NewId
 
 ROUTE = Route("edged", "meta", "update", "default/podstatus/nginx")
 
@@ -70,7 +71,7 @@ def modules(diary: list[str], vclock: VirtualClock) -> list[ScriptedModule]:
 
 @pytest.fixture
 def runner(modules: list[ScriptedModule], vclock: VirtualClock) -> ModuleRunner:
-    return ModuleRunner(modules, vclock)
+    return ModuleRunner(modules, vclock, lambda _: None)
 
 
 def closing(diary: list[str]) -> Callable[[], None]:
@@ -122,6 +123,23 @@ async def test_module_that_cannot_start_leaves_the_others_running(
     ]
     await runner.stop(closing(diary))
     assert "second stops" in diary
+
+
+async def test_module_that_cannot_start_is_withdrawn_so_that_its_senders_do_not_wait(
+    modules: list[ScriptedModule], vclock: VirtualClock, ids: NewId
+) -> None:
+    bus = Bus(vclock, ids, capacity=1)
+    ports = {module.name: bus.register(module.name, "group") for module in modules}
+    modules[1].start_error = ListenError("127.0.0.1:53", "in_use", "Address already in use")
+    runner = ModuleRunner(modules, vclock, bus.withdraw)
+    with capture_logs() as logs:
+        await runner.start()
+        for _ in range(3):
+            await ports["first"].post("second", ROUTE)
+    assert ports["first"].statistics().dropped == {"unknown_module": 3}
+    assert "module_not_started" in [entry["event"] for entry in logs]
+    assert await ports["first"].send_to_group("group", ports["first"].build(ROUTE)) == 2
+    await runner.stop(bus.close)
 
 
 async def test_crashed_module_is_run_again_after_pauses_that_double(
@@ -209,7 +227,7 @@ class ReceivingModule:
 
 async def test_crashed_module_keeps_its_mailbox(bus: Bus, vclock: VirtualClock, start: Any) -> None:
     sender, module = bus.register("edged", "edged"), ReceivingModule(bus)
-    runner = ModuleRunner([module], vclock)
+    runner = ModuleRunner([module], vclock, lambda _: None)
     await runner.start()
     with capture_logs():
         for content in (1, "crash", 2, 3):  # two places: the last ones wait while nobody receives
@@ -229,7 +247,7 @@ async def test_closing_the_bus_ends_modules_that_receive_without_a_restart(bus: 
             await module.port.receive()
 
     module.run = run  # type: ignore[method-assign]
-    runner = ModuleRunner([module], vclock)
+    runner = ModuleRunner([module], vclock, lambda _: None)
     await runner.start()
     await settle()
     with capture_logs() as logs:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgecore.beehive.routing import PendingReplies, Waiter
+from edgecore.beehive.pending import PendingReplies, Waiter
 
 
 def waiter(deadline: float, slot: str = "slot") -> Waiter[str]:

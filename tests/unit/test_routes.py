@@ -1,0 +1,120 @@
+import asyncio
+import json
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import Any, cast
+
+import pytest
+
+from edgecore.beehive.bus import Bus
+from edgecore.beehive.message import Header, Message, Route
+from edgecore.clock import VirtualClock
+from edgecore.control.routes import ControlRequest
+from edgecore.ids import NewId
+from edgecore.nodestate import NodeState
+from edgecore.routes import TAP_BACKLOG, node_routes
+
+ROUTE = Route("edgecontroller", "resource", "insert", "default/service/web")
+Stream = AsyncGenerator[dict[str, Any], None]
+
+
+class FakeState:
+    """A node whose status is short."""
+
+    def status(self) -> dict[str, Any]:
+        return {"node": "edge-1"}
+
+
+@pytest.fixture
+async def bus(vclock: VirtualClock, ids: NewId) -> AsyncIterator[Bus]:
+    bus = Bus(vclock, ids)
+    yield bus
+    bus.close()
+
+
+async def ask(bus: Bus, method: str, path: str) -> Any:
+    routes = node_routes(bus, cast("NodeState", FakeState()))
+    return await routes[method, path](ControlRequest({}, None))
+
+
+@pytest.fixture
+async def tap(bus: Bus) -> AsyncIterator[Stream]:
+    """A tap of which the first item is taken."""
+    stream: Stream = await ask(bus, "GET", "/v1/tap")
+    assert await anext(stream) == {"tapping": True}
+    yield stream
+    await stream.aclose()
+
+
+async def test_there_are_no_other_routes(bus: Bus) -> None:
+    assert node_routes(bus, cast("NodeState", FakeState())).keys() == {("GET", "/v1/status"), ("GET", "/v1/tap")}
+
+
+async def test_status_is_that_of_the_node(bus: Bus) -> None:
+    assert await ask(bus, "GET", "/v1/status") == {"node": "edge-1"}
+
+
+async def test_a_message_is_shown_with_sender_receiver_time_and_its_document(
+    bus: Bus, vclock: VirtualClock, tap: Stream
+) -> None:
+    sender = bus.register("a", "g")
+    bus.register("b", "g")
+    await vclock.advance(1.5)
+    await sender.post("b", ROUTE, {"metadata": {"name": "web"}})
+
+    passage = await anext(tap)
+
+    document = json.loads(passage.pop("message"))
+    assert passage == {"at": 1.5, "from": "a", "to": "b", "missed": 0}
+    assert document["route"]["resource"] == "default/service/web"
+    assert document["content"] == {"metadata": {"name": "web"}}
+
+
+async def test_a_message_that_no_document_can_show_is_shown_as_the_reason(bus: Bus, tap: Stream) -> None:
+    bus.show("a", "b", Message(Header("1"), ROUTE, {1: object()}))
+
+    assert "content of default/service/web" in (await anext(tap))["message"]
+
+
+async def test_a_slow_reader_is_told_how_many_were_left_out(bus: Bus, tap: Stream) -> None:
+    message = Message(Header("1"), ROUTE)
+    for _ in range(TAP_BACKLOG + 3):
+        bus.show("a", "b", message)
+
+    kept = [(await anext(tap))["missed"] for _ in range(TAP_BACKLOG)]
+    bus.show("a", "b", message)
+    bus.show("a", "b", message)
+
+    assert set(kept) == {0}
+    assert [(await anext(tap))["missed"] for _ in range(2)] == [3, 0]
+
+
+async def test_each_reader_has_a_tap_of_its_own(bus: Bus, tap: Stream) -> None:
+    other: Stream = await ask(bus, "GET", "/v1/tap")
+    await anext(other)
+
+    bus.show("a", "b", Message(Header("1"), ROUTE))
+
+    assert [(await anext(stream))["to"] for stream in (tap, other)] == ["b", "b"]
+    await other.aclose()
+
+
+async def test_nothing_is_tapped_before_the_first_item_is_asked_for(bus: Bus) -> None:
+    await ask(bus, "GET", "/v1/tap")
+
+    assert bus.taps == ()
+
+
+async def test_a_stream_that_is_closed_leaves_no_tap(bus: Bus, tap: Stream) -> None:
+    await tap.aclose()
+
+    assert bus.taps == ()
+
+
+async def test_a_stream_that_is_cancelled_while_it_waits_leaves_no_tap(bus: Bus, tap: Stream) -> None:
+    waiting = asyncio.ensure_future(anext(tap))
+    await asyncio.sleep(0)
+
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+
+    assert bus.taps == ()
