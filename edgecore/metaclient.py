@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 
-from edgecore.beehive.bus import Port
 from edgecore.beehive.message import Message, Route, content_json, content_value
+from edgecore.beehive.port import Port
 from edgecore.beehive.resource import (
     ALL_NAMESPACES,
     DELETE,

@@ -13,5 +13,8 @@ def encode_frame(message: Message) -> bytes:
 
 
 def decode_frame(payload: bytes | str) -> Message:
-    """Return the message in ``payload``. Raises ``FrameError``, see ``wire.decode``."""
-    return wire.decode(payload)
+    """Return the message in ``payload``; nobody in this process waits for an answer to it, whatever it says.
+
+    Raises ``FrameError``, see ``wire.decode``.
+    """
+    return with_sync(wire.decode(payload), False)

@@ -13,8 +13,8 @@ from typing import Any
 import structlog
 
 from edgecore.beehive import resource as r
-from edgecore.beehive.bus import Port
 from edgecore.beehive.message import Message, response_to
+from edgecore.beehive.port import Port
 from edgecore.errors import BusClosed, FrameError, LinkError, MailboxFull
 from edgecore.modules.edgehub import session
 from edgecore.modules.edgehub.backoff import Backoff
@@ -234,7 +234,7 @@ class EdgeHub:
             case session.Dispatch(group):
                 try:
                     await self._port.send_to_group(group, message)
-                except MailboxFull as error:  # not acknowledged, so the cloud sends it again
+                except MailboxFull as error:  # not acknowledged: the cloud sends objects again, lists it does not
                     log.error("message_not_delivered", group=group, id=message.header.id, error=str(error))
             case session.Refuse(reason, detail):
                 self._refuse(reason, detail, id=message.header.id, resource=message.route.resource)

@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 
 import structlog
 
-from edgecore.beehive.bus import Port
 from edgecore.beehive.message import (
     Message,
     content_json,
@@ -23,17 +22,14 @@ from edgecore.beehive.message import (
     with_sender,
     with_sync,
 )
+from edgecore.beehive.port import Port
 from edgecore.beehive.resource import (
     EDGED,
     EDGEHUB,
-    EDGEMESH,
-    ENDPOINTS,
     GROUP_META,
-    LISTENER,
     METAMANAGER,
     OK,
     RESPONSE,
-    SERVICE,
 )
 from edgecore.errors import BusClosed, BusError, ContentError, StoreError
 from edgecore.modules.metamanager import plan as planning
@@ -103,10 +99,17 @@ class MetaManager:
         """Return the number of rows by type, and whether the cloud is there."""
         return {
             "connected": self._connected,
-            "rows": self._table.counts(),
+            "rows": self._rows(),
             "in_flight": self._accepted.qsize(),
             "asking_cloud": len(self._asking),
         }
+
+    def _rows(self) -> dict[str, int] | None:
+        try:
+            return self._table.counts()
+        except StoreError as error:  # a status is wanted most when something is wrong
+            log.warning("rows_not_counted", error=str(error))
+            return None
 
     async def _take(self, message: Message) -> None:
         try:
@@ -190,9 +193,7 @@ class MetaManager:
         if request.header.sync:
             self._port.respond(reply)
             return
-        parts = request.route.resource.split("/")
-        to_mesh = len(parts) > 1 and parts[1] in (SERVICE, ENDPOINTS, LISTENER)
-        await self._port.send(EDGEMESH if to_mesh else EDGED, reply)
+        await self._port.send(planning.receiver_of_answer(request.route), reply)
 
     async def _answer(self, request: Message, key: str, row_type: str, namespace: str) -> None:
         try:
@@ -230,8 +231,7 @@ class MetaManager:
         try:
             answer = await self._port.send_sync(self._hub, question, REMOTE_TIMEOUT_S)
             value = content_json(answer).decode()
-            # What is asked for is an object. An "OK" or an error text would be a row that nobody can read (bug M2).
-            kept = answer.route.operation == RESPONSE and value.startswith("{")
+            kept = answer.route.operation == RESPONSE and planning.is_kept(value)
             if kept:
                 await self._table.write((Put(resource, resource.split("/")[1], value),))
         except BusClosed:

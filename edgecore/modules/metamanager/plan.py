@@ -22,7 +22,7 @@ from typing import NamedTuple
 import msgspec
 
 from edgecore.beehive import resource as r
-from edgecore.beehive.message import Message, content_json, content_value
+from edgecore.beehive.message import Message, Route, content_json, content_value
 from edgecore.errors import ContentError
 
 REMOTE_TYPES = frozenset(
@@ -45,6 +45,9 @@ LIST_TYPES = {r.SERVICELIST: r.SERVICE, r.ENDPOINTSLIST: r.ENDPOINTS}
 """Lists that become one row an element, with the type of those rows."""
 KNOWN_TYPES = MESH_TYPES | REMOTE_TYPES | {r.POD, r.PODSTATUS, r.NODESTATUS, r.LISTENER, r.VOLUME}
 REMOTE_SOURCES = frozenset({r.EDGECONTROLLER})
+_MESH_QUESTIONS = frozenset({r.SERVICE, r.ENDPOINTS, r.LISTENER})
+_GOES_WITH = {r.POD: r.PODSTATUS, r.SERVICE: r.PODLIST}
+"""The row of which other type goes with a row that is deleted: no message ever deletes it (bug M6, and observed)."""
 
 
 class Put(NamedTuple):
@@ -62,7 +65,7 @@ class Remove(NamedTuple):
 
 
 class Forward(NamedTuple):
-    """Send the message on to a module; as an answer, if the message is one that is waited for."""
+    """Send the message on to a module."""
 
     module: str
 
@@ -191,15 +194,23 @@ def _update(request: _Request) -> Plan:
 def _delete(request: _Request) -> Plan:
     if request.type in LIST_TYPES:
         elements, faults = _elements(request)
-        return Plan(tuple(Remove(key) for key, _ in elements), (*faults, Forward(r.EDGEMESH), Acknowledge()))
+        removed = tuple(change for key, _ in elements for change in _removed(key))
+        return Plan(removed, (*faults, Forward(r.EDGEMESH), Acknowledge()))
     if request.type == r.LISTENER:
         return Plan((Remove(request.key),), (Reply(r.OK),))
-    changes: tuple[Remove, ...] = (Remove(request.key),)
-    if request.type == r.POD and request.resource:
-        changes += (Remove(str(request.resource._replace(type=r.PODSTATUS))),)
-        if request.source == r.EDGED:
-            return Plan(changes, (ToCloud(),))
+    changes = _removed(request.key)
+    if request.type == r.POD and request.source == r.EDGED:
+        return Plan(changes, (ToCloud(),))
     return Plan(changes, (*request.faults, Forward(request.receiver), Acknowledge()))
+
+
+def _removed(key: str) -> tuple[Remove, ...]:
+    """Return the removal of a row, and of the row that nobody else would ever remove."""
+    resource = r.parse_edge(key)
+    goes_with_it = _GOES_WITH.get(resource.type) if resource is not None else None
+    if resource is None or goes_with_it is None:
+        return (Remove(key),)
+    return (Remove(key), Remove(str(resource._replace(type=goes_with_it))))
 
 
 def _query(request: _Request) -> Plan:
@@ -218,9 +229,23 @@ def _response(request: _Request) -> Plan:
     if request.source not in REMOTE_SOURCES:
         return Plan(steps=(ToCloud(),))
     value = request.value()
-    if not value.startswith(("{", "[")):  # "OK" for a node that nobody waits for any more is no object (bug M2)
+    if not is_kept(value):
         return Plan()
     return Plan((request.put(),), (*request.faults, Forward(request.receiver)))
+
+
+def is_kept(value: str) -> bool:
+    """Return whether an answer of the cloud is worth a row: an object, as JSON text.
+
+    An "OK" for a node, or an error text, would be a row that nobody can read (bug M2).
+    """
+    return value.startswith("{")
+
+
+def receiver_of_answer(route: Route) -> str:
+    """Return the module that gets the answer to a question of ``route`` whose sender does not wait for it."""
+    resource = r.parse_edge(route.resource)
+    return r.EDGEMESH if resource is not None and resource.type in _MESH_QUESTIONS else r.EDGED
 
 
 def _publish(request: _Request) -> Plan:

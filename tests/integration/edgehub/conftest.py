@@ -11,8 +11,9 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
-from edgecore.beehive.bus import Bus, Port
+from edgecore.beehive.bus import Bus
 from edgecore.beehive.message import Message, Route
+from edgecore.beehive.port import Port
 from edgecore.clock import VirtualClock, settle
 from edgecore.ids import NewId
 from edgecore.modules.edgehub.module import EdgeHub

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from edgecore.beehive.bus import Bus, Port
+from edgecore.beehive.bus import Bus
 from edgecore.beehive.message import Header, Message, Route
+from edgecore.beehive.port import Port
 from edgecore.beehive.resource import EDGECONTROLLER
 from edgecore.clock import VirtualClock, settle
 from edgecore.ids import NewId

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from edgecore.beehive.bus import Passage
 from edgecore.beehive.message import Route
+from edgecore.beehive.switchboard import Passage
 from edgecore.clock import settle
 from edgecore.errors import StoreError
 from edgecore.store.store import Statement

@@ -35,3 +35,8 @@ def test_content_that_is_no_json_is_a_frame_error() -> None:
     with pytest.raises(FrameError) as caught:
         encode_frame(Message(MESSAGE.header, MESSAGE.route, object()))
     assert caught.value.reason == "not_json"
+
+
+def test_nobody_here_waits_for_an_answer_to_a_message_of_the_cloud() -> None:
+    """Go clears the mark before it writes; a peer that does not must not be answered into a slot that nobody has."""
+    assert decode_frame(b'{"header":{"msg_id":"m","sync":true}}').header.sync is False

@@ -103,7 +103,14 @@ UPDATES = [
     Row("update", "edged", "default/node/n", OBJECT, (Put("default/node/n", "node", TEXT),), SENT_ON),
 ]
 DELETES = [
-    Row("delete", CLOUD, "default/service/x", OBJECT, (Remove("default/service/x"),), TO_MESH),
+    Row(
+        "delete",
+        CLOUD,
+        "default/service/x",
+        OBJECT,
+        (Remove("default/service/x"), Remove("default/podlist/x")),
+        TO_MESH,
+    ),
     Row("delete", CLOUD, "default/endpoints/x", OBJECT, (Remove("default/endpoints/x"),), TO_MESH),
     Row("delete", CLOUD, "default/podlist/x", None, (Remove("default/podlist/x"),), TO_MESH),
     Row("delete", CLOUD, "default/configmap/x", OBJECT, (Remove("default/configmap/x"),), TO_EDGED),
@@ -129,7 +136,7 @@ DELETES = [
         CLOUD,
         "namespace/servicelist/service",
         ELEMENTS,
-        (Remove("n1/service/a"), Remove("n2/service/b")),
+        tuple(map(Remove, ("n1/service/a", "n1/podlist/a", "n2/service/b", "n2/podlist/b"))),
         TO_MESH,
     ),
     Row(

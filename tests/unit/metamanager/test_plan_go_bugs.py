@@ -60,7 +60,13 @@ def test_m5_what_edged_inserts_goes_to_the_cloud_and_edged_is_answered(message: 
 def test_m6_the_elements_of_a_deleted_list_are_removed(message: Make) -> None:
     """Go removes the row under the list's own key, which does not exist."""
     decided = plan(message("delete", "namespace/servicelist/service", [NEWER]), {}.get, connected=True)
-    assert decided.changes == (Remove("default/service/x"),)
+    assert decided.changes == (Remove("default/service/x"), Remove("default/podlist/x"))
+
+
+def test_the_pod_list_goes_with_its_service(message: Make) -> None:
+    """No cloud ever deletes one: in Go the row stays for good, and a service of that name finds it after a restart."""
+    decided = plan(message("delete", "default/service/x", None), {}.get, connected=True)
+    assert decided.changes == (Remove("default/service/x"), Remove("default/podlist/x"))
 
 
 @pytest.mark.parametrize("source", ["edgecontroller", "edged"])
