@@ -19,11 +19,12 @@ from cloudhub_stub.server import CloudHubServer
 from cloudhub_stub.settings import OBSERVE_BASE_PORT, OBSERVE_OFF, Settings
 from cloudhub_stub.views import metric_families, nodes_view
 from edgecore import __version__
+from edgecore.addresses import split_address
 from edgecore.clock import Clock, SystemClock
 from edgecore.control.server import ControlServer
 from edgecore.ids import NewId, random_ids
 from edgecore.observe.metrics import Metrics
-from edgecore.observe.server import ObserveServer, split_address
+from edgecore.observe.server import ObserveServer
 
 log = structlog.get_logger("cloudhub")
 
@@ -39,7 +40,7 @@ class Stub:
         new_id: NewId | None = None,
         ssl_context: SSLContext | None = None,
     ) -> None:
-        """Raises ``ListenError`` where ``listen`` is no address."""
+        """Raises ``ValueError`` where ``listen`` is no address."""
         self._settings = settings
         self._clock = SystemClock() if clock is None else clock
         ids = random_ids() if new_id is None else new_id

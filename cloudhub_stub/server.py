@@ -2,7 +2,6 @@
 
 import asyncio
 import errno
-import os
 from collections.abc import Callable
 from http import HTTPStatus
 from ssl import SSLContext
@@ -20,9 +19,9 @@ from cloudhub_stub.link import Link
 from cloudhub_stub.settings import MAX_MESSAGE_BYTES
 from cloudhub_stub.upgrade import Upgrade, UpgradeRefused, read_upgrade
 from edgecore import __version__
-from edgecore.errors import ListenError
+from edgecore.addresses import join_address
+from edgecore.errors import ListenError, listen_error
 from edgecore.observe.metrics import Metrics
-from edgecore.observe.server import join_address
 
 _CLOSE_TIMEOUT_S = 1.0
 """How long the other side gets to answer a close frame before the connection is dropped."""
@@ -33,12 +32,6 @@ _FAULT_CODES = {
     CloseCode.MESSAGE_TOO_BIG: "message_too_big",
 }
 """The close codes by which the library says that the other side was wrong."""
-
-_LISTEN_REASONS = {
-    errno.EADDRINUSE: "in_use",
-    errno.EACCES: "no_permission",
-    errno.EADDRNOTAVAIL: "no_such_address",
-}
 
 
 class CloudHubServer:
@@ -176,13 +169,8 @@ class _Socket:
 
 
 def _refused(address: str, error: OSError) -> ListenError:
-    reason = _LISTEN_REASONS.get(error.errno or 0, "failed")
-    if reason == "in_use":
-        return ListenError(address, reason, "another program listens there; choose another port, or 0 for a free one")
-    if reason == "failed":
-        return ListenError(address, reason, error.strerror or str(error))
-    # Not strerror: asyncio and uvloop put the address, or nothing, in front of the system's words.
-    return ListenError(address, reason, os.strerror(error.errno or 0).lower())
+    way_out = "another program listens there; choose another port, or 0 for a free one"
+    return listen_error(address, error, way_out if error.errno == errno.EADDRINUSE else "")
 
 
 def _peer(connection: ServerConnection) -> str:

@@ -20,6 +20,8 @@
 Texts read ``cannot <verb> <object>: <reason>``.
 """
 
+import errno
+
 
 class EdgecoreError(Exception):
     """Base of every error that the node raises on purpose."""
@@ -72,13 +74,35 @@ class StoreError(EdgecoreError):
 class ListenError(EdgecoreError):
     """An address cannot be bound.
 
-    ``reason`` is a fixed snake_case word: ``in_use``, ``no_permission``, ``no_such_address`` or ``failed``.
+    ``reason`` is a fixed snake_case word: ``in_use``, ``no_permission``, ``no_such_address`` or ``failed``
+    (anything else). ``listen_error`` finds it in what the system says.
     """
 
     def __init__(self, address: str, reason: str, detail: str) -> None:
         super().__init__(f"cannot listen on {address}: {detail}")
         self.address = address
         self.reason = reason
+
+
+def listen_error(address: str, error: OSError, detail: str = "") -> ListenError:
+    """Return what ``error``, met while binding ``address`` (a socket address or a path), means.
+
+    The text is ``detail`` or else the system's words. They are kept here: asyncio and uvloop give the error a text of
+    their own, with the address in it once more.
+    """
+    reason, words = _LISTEN_FAULTS.get(error.errno or 0, ("failed", error.strerror or str(error)))
+    return ListenError(address, reason, detail or words)
+
+
+_LISTEN_FAULTS = {
+    errno.EADDRINUSE: ("in_use", "address already in use"),
+    errno.EACCES: ("no_permission", "permission denied"),
+    errno.EPERM: ("no_permission", "operation not permitted"),
+    errno.EROFS: ("no_permission", "read-only file system"),
+    errno.EADDRNOTAVAIL: ("no_such_address", "cannot assign requested address"),
+    errno.ENOENT: ("no_such_address", "no such file or directory"),
+    errno.ENOTDIR: ("no_such_address", "not a directory"),
+}
 
 
 class LinkError(EdgecoreError):

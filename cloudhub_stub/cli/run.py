@@ -12,9 +12,9 @@ from cloudhub_stub.cli.target import state_dir_of
 from cloudhub_stub.cli.values import count, some_seconds
 from cloudhub_stub.settings import DEFAULT_KEEPALIVE_TIMEOUT_S, DEFAULT_LISTEN, MAX_MESSAGE_BYTES, OBSERVE_OFF, Settings
 from edgecore import __version__
-from edgecore.errors import ListenError
+from edgecore.addresses import split_address
 from edgecore.observe.logs import FORMATS, LEVELS, configure_logging
-from edgecore.observe.server import AUTO, split_address
+from edgecore.observe.server import AUTO
 
 _DESCRIPTION = """\
 Run the cloud side until Ctrl-C or SIGTERM (a second one ends it at once): edge nodes
@@ -120,7 +120,7 @@ def _announce(stub: Stub) -> None:
 def _address(text: str) -> str:
     try:
         split_address(text)
-    except ListenError as error:
+    except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text!r} is not of the form HOST:PORT") from error
     return text
 

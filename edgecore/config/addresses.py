@@ -4,12 +4,13 @@ import re
 from ipaddress import AddressValueError, IPv4Network, NetmaskValueError, ip_address
 from typing import NamedTuple
 
+from edgecore.addresses import join_address, split_address
+
 AUTO = "auto"
 """The word by which a setting leaves an address or a place to the node."""
 
 _LABEL = r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _HOST_NAME = re.compile(rf"{_LABEL}(\.{_LABEL})*\.?")
-_PORT = re.compile(r"[0-9]{1,5}")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
 
 
@@ -20,7 +21,7 @@ class HostPort(NamedTuple):
     port: int
 
     def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        return join_address(self.host, self.port)
 
 
 class ServerAddress(NamedTuple):
@@ -57,20 +58,14 @@ def parse_host_port(text: str, default_port: int | None = None) -> HostPort:
     Raises ``ValueError`` when ``text`` is neither.
     """
     if default_port is not None and (is_ip(text) or ":" not in text):
-        host, port = text, str(default_port)
+        host, port = text, default_port
     elif default_port is not None and text.startswith("[") and text.endswith("]"):
-        host, port = text[1:-1], str(default_port)
+        host, port = text[1:-1], default_port
     else:
-        host, _, port = text.rpartition(":")
-        if host.startswith("[") and host.endswith("]") and ":" in host:
-            host = host[1:-1]
-        elif ":" in host:
-            raise ValueError("an IPv6 address stands in brackets")
-    if not _PORT.fullmatch(port) or int(port) > 65535:
-        raise ValueError("the port is not a number from 0 to 65535")
+        host, port = split_address(text)
     if not is_ip(host) and not (_HOST_NAME.fullmatch(host) and len(host) <= 253):
         raise ValueError("the host is neither an IP address nor a host name")
-    return HostPort(host, int(port))
+    return HostPort(host, port)
 
 
 def parse_server(text: str, default_scheme: str) -> ServerAddress:

@@ -170,7 +170,12 @@ class MeshLimits(Section, frozen=True, kw_only=True):
         float, Key(help="The longest that connecting to a backend may take.", rule=rules.SECONDS)
     ] = 5
     idle_timeout: Annotated[
-        float, Key(help="How long a connection may stay open without traffic.", rule=rules.SECONDS)
+        float,
+        Key(
+            help="The longest wait for the next request of a client, and from the first byte of a head to its end. "
+            "Tunnels (upgraded connections) have no limit.",
+            rule=rules.SECONDS,
+        ),
     ] = 60
     max_connections: Annotated[
         int, Key(help="Client connections at the same time.", rule=rules.between(1, 1_000_000))
@@ -182,7 +187,8 @@ class MeshLimits(Section, frozen=True, kw_only=True):
         float, Key(help="Time between two tries to bind an address that was taken.", rule=rules.SECONDS)
     ] = 5
     request_timeout: Annotated[
-        float, Key(help="The longest from a request to the end of its response.", rule=rules.SECONDS)
+        float,
+        Key(help="The longest silence, of client and backend, within a request and its response.", rule=rules.SECONDS),
     ] = 300
 
 

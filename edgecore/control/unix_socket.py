@@ -14,19 +14,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from edgecore.errors import ListenError
+from edgecore.errors import listen_error
 
 _ADDRESS_LIMIT_BYTES = 107
 """``sun_path`` of unix(7) holds 108 bytes, the last one zero."""
 _OPEN_FILES = Path("/proc/self/fd")
-_REASONS = {
-    errno.EADDRINUSE: "in_use",
-    errno.EACCES: "no_permission",
-    errno.EPERM: "no_permission",
-    errno.EROFS: "no_permission",
-    errno.ENOENT: "no_such_address",
-    errno.ENOTDIR: "no_such_address",
-}
 
 
 @contextmanager
@@ -73,8 +65,7 @@ class UnixListener:
                 self._identity = _identity(path)
         except OSError as error:
             self.socket.close()
-            reason = _REASONS.get(error.errno or 0, "failed")
-            raise ListenError(str(path), reason, error.strerror or str(error)) from error
+            raise listen_error(str(path), error, error.strerror or str(error)) from error
 
     def _listen(self, address: str) -> None:
         """Nobody can connect before ``listen``, so there is no moment when the file is open to others."""

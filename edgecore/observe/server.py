@@ -7,8 +7,6 @@ machine (an address or ``localhost``) as their host: a web page whose name was m
 import asyncio
 import errno
 import ipaddress
-import os
-import socket
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -17,7 +15,8 @@ import msgspec
 import structlog
 from aiohttp import web
 
-from edgecore.errors import ListenError
+from edgecore.addresses import join_address, split_address
+from edgecore.errors import ListenError, listen_error
 from edgecore.observe.metrics import Metrics
 
 log = structlog.get_logger("observe")
@@ -26,12 +25,6 @@ AUTO = "auto"
 _PORTS_TRIED = 100
 _PATIENCE_S = 0.3
 _TEXT_FORMAT = "text/plain; version=0.0.4; charset=utf-8"
-_REASONS = {
-    errno.EADDRINUSE: "in_use",
-    errno.EACCES: "no_permission",
-    errno.EPERM: "no_permission",
-    errno.EADDRNOTAVAIL: "no_such_address",
-}
 
 
 class ObserveServer:
@@ -99,13 +92,16 @@ class ObserveServer:
                 return await loop.create_server(accept, host, port)
             except OSError as error:
                 if self._listen != AUTO or error.errno != errno.EADDRINUSE:
-                    raise ListenError(tried, _REASONS.get(error.errno or 0, "failed"), _words(error)) from error
+                    raise listen_error(tried, error) from error
         text = f"none of the {_PORTS_TRIED} ports from {self._base_port} on is free; name one in observe.listen"
         raise ListenError(tried, "in_use", text)
 
     def _candidates(self) -> list[tuple[str, int]]:
         if self._listen != AUTO:
-            return [split_address(self._listen)]
+            try:
+                return [split_address(self._listen)]
+            except ValueError as error:
+                raise ListenError(self._listen, "no_such_address", str(error)) from None
         return [("127.0.0.1", port) for port in range(self._base_port, self._base_port + _PORTS_TRIED) if port < 65536]
 
     @web.middleware
@@ -141,36 +137,12 @@ class ObserveServer:
         return _json(self._debug[name]())
 
 
-def split_address(text: str) -> tuple[str, int]:
-    """Return host and port of ``host:port`` or ``[host]:port``. Raises ``ListenError``."""
-    try:
-        parts = urlsplit(f"//{text}")
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        host = port = None
-    if not host or port is None:
-        raise ListenError(text, "no_such_address", "not of the form host:port")
-    return host, port
-
-
-def join_address(host: str, port: int) -> str:
-    """Return ``host:port``, an IPv6 address in brackets."""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
 def _names_this_machine(host_header: str) -> bool:
     try:
         host = urlsplit(f"//{host_header}").hostname or ""
         return host == "localhost" or bool(ipaddress.ip_address(host))
     except ValueError:
         return False
-
-
-def _words(error: OSError) -> str:
-    """Return the system's words without the address, which asyncio repeats in front of them."""
-    if isinstance(error, socket.gaierror) or not error.errno:
-        return error.strerror or str(error)
-    return os.strerror(error.errno).lower()
 
 
 def _json(value: object, status: int = 200) -> web.Response:

@@ -97,7 +97,8 @@ def test_all_errors_are_told_at_once_one_a_line_in_the_order_of_the_file(refusal
         "bus: {mailboxSize: 0}\n"
         "modules:\n"
         "  edgeMesh: {listenPort: no}\n"
-        f"database: {{dataSource: /{'d' * 120}/x}}\n"
+        "database: {dataSource: /srv/x}\n"
+        "control: {socket: /srv/x}\n"
     )
     lines = said.splitlines()
     assert lines[0] == "cannot use edgecore.yaml: 4 settings are wrong"

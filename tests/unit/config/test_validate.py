@@ -69,12 +69,6 @@ def test_the_node_name_is_judged_even_when_edged_is_disabled(refusal: Refusal) -
     assert "hostnameOverride" in refusal("modules: {edged: {enable: false, hostnameOverride: Edge_1}}")
 
 
-def test_a_socket_path_longer_than_the_system_takes_is_refused(refusal: Refusal) -> None:
-    said = refusal(f"database: {{dataSource: /{'d' * 100}/edgecore.db}}")
-    assert "control.socket: found" in said
-    assert "at most 107 bytes (set control.socket to a shorter one)" in said
-
-
 def test_the_socket_is_not_the_database(refusal: Refusal) -> None:
     said = refusal("database: {dataSource: /srv/x}\ncontrol: {socket: /srv/x}")
     assert 'control.socket (line 2): found "/srv/x", which is the database' in said

@@ -9,9 +9,12 @@ not readable, or not of exactly one question         FORMERR, a bare header
 EDNS version other than 0 (RFC 6891 section 6.1.3)   BADVERS
 class other than IN                                  REFUSED
 A of a service, by its full name or a short one      its fake IP
+ANY of a service                                     the same (RFC 8482 section 4.1)
 another type of a service                            NODATA
 the domain, ``svc`` in it, a namespace in use        NODATA, as names are below them (RFC 8020); SOA of the domain
 any other name of the domain                         NXDOMAIN, never forwarded
+a name below the domain that is no service's, while  SERVFAIL: services are still to come
+the table is incomplete
 everything else                                      forwarded as it is
 ===================================================  =========================================================
 
@@ -32,12 +35,11 @@ from edgecore.modules.edgemesh.dns.records import (
     REFUSED,
     SERVFAIL,
     TYPE_A,
+    TYPE_ANY,
     TYPE_SOA,
     address_record,
     compose,
 )
-
-__all__ = ["Decision", "Drop", "Forward", "NameTable", "Reply", "answer", "decide", "servfail"]
 
 
 class Reply(Struct, frozen=True, gc=False):
@@ -45,7 +47,7 @@ class Reply(Struct, frozen=True, gc=False):
 
     packet: bytes
     outcome: str
-    """``answered``, ``nodata``, ``nxdomain``, ``notimp``, ``formerr``, ``badvers`` or ``refused``."""
+    """``answered``, ``nodata``, ``nxdomain``, ``failed``, ``notimp``, ``formerr``, ``badvers`` or ``refused``."""
     reason: str = ""
     """What was wrong with the query, if it is ``formerr``: a fixed snake_case word."""
 
@@ -66,21 +68,16 @@ class Drop(Struct, frozen=True, gc=False):
 Decision = Reply | Forward | Drop
 
 
-def answer(packet: bytes, names: NameTable) -> Decision:
-    """Return what ``packet`` gets: the ready answer if there is one, else what ``decide`` says."""
-    ready = names.ready(packet)
-    if ready is not None:
-        return Reply(ready, ready_outcome(ready))
-    return decide(packet, names)
-
-
 def ready_outcome(reply: bytes) -> str:
     """Return the outcome of a ready reply: it has one answer or none."""
     return "answered" if reply[7] else "nodata"
 
 
 def decide(packet: bytes, names: NameTable) -> Decision:
-    """Return what ``packet`` gets, from the beginning. Any bytes will do; nothing is raised."""
+    """Return what ``packet`` gets, without a look at the ready answers (``NameTable.ready``).
+
+    Any bytes will do; nothing is raised.
+    """
     if len(packet) < HEADER_BYTES:
         return Drop("short")
     if packet[2] & 0x80:
@@ -108,11 +105,13 @@ def _decide_by_name(packet: bytes, query: Query, names: NameTable) -> Decision:
     standing, address = names.find(query.labels)
     if standing is Standing.OUTSIDE:
         return Forward(packet, packet[HEADER_BYTES : query.end])
-    if address is not None and query.qtype == TYPE_A:
+    if not names.complete and standing in (Standing.MISSING, Standing.EMPTY):
+        return Reply(compose(packet, query, SERVFAIL), "failed")
+    if address is not None and query.qtype in (TYPE_A, TYPE_ANY):
         answers = [address_record(query.labels, address, names.ttl_s)]
         return Reply(compose(packet, query, NOERROR, authoritative=True, answers=answers), "answered")
     soa = [names.soa(query.labels)]
-    if standing is Standing.APEX and query.qtype == TYPE_SOA:
+    if standing is Standing.APEX and query.qtype in (TYPE_SOA, TYPE_ANY):
         return Reply(compose(packet, query, NOERROR, authoritative=True, answers=soa), "answered")
     if standing is Standing.MISSING:
         return Reply(compose(packet, query, NXDOMAIN, authoritative=True, authority=soa), "nxdomain")

@@ -1,8 +1,6 @@
 """The sockets that queries come in on: binding them, and the short way from a packet to its ready answer."""
 
 import asyncio
-import errno
-import os
 import socket
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
@@ -11,21 +9,15 @@ from typing import Any, cast
 
 import structlog
 
-from edgecore.errors import ListenError
+from edgecore.addresses import join_address
+from edgecore.errors import ListenError, listen_error
 from edgecore.modules.edgemesh.dns.answers import ready_outcome
 from edgecore.modules.edgemesh.dns.exchange import Server
 
 log = structlog.get_logger("edgemesh.dns")
 
 AUTO_HOST = "127.0.0.1"
-AUTO_PORTS = range(10053, 10154)
-
-_REASONS = {
-    errno.EADDRINUSE: "in_use",
-    errno.EACCES: "no_permission",
-    errno.EPERM: "no_permission",
-    errno.EADDRNOTAVAIL: "no_such_address",
-}
+_PORTS_TRIED = 100
 
 
 def bind_udp(host: str, port: int) -> socket.socket:
@@ -33,7 +25,7 @@ def bind_udp(host: str, port: int) -> socket.socket:
 
     A wildcard IPv6 address does not take the IPv4 ones with it. Raises ``ListenError``.
     """
-    address = address_text(host, port)
+    address = join_address(host, port)
     try:
         family = socket.AF_INET if ip_address(host).version == 4 else socket.AF_INET6
     except ValueError as error:
@@ -41,7 +33,7 @@ def bind_udp(host: str, port: int) -> socket.socket:
     try:
         sock = socket.socket(family, socket.SOCK_DGRAM)
     except OSError as error:
-        raise _refusal(address, error) from error
+        raise listen_error(address, error) from error
     try:
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
@@ -49,7 +41,7 @@ def bind_udp(host: str, port: int) -> socket.socket:
         sock.bind((host, port))
     except OSError as error:
         sock.close()
-        raise _refusal(address, error) from error
+        raise listen_error(address, error) from error
     except OverflowError as error:
         sock.close()
         raise ListenError(address, "failed", str(error)) from None
@@ -64,20 +56,19 @@ def bind_all(addresses: Iterable[Server]) -> list[socket.socket]:
     return sockets
 
 
-def bind_udp_auto() -> socket.socket:
-    """Return a socket on the first free of ``AUTO_PORTS`` on loopback. Raises ``ListenError``."""
-    for port in AUTO_PORTS:
+def bind_udp_auto(first_port: int) -> socket.socket:
+    """Return a socket on the first free port of the hundred from ``first_port`` on, on loopback.
+
+    Raises ``ListenError``.
+    """
+    ports = range(first_port, min(first_port + _PORTS_TRIED, 65536))
+    for port in ports:
         try:
             return bind_udp(AUTO_HOST, port)
         except ListenError as error:
             if error.reason != "in_use":
                 raise
-    raise ListenError(f"{AUTO_HOST}:{AUTO_PORTS[0]}-{AUTO_PORTS[-1]}", "in_use", "all these ports are in use")
-
-
-def address_text(host: str, port: int) -> str:
-    """Return ``host:port``, an IPv6 address in brackets."""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    raise ListenError(f"{AUTO_HOST}:{ports[0]}-{ports[-1]}", "in_use", "all these ports are in use")
 
 
 class Listener(asyncio.DatagramProtocol):
@@ -146,9 +137,4 @@ class Listener(asyncio.DatagramProtocol):
         self._transport = None
         self.closed.set_result(None)
         if exc is not None:
-            log.error("dns_listener_lost", address=address_text(*self.address), reason=str(exc))
-
-
-def _refusal(address: str, error: OSError) -> ListenError:
-    number = error.errno or 0
-    return ListenError(address, _REASONS.get(number, "failed"), os.strerror(number).lower())
+            log.error("dns_listener_lost", address=join_address(*self.address), reason=str(exc))

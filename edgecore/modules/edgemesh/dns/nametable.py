@@ -36,6 +36,7 @@ _SVC = b"svc"
 _OPT_REPLY = bytes.fromhex(
     "00 0029 04d0 00 00 0000 0000"
 )  # root, OPT, payload 1232, rcode 0, version 0, no flags, empty
+_OPT_REPLY_DO = bytes.fromhex("00 0029 04d0 00 00 8000 0000")
 
 
 class Standing(Enum):
@@ -61,7 +62,9 @@ class _Ready(NamedTuple):
 class NameTable:
     """Which service has which fake IP. Names that differ in case only are one name; the last ``set`` holds."""
 
-    def __init__(self, cluster_domain: str = "cluster.local", ttl_s: int = 64) -> None:
+    def __init__(self, cluster_domain: str = "cluster.local", ttl_s: int = 64, *, complete: bool = True) -> None:
+        self.complete = complete
+        """False while there may be services that are not set yet: then nobody may be told that a name is missing."""
         self.domain = _domain_labels(cluster_domain)
         self.ttl_s = ttl_s
         self._addresses: dict[tuple[bytes, bytes], IPv4Address] = {}
@@ -122,6 +125,8 @@ class NameTable:
         rest = packet[end:]
         if not (_is_plain_opt(rest) if opt else not rest):
             return None
+        if opt and rest[7] & 0x80:
+            opt = _OPT_REPLY_DO
         return b"".join((packet[:2], flags, ready.counts, additional, question, ready.tail, opt))
 
     def find(self, labels: Labels) -> tuple[Standing, IPv4Address | None]:

@@ -24,6 +24,7 @@ LABEL_LIMIT_BYTES = 63
 _POINTER = 0xC0
 _PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")
 _OPT = 41
+_DO = 0x8000
 
 _COUNTS = Layout("!HHHH")  # of questions, answers, authority records, additional records
 _QUESTION_END = Layout("!HH")  # type, class
@@ -41,6 +42,8 @@ class Query(Struct, frozen=True, gc=False):
     """Offset of the first byte behind the question, which begins at 12."""
     edns_version: int | None = None
     """``None``: the query has no OPT record."""
+    dnssec_ok: bool = False
+    """The DO bit of the OPT record (RFC 3225 section 3)."""
 
 
 class Malformed(Struct, frozen=True, gc=False):
@@ -67,10 +70,10 @@ def read_query(packet: bytes) -> Query | Malformed:
         if end + 4 > len(packet):
             return Malformed("truncated_question")
         qtype, qclass = _QUESTION_END.unpack_from(packet, end)
-        edns_version = _read_edns_version(packet, end + 4, records)
+        edns_version, dnssec_ok = _read_opt(packet, end + 4, records)
     except _UnreadableError as error:
         return Malformed(error.reason)
-    return Query(labels, qtype, qclass, end + 4, edns_version)
+    return Query(labels, qtype, qclass, end + 4, edns_version, dnssec_ok)
 
 
 def name_text(question: bytes) -> str:
@@ -93,9 +96,9 @@ def _read_name(packet: bytes, start: int) -> tuple[tuple[bytes, ...], int]:
     return tuple(labels), at + 1
 
 
-def _read_edns_version(packet: bytes, at: int, counts: list[int]) -> int | None:
-    """Return the version in the one OPT record, which may stand anywhere among the additional records."""
-    version = None
+def _read_opt(packet: bytes, at: int, counts: list[int]) -> tuple[int | None, bool]:
+    """Return version and DO bit of the one OPT record, which may stand anywhere among the additional records."""
+    version, dnssec_ok = None, False
     additional = counts[0] + counts[1]
     for index in range(sum(counts)):
         is_root = _byte(packet, at) == 0
@@ -109,8 +112,8 @@ def _read_edns_version(packet: bytes, at: int, counts: list[int]) -> int | None:
         if rtype == _OPT:
             if version is not None or not is_root or index < additional or not _are_options(packet[data_at:at]):
                 raise _UnreadableError("bad_edns")
-            version = ttl >> 16 & 0xFF
-    return version
+            version, dnssec_ok = ttl >> 16 & 0xFF, bool(ttl & _DO)
+    return version, dnssec_ok
 
 
 def _skip_name(packet: bytes, at: int) -> int:

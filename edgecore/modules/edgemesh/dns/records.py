@@ -10,7 +10,7 @@ from dnslib.label import DNSLabel
 
 from edgecore.modules.edgemesh.dns.packet import Query
 
-TYPE_A, TYPE_SOA, TYPE_AAAA = 1, 6, 28
+TYPE_A, TYPE_SOA, TYPE_AAAA, TYPE_ANY = 1, 6, 28, 255
 CLASS_IN = 1
 NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED, BADVERS = 0, 1, 2, 3, 4, 5, 16
 
@@ -47,8 +47,8 @@ def compose(
 ) -> bytes:
     """Return the reply to ``packet``, of which at least the header is there; without ``query`` it is a bare header.
 
-    The id, opcode, RD and CD (RFC 4035 section 3.2.2) come from the query. RA is set: other names are forwarded. AD is
-    never set: nothing was validated.
+    The id, opcode, RD, CD (RFC 4035 section 3.2.2) and DO (RFC 3225 section 3) come from the query. RA is set: other
+    names are forwarded. AD is never set: nothing was validated.
     """
     header = DNSHeader(
         id=int.from_bytes(packet[:2], "big"),
@@ -65,5 +65,6 @@ def compose(
     if query is not None:
         record.add_question(DNSQuestion(DNSLabel(list(query.labels)), query.qtype, query.qclass))
         if query.edns_version is not None:
-            record.add_ar(EDNS0(udp_len=PAYLOAD_BYTES, ext_rcode=rcode >> 4))
+            flags = "do" if query.dnssec_ok else ""
+            record.add_ar(EDNS0(flags=flags, udp_len=PAYLOAD_BYTES, ext_rcode=rcode >> 4))
     return bytes(record.pack())

@@ -8,10 +8,11 @@ from typing import Any
 import structlog
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
+from edgecore.addresses import join_address
 from edgecore.clock import Clock
 from edgecore.modules.edgemesh.dns.answers import Drop, Forward, Reply, decide, servfail
 from edgecore.modules.edgemesh.dns.exchange import Server, is_ourselves
-from edgecore.modules.edgemesh.dns.listener import Listener, address_text, bind_all, bind_udp_auto
+from edgecore.modules.edgemesh.dns.listener import Listener, bind_all, bind_udp_auto
 from edgecore.modules.edgemesh.dns.nameservers import Nameservers
 from edgecore.modules.edgemesh.dns.nametable import NameTable
 from edgecore.modules.edgemesh.dns.packet import name_text
@@ -44,7 +45,8 @@ _SHOWN_BYTES = 100
 class DnsServer:
     """Answers DNS queries on UDP.
 
-    ``listen``: IP addresses and ports, port 0 for any; ``None`` for 127.0.0.1 and the first free port from 10053 on.
+    ``listen``: IP addresses and ports, port 0 for any; ``None`` for 127.0.0.1 and the first free port from
+    ``first_port`` on.
     ``upstreams``: the servers for other names; ``None`` for those in ``resolv_conf``. ``random_id`` returns an
     unpredictable number from 0 to 65535. Raises ``ConfigError`` if an upstream server is not an IP address and a port.
     """
@@ -59,12 +61,14 @@ class DnsServer:
         clock: Clock,
         metrics: Metrics,
         random_id: Callable[[], int],
+        first_port: int,
         in_flight_limit: int = IN_FLIGHT_LIMIT,
     ) -> None:
         self.names = names
         self.counts = dict.fromkeys(OUTCOMES, 0)
         """Outcome to the number of queries that had it."""
         self._listen = listen
+        self._first_port = first_port
         self._nameservers = Nameservers(upstreams, resolv_conf, clock)
         self._upstream = Upstream(clock, random_id, lambda: self.addresses)
         self._bad_packets = Throttle(
@@ -90,18 +94,13 @@ class DnsServer:
         """Where the server listens; empty when it does not."""
         return tuple(listener.address for listener in self._listeners)
 
-    @property
-    def address(self) -> Server | None:
-        """The first of ``addresses``."""
-        return self._listeners[0].address if self._listeners else None
-
     async def start(self) -> None:
         """Bind all sockets or none. Raises ``ListenError``."""
         loop = asyncio.get_running_loop()
-        for sock in [bind_udp_auto()] if self._listen is None else bind_all(self._listen):
+        for sock in [bind_udp_auto(self._first_port)] if self._listen is None else bind_all(self._listen):
             _, listener = await loop.create_datagram_endpoint(self._listener, sock=sock)
             self._listeners.append(listener)
-        log.info("dns_listening", addresses=[address_text(*address) for address in self.addresses])
+        log.info("dns_listening", addresses=[join_address(*address) for address in self.addresses])
 
     async def stop(self) -> None:
         """Close the sockets and forget the queries in flight; may be called again."""
@@ -118,9 +117,9 @@ class DnsServer:
     def status(self) -> dict[str, Any]:
         """Return what the server did and does, as JSON values."""
         return {
-            "listening": [address_text(*address) for address in self.addresses],
+            "listening": [join_address(*address) for address in self.addresses],
             "names": len(self.names),
-            "upstreams": [address_text(*server) for server in self._servers()],
+            "upstreams": [join_address(*server) for server in self._servers()],
             "queries": {outcome: count for outcome, count in self.counts.items() if count},
             "bad_packets": dict(self._bad_packets.counts),
             "in_flight": len(self._tasks),
@@ -140,11 +139,11 @@ class DnsServer:
             case Reply(reply, outcome, reason):
                 self.counts[outcome] += 1
                 if reason:
-                    self._bad_packets.complain(reason, address_text(*peer[:2]), packet[:_SHOWN_BYTES].hex())
+                    self._bad_packets.complain(reason, join_address(*peer[:2]), packet[:_SHOWN_BYTES].hex())
                 listener.send(reply, peer)
             case Drop(reason):
                 self.counts["dropped"] += 1
-                self._bad_packets.complain(reason, address_text(*peer[:2]), packet[:_SHOWN_BYTES].hex())
+                self._bad_packets.complain(reason, join_address(*peer[:2]), packet[:_SHOWN_BYTES].hex())
             case Forward() as forward:
                 self._forward(forward, peer, listener)
 
@@ -167,7 +166,7 @@ class DnsServer:
 
     def _fail(self, outcome: str, forward: Forward, peer: tuple[Any, ...], listener: Listener, reason: str) -> None:
         self.counts[outcome] += 1
-        self._failures.complain(reason, address_text(*peer[:2]), name_text(forward.question))
+        self._failures.complain(reason, join_address(*peer[:2]), name_text(forward.question))
         listener.send(servfail(forward.packet), peer)
 
     def _servers(self) -> tuple[Server, ...]:

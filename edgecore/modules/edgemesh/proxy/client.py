@@ -47,8 +47,7 @@ class Door:
     """As in a Host header: what a client that names no host has spoken to."""
 
     def __post_init__(self) -> None:
-        host, port = self.address
-        self.host = (f"[{host}]:{port}" if ":" in host else f"{host}:{port}").encode("ascii")
+        self.host = str(self.address).encode("ascii")
 
 
 class ClientConnection(asyncio.Protocol):

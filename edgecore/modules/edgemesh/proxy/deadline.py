@@ -27,10 +27,6 @@ class Deadline:
         if self._due < self._timer_at:
             self._arm()
 
-    def clear(self) -> None:
-        """Do not be due until ``set`` is called again. (A timer may still fire; it will find nothing to do.)"""
-        self._due = inf
-
     def cancel(self) -> None:
         """Be done: no timer is left."""
         self._due = inf
@@ -50,8 +46,6 @@ class Deadline:
     def _fire(self) -> None:
         self._timer = None
         self._timer_at = inf
-        if self._due == inf:
-            return
         if self._clock.monotonic() < self._due:
             self._arm()
             return

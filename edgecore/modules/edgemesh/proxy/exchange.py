@@ -249,7 +249,9 @@ class Exchange:
         framed = self._request.minor == 1
         self._answer = head
         self._unlimited = head.length == UNTIL_CLOSE or (head.length == CHUNKED and not framed)
-        self._keep = self._request.keep_alive and not self._unlimited and not self._client.leaving
+        # Without the whole request the connection is not kept, and the client is told now: it is closed for certain.
+        can_keep = self._request.keep_alive and self._request_done and not self._unlimited
+        self._keep = can_keep and not self._client.leaving
         self._counters.answered(head.status)
         connection = b"" if head.status == 101 else connection_value(self._request, keep=self._keep)
         return forwarded_answer(head, framed=framed, connection=connection)

@@ -1,12 +1,12 @@
 """Accepting clients: listeners on addresses and ports, and the proxy as a whole."""
 
 import asyncio
-import errno
 import socket
 from typing import Any
 
+from edgecore.addresses import join_address
 from edgecore.clock import Clock
-from edgecore.errors import ListenError
+from edgecore.errors import ListenError, listen_error
 from edgecore.modules.edgemesh.names import Endpoint, ServiceKey
 from edgecore.modules.edgemesh.proxy.client import ClientConnection, Door
 from edgecore.modules.edgemesh.proxy.directory import Directory
@@ -16,13 +16,6 @@ from edgecore.observe.metrics import Metrics
 
 _BACKLOG = 1024
 _TIDY_FROM = 64
-
-_REASONS = {
-    errno.EADDRINUSE: "in_use",
-    errno.EACCES: "no_permission",
-    errno.EPERM: "no_permission",
-    errno.EADDRNOTAVAIL: "no_such_address",
-}
 
 
 class Listener:
@@ -141,6 +134,8 @@ def _bound(address: str, port: int) -> socket.socket:
     except (OSError, OverflowError) as error:
         if sock is not None:
             sock.close()
-        reason = _REASONS.get(getattr(error, "errno", None) or 0, "failed")
-        raise ListenError(f"{address}:{port}", reason, getattr(error, "strerror", None) or str(error)) from error
+        where = join_address(address, port)
+        if isinstance(error, OSError):
+            raise listen_error(where, error) from error
+        raise ListenError(where, "failed", str(error)) from error
     return sock

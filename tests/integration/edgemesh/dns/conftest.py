@@ -12,7 +12,7 @@ import uvloop
 from dnslib import RR, A, DNSRecord
 
 from edgecore.clock import VirtualClock
-from edgecore.modules.edgemesh.dns.answers import NameTable
+from edgecore.modules.edgemesh.dns.nametable import NameTable
 from edgecore.modules.edgemesh.dns.server import DnsServer
 from edgecore.modules.edgemesh.names import ServiceKey
 
@@ -147,6 +147,7 @@ def running(names, clock, metrics, random_id, tmp_path) -> Callable[..., Any]:
             "resolv_conf": tmp_path / "resolv.conf",
             "clock": clock,
             "metrics": metrics,
+            "first_port": 11053,
             "random_id": random_id,
         }
         server = DnsServer(names, **defaults | settings)

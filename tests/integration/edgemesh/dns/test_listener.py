@@ -1,12 +1,12 @@
 """Binding sockets, and saying why it cannot be done."""
 
 import socket
+from contextlib import ExitStack, suppress
 
 import pytest
 
 from edgecore.errors import ListenError
-from edgecore.modules.edgemesh.dns import listener
-from edgecore.modules.edgemesh.dns.listener import AUTO_PORTS, address_text, bind_all, bind_udp, bind_udp_auto
+from edgecore.modules.edgemesh.dns.listener import bind_all, bind_udp, bind_udp_auto
 
 
 def test_port_0_is_one_that_the_system_chooses():
@@ -50,18 +50,17 @@ def test_failure_of_one_address_leaves_no_socket_open():
 
 
 def test_two_nodes_get_two_ports_without_being_told():
-    with bind_udp_auto() as first, bind_udp_auto() as second:
+    with bind_udp_auto(10053) as first, bind_udp_auto(10053) as second:
         ports = [first.getsockname()[1], second.getsockname()[1]]
-    assert ports[0] < ports[1]
-    assert set(ports) <= set(AUTO_PORTS)
+    assert 10053 <= ports[0] < ports[1] < 10153
 
 
-def test_no_free_port_is_an_error_that_names_the_range(monkeypatch):
-    with bind_udp("127.0.0.1", 0) as sock:
-        port = sock.getsockname()[1]
-        monkeypatch.setattr(listener, "AUTO_PORTS", range(port, port + 1))
-        with pytest.raises(ListenError, match=f"127.0.0.1:{port}-{port}: all these ports are in use"):
-            bind_udp_auto()
+def test_no_free_port_is_an_error_that_names_the_range():
+    with ExitStack() as stack:
+        with suppress(ListenError):  # somebody else has it: as good
+            stack.enter_context(bind_udp("127.0.0.1", 65535))
+        with pytest.raises(ListenError, match=r"127\.0\.0\.1:65535-65535: all these ports are in use"):
+            bind_udp_auto(65535)
 
 
 @pytest.mark.skipif(not socket.has_ipv6, reason="Python without IPv6")
@@ -72,8 +71,3 @@ def test_wildcard_of_ipv6_leaves_the_ipv4_port_free():
         pytest.skip(f"no IPv6 here: {error}")
     with six:
         bind_udp("127.0.0.1", six.getsockname()[1]).close()
-
-
-def test_ipv6_address_is_written_in_brackets():
-    assert address_text("::1", 53) == "[::1]:53"
-    assert address_text("127.0.0.1", 53) == "127.0.0.1:53"

@@ -26,7 +26,7 @@ def rcode(reply: bytes) -> int:
 
 async def test_service_is_answered_on_the_port_in_use(running, send):
     async with running() as server:
-        reply = await send(server.address, WEB)()
+        reply = await send(server.addresses[0], WEB)()
     assert reply[:2] == WEB[:2]
     assert [str(rr.rdata) for rr in DNSRecord.parse(reply).rr] == ["127.251.0.1"]
     assert server.counts["answered"] == 1
@@ -35,19 +35,19 @@ async def test_service_is_answered_on_the_port_in_use(running, send):
 async def test_service_set_and_removed_while_running_is_answered_and_then_not(running, names, send):
     packet = bytes(DNSRecord.question("db.prod.svc.cluster.local").pack())
     async with running() as server:
-        assert rcode(await send(server.address, packet)()) == 3
+        assert rcode(await send(server.addresses[0], packet)()) == 3
         names.set(ServiceKey("prod", "db"), "127.251.0.2")
-        assert rcode(await send(server.address, packet)()) == 0
+        assert rcode(await send(server.addresses[0], packet)()) == 0
         names.remove(ServiceKey("prod", "db"))
-        assert rcode(await send(server.address, packet)()) == 3
+        assert rcode(await send(server.addresses[0], packet)()) == 3
 
 
 @pytest.mark.parametrize("desc", [desc for desc in RECORDED if desc.startswith("CRASH ") and desc != "CRASH short5"])
 async def test_packet_that_ended_the_go_node_gets_formerr_and_the_server_goes_on(desc, running, send, metrics):
     packet = RECORDED[desc]
     async with running() as server:
-        assert await send(server.address, packet)() == packet[:2] + b"\x81\x81" + bytes(8)
-        assert rcode(await send(server.address, WEB)()) == 0
+        assert await send(server.addresses[0], packet)() == packet[:2] + b"\x81\x81" + bytes(8)
+        assert rcode(await send(server.addresses[0], WEB)()) == 0
         assert server.counts["formerr"] == 1
     assert sum(metrics.bad_input_counts.values()) == 1
 
@@ -62,8 +62,8 @@ async def test_packet_that_ended_the_go_node_gets_formerr_and_the_server_goes_on
 )
 async def test_packet_without_an_answer_is_counted_and_the_server_goes_on(packet, running, send):
     async with running() as server:
-        send(server.address, packet)
-        assert rcode(await send(server.address, WEB)()) == 0
+        send(server.addresses[0], packet)
+        assert rcode(await send(server.addresses[0], WEB)()) == 0
         assert server.counts["dropped"] == 1
 
 
@@ -71,7 +71,7 @@ async def test_flood_of_bad_packets_is_two_log_lines_and_every_one_is_counted(ru
     async with running() as server:
         with capture_logs() as logs:
             for _ in range(100):
-                await send(server.address, RECORDED["CRASH label"])()
+                await send(server.addresses[0], RECORDED["CRASH label"])()
             await clock.advance(1.0)
         assert server.status()["bad_packets"] == {"truncated_name": 100}
         assert b'edgecore_dns_bad_packets_total{reason="truncated_name"} 100.0' in metrics.render()
@@ -85,7 +85,7 @@ async def test_flood_of_bad_packets_is_two_log_lines_and_every_one_is_counted(ru
 async def test_other_name_is_forwarded_and_its_answer_relayed(running, send, upstream):
     other = await upstream()
     async with running(upstreams=[other.address]) as server:
-        reply = await send(server.address, OTHER)()
+        reply = await send(server.addresses[0], OTHER)()
     assert reply[:2] == OTHER[:2]
     assert [str(rr.rdata) for rr in DNSRecord.parse(reply).rr] == ["127.0.9.9"]
     assert server.counts["forwarded"] == 1
@@ -94,9 +94,9 @@ async def test_other_name_is_forwarded_and_its_answer_relayed(running, send, ups
 async def test_silent_upstream_does_not_keep_cluster_names_waiting(running, send, upstream, silent, clock):
     other = await upstream(silent)
     async with running(upstreams=[other.address]) as server:
-        receive = send(server.address, OTHER)
+        receive = send(server.addresses[0], OTHER)
         await other.asked()
-        assert rcode(await send(server.address, WEB)()) == 0
+        assert rcode(await send(server.addresses[0], WEB)()) == 0
         await clock.advance(1.5)
         await other.asked(2)
         await clock.advance(1.5)
@@ -107,7 +107,7 @@ async def test_silent_upstream_does_not_keep_cluster_names_waiting(running, send
 async def test_dead_upstream_is_servfail_with_one_log_line(running, send, dead_address):
     with capture_logs() as logs:
         async with running(upstreams=[dead_address]) as server:
-            assert rcode(await send(server.address, OTHER)()) == 2
+            assert rcode(await send(server.addresses[0], OTHER)()) == 2
     failed = [entry for entry in logs if entry["event"] == "dns_query_failed"]
     assert [(entry["reason"], entry["name"], entry["left_out"]) for entry in failed] == [
         ("no_reply", "www.example.", 0)
@@ -118,18 +118,18 @@ async def test_query_beyond_the_limit_is_servfail_at_once(running, send, upstrea
     other = await upstream(silent)
     async with running(upstreams=[other.address], in_flight_limit=2) as server:
         for _ in range(2):
-            send(server.address, OTHER)
+            send(server.addresses[0], OTHER)
         await other.asked(2)
         assert server.status()["in_flight"] == 2
-        assert rcode(await send(server.address, OTHER)()) == 2
+        assert rcode(await send(server.addresses[0], OTHER)()) == 2
         assert server.counts["busy"] == 1
 
 
 async def test_own_address_among_the_upstreams_is_not_asked(running, send):
     async with running() as server:
-        address = server.address
+        address = server.addresses[0]
     async with running(listen=[address], upstreams=[address]) as server:
-        assert rcode(await send(server.address, OTHER)()) == 2
+        assert rcode(await send(server.addresses[0], OTHER)()) == 2
         assert server.counts["failed"] == 1
         assert server.status()["upstreams"] == []
 
@@ -143,14 +143,14 @@ async def test_resolv_conf_is_asked_for_the_upstreams_when_none_are_set(running,
 async def test_stop_forgets_the_queries_in_flight_and_frees_the_port(running, send, upstream, silent):
     other = await upstream(silent)
     async with running(upstreams=[other.address]) as server:
-        address = server.address
+        address = server.addresses[0]
         send(address, OTHER)
         await other.asked()
         await server.stop()
-        assert server.address is None
+        assert server.addresses == ()
         assert server.status()["in_flight"] == 0
         await server.start()
-        assert server.address is not None
+        assert len(server.addresses) == 1
     async with running(listen=[address]):
         pass
 
@@ -158,15 +158,16 @@ async def test_stop_forgets_the_queries_in_flight_and_frees_the_port(running, se
 async def test_taken_address_is_a_listen_error_and_no_listener(running):
     async with running() as first:
         with pytest.raises(ListenError) as e:
-            async with running(listen=[("127.0.0.1", 0), first.address]):
+            async with running(listen=[("127.0.0.1", 0), first.addresses[0]]):
                 pass
     assert e.value.reason == "in_use"
 
 
-async def test_without_addresses_two_nodes_take_two_ports_from_10053_on(running):
-    async with running(listen=None) as first, running(listen=None) as second:
-        assert first.address[0] == second.address[0] == "127.0.0.1"
-        assert 10053 <= first.address[1] < second.address[1] <= 10153
+async def test_without_addresses_two_nodes_take_two_ports_from_the_first_on(running):
+    auto = {"listen": None, "first_port": 11053}
+    async with running(**auto) as first, running(**auto) as second:
+        assert first.addresses[0][0] == second.addresses[0][0] == "127.0.0.1"
+        assert 11053 <= first.addresses[0][1] < second.addresses[0][1] < 11153
 
 
 async def test_every_address_is_served(running, send):
@@ -180,19 +181,19 @@ async def test_asker_that_is_gone_before_its_answer_ends_nothing(running, send, 
     other = await upstream(silent)
     async with running(upstreams=[other.address]) as server:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as gone:
-            gone.sendto(OTHER, server.address)
+            gone.sendto(OTHER, server.addresses[0])
             await other.asked()
         other.transport.sendto(other.queries[0][:2] + b"\x81\x83" + OTHER[4:], other.askers[0])
         while server.counts["forwarded"] == 0:
             await asyncio.sleep(0)
         for _ in range(2):
-            assert rcode(await send(server.address, WEB)()) == 0
+            assert rcode(await send(server.addresses[0], WEB)()) == 0
 
 
 async def test_metrics_show_each_outcome(running, send, metrics):
     async with running() as server:
-        await send(server.address, WEB)()
-        await send(server.address, WEB[:-3] + b"\x1c\0\1")()
+        await send(server.addresses[0], WEB)()
+        await send(server.addresses[0], WEB[:-3] + b"\x1c\0\1")()
         text = metrics.render().decode()
     assert 'edgecore_dns_queries_total{outcome="answered"} 1.0' in text
     assert 'edgecore_dns_queries_total{outcome="nodata"} 1.0' in text

@@ -69,7 +69,8 @@ async def test_final_answer_in_place_of_100_continue_ends_the_exchange(rig) -> N
     await rig.raw_backend(serve)
     client = await rig.client()
     await client.send(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n")
-    assert await client.rest() == b"HTTP/1.1 417 Expectation Failed\r\nContent-Length: 0\r\n\r\n"
+    refused = b"HTTP/1.1 417 Expectation Failed\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    assert await client.rest() == refused
 
 
 async def test_early_answer_reaches_a_client_that_is_still_sending(rig) -> None:
@@ -82,8 +83,23 @@ async def test_early_answer_reaches_a_client_that_is_still_sending(rig) -> None:
     await rig.raw_backend(serve)
     client = await rig.client()
     client.writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % (64 * MIB) + bytes(8 * MIB))
-    assert (await client.answer())[2] == b"big"
+    status, headers, body = await client.answer()
+    assert (status, headers[b"Connection"], body) == (413, b"close", b"big")
     assert await client.rest() == b""
+
+
+async def test_answer_that_begins_before_the_body_is_complete_is_the_last_of_its_connection(rig) -> None:
+    async def serve(reader: StreamReader, writer: StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n")
+        writer.write(await reader.readexactly(4))
+
+    await rig.raw_backend(serve)
+    client = await rig.client()
+    await client.send(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n")
+    assert await client.until(b"\r\n\r\n") == b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\n"
+    await client.send(b"body")
+    assert await client.rest() == b"body"
 
 
 async def test_slow_client_holds_the_backend_back(rig) -> None:

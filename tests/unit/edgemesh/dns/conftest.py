@@ -9,15 +9,17 @@ import pytest
 from dnslib import QTYPE, DNSRecord
 from dnslib.label import DNSLabel
 
-from edgecore.modules.edgemesh.dns.answers import NameTable
+from edgecore.modules.edgemesh.dns.nametable import NameTable
 from edgecore.modules.edgemesh.names import ServiceKey
 
 OPTS = {
     "": b"",
     "plain": bytes.fromhex("00 0029 1000 00 00 0000 0000"),
     "cookie": bytes.fromhex("00 0029 04d0 00 00 0000 000c 000a 0008 0123456789abcdef"),
+    "dnssec": bytes.fromhex("00 0029 1000 00 00 8000 0000"),
     "tiny": bytes.fromhex("00 0029 0000 00 00 0000 0000"),
     "version 1": bytes.fromhex("00 0029 1000 00 01 0000 0000"),
+    "version 1, dnssec": bytes.fromhex("00 0029 1000 00 01 8000 0000"),
 }
 
 

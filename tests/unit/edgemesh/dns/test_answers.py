@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgecore.modules.edgemesh.dns.answers import Drop, Forward, NameTable, Reply, answer, decide, servfail
+from edgecore.modules.edgemesh.dns.answers import Drop, Forward, Reply, decide, ready_outcome, servfail
+from edgecore.modules.edgemesh.dns.nametable import NameTable
 from edgecore.modules.edgemesh.names import ServiceKey
 
 SOA = "SOA:cluster.local./5"
@@ -34,7 +35,10 @@ def names() -> NameTable:
         ("db.prod", "A", "aa rd ra rcode=0 A=127.251.0.2/64"),
         ("web", "A", "aa rd ra rcode=0 A=127.251.0.1/64"),
         ("web.default.svc.cluster.local", "AAAA", f"aa rd ra rcode=0 {SOA}"),
-        ("web.default.svc.cluster.local", "ANY", f"aa rd ra rcode=0 {SOA}"),
+        ("web.default.svc.cluster.local", "ANY", "aa rd ra rcode=0 A=127.251.0.1/64"),
+        ("db.prod", "ANY", "aa rd ra rcode=0 A=127.251.0.2/64"),
+        ("prod.svc.cluster.local", "ANY", f"aa rd ra rcode=0 {SOA}"),
+        ("no.default.svc.cluster.local", "ANY", f"aa rd ra rcode=3 {SOA}"),
         ("web.default.svc.cluster.local", "MX", f"aa rd ra rcode=0 {SOA}"),
         ("web.default.svc.cluster.local", "SRV", f"aa rd ra rcode=0 {SOA}"),
         ("web.default.svc.cluster.local", "HTTPS", f"aa rd ra rcode=0 {SOA}"),
@@ -56,13 +60,24 @@ def names() -> NameTable:
 )
 @pytest.mark.parametrize("opt", ["", "plain", "cookie"])
 def test_cluster_name_is_answered_by_us(name, qtype, expected, *, opt, names, query, shown):
-    decision = answer(query(name, qtype, opt=opt), names)
+    packet = query(name, qtype, opt=opt)
+    decision = decide(packet, names)
     assert isinstance(decision, Reply)
     assert shown(decision.packet) == expected + (" opt(1232,0,0,0)" if opt else "")
+    assert names.ready(packet) in (None, decision.packet)
 
 
-def test_soa_of_the_domain_is_an_answer(names, query, shown):
-    decision = answer(query("cluster.local", "SOA"), names)
+@pytest.mark.parametrize(("opt", "do"), [("plain", 0), ("dnssec", 1)])
+@pytest.mark.parametrize("qtype", ["A", "AAAA", "TXT"])
+def test_do_bit_is_repeated(qtype, opt, do, names, query, shown):
+    decision = decide(query("web.default", qtype, opt=opt), names)
+    assert isinstance(decision, Reply)
+    assert shown(decision.packet).endswith(f" opt(1232,0,0,{do})")
+
+
+@pytest.mark.parametrize("qtype", ["SOA", "ANY"])
+def test_soa_of_the_domain_is_an_answer(qtype, names, query, shown):
+    decision = decide(query("cluster.local", qtype), names)
     assert isinstance(decision, Reply)
     assert shown(decision.packet).startswith("aa rd ra rcode=0 SOA=ns.dns.cluster.local. hostmaster.cluster.local. 1 ")
 
@@ -83,7 +98,45 @@ def test_soa_of_the_domain_is_an_answer(names, query, shown):
 @pytest.mark.parametrize("opt", ["", "plain"])
 def test_other_name_is_forwarded_as_it_came(name, qtype, opt, names, query):
     packet = query(name, qtype, opt=opt)
-    assert answer(packet, names) == Forward(packet, query(name, qtype)[12:])
+    assert decide(packet, names) == Forward(packet, query(name, qtype)[12:])
+
+
+@pytest.mark.parametrize("name", ["late.default.svc.cluster.local", "svc.cluster.local", "prod.svc.cluster.local"])
+@pytest.mark.parametrize(("opt", "shown_opt"), [("", ""), ("plain", " opt(1232,0,0,0)")])
+def test_while_the_table_is_incomplete_an_unknown_cluster_name_is_servfail(name, opt, shown_opt, query, shown):
+    names = NameTable(complete=False)
+    names.set(ServiceKey("prod", "db"), "127.251.0.2")
+    decision = decide(query(name, opt=opt), names)
+    assert isinstance(decision, Reply)
+    assert (decision.outcome, shown(decision.packet)) == ("failed", "rd ra rcode=2" + shown_opt)
+
+
+@pytest.mark.parametrize(
+    ("name", "qtype", "expected"),
+    [
+        ("db.prod.svc.cluster.local", "A", "aa rd ra rcode=0 A=127.251.0.2/64"),
+        ("db.prod.svc.cluster.local", "TXT", f"aa rd ra rcode=0 {SOA}"),
+        ("cluster.local", "A", f"aa rd ra rcode=0 {SOA}"),
+    ],
+)
+def test_while_the_table_is_incomplete_what_is_known_is_answered(name, qtype, expected, query, shown):
+    names = NameTable(complete=False)
+    names.set(ServiceKey("prod", "db"), "127.251.0.2")
+    decision = decide(query(name, qtype), names)
+    assert isinstance(decision, Reply)
+    assert shown(decision.packet) == expected
+
+
+def test_while_the_table_is_incomplete_other_names_are_forwarded(query):
+    assert isinstance(decide(query("www.example.com"), NameTable(complete=False)), Forward)
+
+
+def test_once_the_table_is_complete_an_unknown_cluster_name_is_missing(query, shown):
+    names = NameTable(complete=False)
+    names.complete = True
+    decision = decide(query("late.default.svc.cluster.local"), names)
+    assert isinstance(decision, Reply)
+    assert decision.outcome == "nxdomain"
 
 
 @pytest.mark.parametrize(
@@ -94,28 +147,29 @@ def test_other_name_is_forwarded_as_it_came(name, qtype, opt, names, query):
         (0x2000, 1, "", "notimp", "ra rcode=4"),
         (0x2800, 1, "plain", "notimp", "ra rcode=4 opt(1232,0,0,0)"),
         (0x0100, 1, "version 1", "badvers", "rd ra rcode=0 opt(1232,1,0,0)"),
+        (0x0100, 1, "version 1, dnssec", "badvers", "rd ra rcode=0 opt(1232,1,0,1)"),
     ],
 )
 @pytest.mark.parametrize("name", ["web.default.svc.cluster.local", "www.example.com"])
 def test_query_that_we_do_not_serve_is_told_so(flags, qclass, opt, outcome, expected, *, name, names, query, shown):
     packet = query(name, flags=flags, qclass=qclass, opt=opt)
-    decision = answer(packet, names)
+    decision = decide(packet, names)
     assert isinstance(decision, Reply)
     assert (decision.outcome, shown(decision.packet)) == (outcome, expected)
 
 
 def test_other_opcode_without_a_readable_question_gets_a_bare_notimp(names):
     notify = b"\x12\x34\x20\x00\x00\x00\x00\x00\x00\x00\x00\x00"
-    assert answer(notify, names) == Reply(b"\x12\x34\xa0\x84" + bytes(8), "notimp")
+    assert decide(notify, names) == Reply(b"\x12\x34\xa0\x84" + bytes(8), "notimp")
 
 
 @pytest.mark.parametrize("size", range(12))
 def test_packet_without_a_whole_header_is_dropped(size, names):
-    assert answer(bytes(size), names) == Drop("short")
+    assert decide(bytes(size), names) == Drop("short")
 
 
 def test_reply_is_dropped_so_that_servers_cannot_be_set_on_each_other(names, query):
-    assert answer(query("www.example", flags=0x8180), names) == Drop("not_a_query")
+    assert decide(query("www.example", flags=0x8180), names) == Drop("not_a_query")
 
 
 def test_longest_reply_fits_an_asker_without_edns(query):
@@ -123,7 +177,7 @@ def test_longest_reply_fits_an_asker_without_edns(query):
     names = NameTable(".".join(["d" * 53, "e" * 53]))
     names.set(ServiceKey(long, long), "127.251.0.1")
     for name in (f"{long}.{long}.svc", f"{long}.{long}.svc.{'d' * 53}.{'e' * 53}", f"{long}.{'d' * 53}.{'e' * 53}"):
-        decision = answer(query(name, "AAAA", opt="tiny"), names)
+        decision = decide(query(name, "AAAA", opt="tiny"), names)
         assert isinstance(decision, Reply)
         assert len(decision.packet) <= 512
 
@@ -137,8 +191,9 @@ def test_servfail_repeats_question_and_edns(query, shown):
 
 def check(packet: bytes, names: NameTable) -> None:
     """The invariants of a decision about any bytes."""
-    decision = answer(packet, names)
-    assert decision == decide(packet, names)
+    decision = decide(packet, names)
+    ready = names.ready(packet)
+    assert ready is None or decision == Reply(ready, ready_outcome(ready))
     match decision:
         case Reply(reply):
             assert reply[:2] == packet[:2]

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgecore.errors import ConfigError
-from edgecore.modules.edgemesh.dns.answers import NameTable, Reply, decide
-from edgecore.modules.edgemesh.dns.nametable import Standing
+from edgecore.modules.edgemesh.dns.answers import Reply, decide
+from edgecore.modules.edgemesh.dns.nametable import NameTable, Standing
 from edgecore.modules.edgemesh.names import ServiceKey
 
 WEB = ServiceKey("default", "web")
@@ -136,7 +136,7 @@ def test_short_name_does_not_hide_a_name_of_the_domain():
 
 
 @pytest.mark.parametrize("qtype", ["A", "AAAA"])
-@pytest.mark.parametrize("opt", ["", "plain", "cookie"])
+@pytest.mark.parametrize("opt", ["", "plain", "cookie", "dnssec"])
 @pytest.mark.parametrize("flags", [0x0000, 0x0100, 0x0120, 0x0110, 0x0130])
 @pytest.mark.parametrize(
     "name", ["web.default.svc.cluster.local", "wEb.Default.SVC.cluster.Local", "web.default", "web"]

@@ -53,6 +53,13 @@ def test_edns_version_is_the_second_byte_of_the_ttl():
     assert query.edns_version == 7
 
 
+@pytest.mark.parametrize(("flags", "expected"), [("8000", True), ("0000", False), ("7fff", False), ("ffff", True)])
+def test_do_is_the_first_bit_of_the_edns_flags(flags, expected):
+    query = read_query(header(additional=1) + WWW + A_IN + bytes.fromhex(f"00 0029 1000 00 00 {flags} 0000"))
+    assert isinstance(query, Query)
+    assert query.dnssec_ok is expected
+
+
 def test_opt_with_a_ttl_of_another_record_type_is_no_opt():
     query = read_query(header(additional=1) + WWW + A_IN + A_RECORD)
     assert isinstance(query, Query)

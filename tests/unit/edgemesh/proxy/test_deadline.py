@@ -62,16 +62,6 @@ async def test_moving_it_later_takes_no_timer(clock, deadline) -> None:
     assert clock.timers == 1
 
 
-async def test_cleared_deadline_is_not_reached(clock, deadline, reached) -> None:
-    deadline.set(10)
-    deadline.clear()
-    await clock.advance(20)
-    assert reached == []
-    deadline.set(10)
-    await clock.advance(20)
-    assert reached == [30]
-
-
 async def test_cancelled_deadline_leaves_no_timer(clock, deadline, reached) -> None:
     deadline.set(10)
     deadline.cancel()
