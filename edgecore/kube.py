@@ -190,11 +190,6 @@ def decode_services(data: bytes) -> tuple[Service | ContentError, ...]:
     return _decode_list(data, _SERVICES, _SERVICE, "Service")
 
 
-def decode_pod(data: bytes) -> Pod:
-    """Return the pod in ``data``. Raises ``ContentError``."""
-    return _decode(data, _POD, "Pod")
-
-
 def decode_pods(data: bytes) -> tuple[Pod | ContentError, ...]:
     """Return the pods in ``data``; see ``decode_services``."""
     return _decode_list(data, _PODS, _POD, "Pod")

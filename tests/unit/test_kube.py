@@ -19,7 +19,6 @@ DATA = Path(__file__).parents[1] / "data"
 DECODERS = [
     kube.decode_service,
     kube.decode_services,
-    kube.decode_pod,
     kube.decode_pods,
     kube.decode_endpoints,
     kube.decode_endpoints_list,
@@ -82,13 +81,17 @@ def test_recorded_endpoints_count_their_ready_addresses() -> None:
 
 
 def test_a_pod_with_a_deletion_timestamp_is_terminating() -> None:
-    pod = kube.decode_pod(b'{"metadata":{"deletionTimestamp":"2026-11-20T10:12:07Z"}}')
+    (pod,) = kube.decode_pods(b'[{"metadata":{"deletionTimestamp":"2026-11-20T10:12:07Z"}}]')
 
+    assert isinstance(pod, kube.Pod)
     assert pod.terminating
 
 
 def test_a_pod_of_another_phase_does_not_run() -> None:
-    assert not kube.decode_pod(b'{"status":{"phase":"Pending"}}').running
+    (pod,) = kube.decode_pods(b'[{"status":{"phase":"Pending"}}]')
+
+    assert isinstance(pod, kube.Pod)
+    assert not pod.running
 
 
 def test_absent_fields_have_their_defaults() -> None:
@@ -111,7 +114,7 @@ def test_null_fields_have_their_defaults() -> None:
 
 
 def test_null_in_place_of_every_part_of_a_pod_is_an_empty_pod() -> None:
-    assert kube.decode_pod(b'{"metadata":null,"spec":null,"status":null}') == kube.Pod()
+    assert kube.decode_pods(b'[{"metadata":null,"spec":null,"status":null}]') == (kube.Pod(),)
 
 
 def test_unknown_fields_are_passed_over() -> None:
@@ -178,7 +181,7 @@ def test_what_is_no_list_is_a_content_error(data: bytes) -> None:
 
 def test_nesting_without_end_is_a_content_error() -> None:
     with pytest.raises(ContentError):
-        kube.decode_pod(b'{"metadata":' + b"[" * 100_000 + b"]" * 100_000 + b"}")
+        kube.decode_service(b'{"metadata":' + b"[" * 100_000 + b"]" * 100_000 + b"}")
 
 
 JSON = st.recursive(

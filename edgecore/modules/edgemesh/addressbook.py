@@ -104,9 +104,10 @@ class AddressBook:
             stored()
 
     async def _release(self, service: ServiceKey, address: str, at_ms: int) -> None:
-        await self._store.write(tables.address_released(service, address, at_ms))
         if await read_listener(self._rows, service) == address:
             await self._rows.delete_listener(service.namespace, service.name)
+        # Last: if the node ends before this, the next start finds the address of a service that is gone.
+        await self._store.write(tables.address_released(service, address, at_ms))
 
     def _enter(self, service: ServiceKey, work: Work) -> None:
         """Do ``work`` once all that was asked for before, for the same service, is done."""

@@ -15,11 +15,6 @@ class ServiceDirectory:
         self._table = table
         self._suffix = ["svc", *cluster_domain.lower().strip(".").split(".")]
 
-    def service_at(self, address: str, port: int) -> ServiceKey | None:
-        """Return the service whose fake IP is ``address`` and that has exactly ``port``."""
-        found = self._table.port_at(address, port)
-        return found[0] if found is not None else None
-
     def service_named(self, host: str, port: int) -> ServiceKey | Refusal:
         """Return the service that ``host`` means, in any case of letters.
 
@@ -31,20 +26,27 @@ class ServiceDirectory:
             return entry.key
         key = self._key(host)
         if key is None or self._table.get(key) is None:
-            return Refusal(503, "unknown_service", f"cannot reach {host}:{port}: no service is called that")
+            reason, text = self._why_unknown("no service is called that")
+            return Refusal(503, reason, f"cannot reach {host}:{port}: {text}")
         return key
 
     def choose(self, service: ServiceKey, port: int) -> Endpoint | Refusal:
         """Return the endpoint whose turn it is at ``port`` of ``service``; why there is none, if there is none."""
         entry = self._table.get(service)
         if entry is None:
-            return _refusal(service, port, "unknown_service", "there is no such service")
+            return _refusal(service, port, *self._why_unknown("there is no such service"))
         route = entry.by_port.get(port)
         if route is None:
             return _refusal(service, port, "port_not_in_service", "the service has no such port")
         if route.not_served:
             return _refusal(service, port, "port_not_served", f"the port is not served ({route.not_served})")
         return route.balancer.choose() or _without_backend(entry, route)
+
+    def _why_unknown(self, text: str) -> tuple[str, str]:
+        """Return reason and text for a service that the table does not have."""
+        if self._table.complete:
+            return "unknown_service", text
+        return "not_recovered", "the node has just started and does not know all services yet; try again"
 
     def _key(self, host: str) -> ServiceKey | None:
         name, *labels = host.lower().removesuffix(".").split(".")

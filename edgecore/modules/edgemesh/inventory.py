@@ -14,7 +14,7 @@ from edgecore.modules.edgemesh.msgprocess import Change, Rejected, ServiceChange
 from edgecore.modules.edgemesh.names import ServiceKey
 
 
-class Metadata(ListenerRows, Protocol):
+class MetaQuestions(ListenerRows, Protocol):
     """The part of ``MetaClient`` that EdgeMesh uses."""
 
     async def services(self) -> list[bytes]:
@@ -33,7 +33,7 @@ class Inventory(NamedTuple):
     """For each service what its listener row says; ``None`` also where that was not asked for."""
 
 
-async def read_inventory(meta: Metadata, settled: Collection[ServiceKey]) -> Inventory:
+async def read_inventory(meta: MetaQuestions, settled: Collection[ServiceKey]) -> Inventory:
     """Read everything, but no listener rows of services in ``settled``. Raises ``BusError`` or ``StoreError``."""
     changes: list[Change] = []
     listeners: dict[ServiceKey, str | None] = {}
@@ -50,7 +50,7 @@ async def read_inventory(meta: Metadata, settled: Collection[ServiceKey]) -> Inv
     return Inventory(tuple(changes), listeners)
 
 
-async def _pods(meta: Metadata, key: ServiceKey) -> tuple[Change, ...]:
+async def _pods(meta: MetaQuestions, key: ServiceKey) -> tuple[Change, ...]:
     data = await meta.pod_list(key.namespace, key.name)
     if data is None:
         return ()

@@ -5,7 +5,6 @@ service's name is made known and its ports are listened on; of a service that is
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Iterable
 from ipaddress import IPv4Network
 from typing import Any, Literal, Protocol
@@ -13,18 +12,19 @@ from typing import Any, Literal, Protocol
 import structlog
 from prometheus_client.core import Metric
 
-from edgecore.beehive.bus import Port
 from edgecore.beehive.message import Message
+from edgecore.beehive.port import Port
 from edgecore.beehive.resource import EDGEMESH, GROUP_MESH, METAMANAGER
 from edgecore.clock import Clock
 from edgecore.errors import BusClosed, BusError, ConfigError, StoreError
 from edgecore.modules.edgemesh import tables
 from edgecore.modules.edgemesh.addressbook import AddressBook
-from edgecore.modules.edgemesh.fakeip import FakeIpPool
+from edgecore.modules.edgemesh.backlog import Backlog
+from edgecore.modules.edgemesh.fakeip import AddressRow, FakeIpPool
 from edgecore.modules.edgemesh.intercept.plain import BoundListener, PlainListener
 from edgecore.modules.edgemesh.intercept.poolclaim import PoolClaim, TryLock, candidates, claim_pool, machine_lock
 from edgecore.modules.edgemesh.intercept.rootless import RootlessListeners
-from edgecore.modules.edgemesh.inventory import Metadata, read_inventory
+from edgecore.modules.edgemesh.inventory import Inventory, MetaQuestions, read_inventory
 from edgecore.modules.edgemesh.mesh import AddressGiven, AddressKept, Event, Mesh, PoolEmpty, PortsChanged, ServiceGone
 from edgecore.modules.edgemesh.msgprocess import Change, Rejected, process
 from edgecore.modules.edgemesh.names import ServiceKey
@@ -38,12 +38,15 @@ from edgecore.store.store import Store
 log = structlog.get_logger("edgemesh")
 
 BACKLOG = 16_384
-"""So many messages are taken from the mailbox while MetaManager is still being asked what there was."""
+"""So many changes, of as many things, are kept while MetaManager is still being asked what there was."""
 RECOVERY_RETRY_S = 1.0
 
 
 class Names(Protocol):
     """The names that DNS answers for."""
+
+    complete: bool
+    """False while there may be services that are not set yet."""
 
     def set(self, service: ServiceKey, address: str) -> bool:
         """Answer for ``service`` with ``address``; return False if its name cannot be asked for."""
@@ -74,6 +77,9 @@ class Proxy(Protocol):
     async def stop(self) -> None:
         """End all connections and listeners."""
 
+    def status(self) -> dict[str, Any]:
+        """Return what was served, as a JSON object."""
+
 
 class _Parts:
     """What there is between ``start`` and ``stop``."""
@@ -89,7 +95,8 @@ class EdgeMesh:
     """The module ``edgemesh``.
 
     ``subnet`` is the /16 of fake IPs to begin with; ``ttl_s`` how long resolvers may remember one. The plain listener
-    gets ``plain_port`` or one soon behind it. Raises ``ConfigError`` for a mode that is not built.
+    gets ``plain_port`` or one soon behind it. ``intercept_wanted`` says that interception would be used if it were
+    built. Raises ``ConfigError`` for a mode that is not built.
     """
 
     name = EDGEMESH
@@ -99,7 +106,7 @@ class EdgeMesh:
         self,
         *,
         port: Port,
-        meta: Metadata,
+        meta: MetaQuestions,
         store: Store,
         clock: Clock,
         metrics: Metrics,
@@ -113,6 +120,7 @@ class EdgeMesh:
         plain_port: int,
         rebind_interval_s: float,
         mode: Literal["auto", "rootless", "intercept"] = "auto",
+        intercept_wanted: bool = False,
         lb_strategy: str = "RoundRobin",
         try_lock: TryLock | None = None,
     ) -> None:
@@ -133,13 +141,16 @@ class EdgeMesh:
         self._ttl_s = ttl_s
         self._rebind_interval_s = rebind_interval_s
         self._lb_strategy = lb_strategy
+        self._mode_in_force: Literal["rootless"] = "rootless"  # what "auto" comes to, as long as there is nothing else
+        self._intercept_wanted = intercept_wanted
         self._try_lock = try_lock or machine_lock()
         self._parts: _Parts | None = None
         self._plain = PlainListener(proxy.listen, plain_address, plain_port)
         self._published: set[ServiceKey] = set()
         self._omissions = Omissions()
-        self._backlog: deque[Message] = deque()
+        self._backlog = Backlog(BACKLOG)
         self._recovered = False
+        self._table.complete = self._names.complete = False
         metrics.pull(self._collect)
 
     async def start(self) -> None:
@@ -158,12 +169,7 @@ class EdgeMesh:
         catching_up = asyncio.create_task(self._catch_up(), name="edgemesh recovery")
         try:
             async for message in self._port:
-                if self._recovered:
-                    self._handle(message)
-                    continue
-                self._backlog.append(message)
-                if len(self._backlog) >= BACKLOG:
-                    await asyncio.wait((catching_up,))
+                self._handle(message)
         finally:
             catching_up.cancel()
             await asyncio.gather(catching_up, return_exceptions=True)
@@ -184,13 +190,16 @@ class EdgeMesh:
         """See ``Module``. Lists every service."""
         parts = self._parts
         return {
-            "mode": "rootless",
+            "mode": self._mode_in_force,
             "pool": str(parts.claim.subnet) if parts is not None else None,
             "recovered": self._recovered,
+            "backlog": len(self._backlog),
+            "backlog_dropped": self._backlog.dropped,
             "addresses_in_use": len(parts.mesh.pool) if parts is not None else 0,
             "writes_unfinished": parts.book.unfinished if parts is not None else 0,
             "dns": self._dns.status(),
             "plain_listener": self._plain.in_use or None,
+            "proxy": {key: value for key, value in self._proxy.status().items() if key != "listeners"},
             "services": services_status(self._table, parts.listeners) if parts is not None else [],
             "ports_not_bound": not_bound_status(parts.listeners.not_bound) if parts is not None else [],
         }
@@ -199,13 +208,15 @@ class EdgeMesh:
         parts = self._parts
         if parts is None:
             return ()
-        return metric_families(self._table, len(parts.mesh.pool), len(parts.listeners.not_bound))
+        return metric_families(self._table, len(parts.mesh.pool), len(parts.listeners.not_bound), self._backlog.dropped)
 
     # Starting.
 
     async def _start(self) -> None:
         if self._lb_strategy != "RoundRobin":
             log.warning("lb_strategy_not_built", lb_strategy=self._lb_strategy, used="RoundRobin")
+        if self._intercept_wanted:
+            log.warning("interception_not_built", used=self._mode_in_force, subnet=str(self._subnet))
         last_used = tables.read_pool(self._store)
         claim = claim_pool(candidates(self._subnet, last_used), self._try_lock)
         # Twice the TTL: a resolver may have fetched the name just before it went, and a client have just asked it.
@@ -226,9 +237,11 @@ class EdgeMesh:
 
     async def _catch_up(self) -> None:
         while not self._recovered:
+            parts = self._parts
+            if parts is None:
+                return
             try:
-                await self._recover()
-                self._recovered = True
+                await self._recover(parts)
             except BusClosed:
                 return
             except (BusError, StoreError) as error:
@@ -237,37 +250,53 @@ class EdgeMesh:
             except Exception:
                 log.exception("not_recovered", again_in_s=RECOVERY_RETRY_S)
                 await self._clock.sleep(RECOVERY_RETRY_S)
-        while self._backlog:
-            self._handle(self._backlog.popleft())
 
-    async def _recover(self) -> None:
-        if self._parts is None:
+    async def _recover(self, parts: _Parts) -> None:
+        """Enter what there was, then what has come meanwhile: all without giving way, once everything is read."""
+        pool = parts.mesh.pool
+        rows, inventory = await self._read(pool)
+        if self._parts is not parts:
             return
-        pool = self._parts.mesh.pool
-        rows = tables.read_addresses(self._store)
-        settled = {row.service for row in rows if row.released_at_ms is None and pool.has(row.address)}
-        inventory = await read_inventory(self._meta, settled)
-        now_ms = self._clock.now_ms()
-        found = recover(pool, rows, inventory.listeners, self._clock.monotonic(), now_ms)
+        found = recover(pool, rows, inventory.listeners, self._clock.monotonic(), self._clock.now_ms())
         for refusal in found.refused:
             log.warning("address_not_kept", reason=refusal.reason, error=refusal.text)
-        try:
-            await self._store.write(
-                *(tables.address_released(row.service, row.address, now_ms) for row in found.gone),
-                *(tables.address_forgotten(row.address) for row in found.useless),
-            )
-        except StoreError as error:
-            log.warning("addresses_not_tidied", error=str(error))
-        self._parts.mesh.recovered(found.stored)
+        # Ahead of what follows from the changes: an address whose row is useless may have a new owner by then.
+        tidied = self._store.submit(*(tables.address_forgotten(row.address) for row in found.useless))
+        for row in found.gone:
+            parts.book.release(row.service, row.address)
+        parts.mesh.recovered(found.stored)
         for change in inventory.changes:
             self._apply(change, METAMANAGER, "")
+        for waiting in self._backlog.take():
+            self._apply(waiting.change, "cloud", waiting.resource)
+        self._recovered = self._table.complete = self._names.complete = True
         log.info("recovered", services=len(self._table), addresses_kept=len(found.stored))
+        try:
+            await tidied
+        except StoreError as error:
+            log.warning("addresses_not_tidied", error=str(error))
+
+    async def _read(self, pool: FakeIpPool) -> tuple[list[AddressRow], Inventory]:
+        """Return our rows and what MetaManager has; what has come since it was asked is in the backlog."""
+        while True:
+            self._backlog.overflowed = False
+            rows = tables.read_addresses(self._store)
+            settled = {row.service for row in rows if row.released_at_ms is None and pool.has(row.address)}
+            inventory = await read_inventory(self._meta, settled)
+            if not self._backlog.overflowed:
+                return rows, inventory
 
     # Messages.
 
     def _handle(self, message: Message) -> None:
+        resource = message.route.resource
         for change in process(message):
-            self._apply(change, "cloud", message.route.resource)
+            if self._recovered or isinstance(change, Rejected):
+                self._apply(change, "cloud", resource)
+                continue
+            dropped = self._backlog.add(change, resource)
+            if dropped:
+                log.warning("backlog_dropped", changes=dropped, then="MetaManager is asked for everything once more")
 
     def _apply(self, change: Change, peer: str, resource: str) -> None:
         parts = self._parts

@@ -88,7 +88,8 @@ class Rejected(NamedTuple):
     text: str
 
 
-Change = ServiceChanged | ServiceDeleted | PodsChanged | PodsDeleted | EndpointsChanged | EndpointsDeleted | Rejected
+Keyed = ServiceChanged | ServiceDeleted | PodsChanged | PodsDeleted | EndpointsChanged | EndpointsDeleted
+Change = Keyed | Rejected
 
 
 def process(message: Message) -> tuple[Change, ...]:

@@ -14,13 +14,13 @@ class ServiceKey(NamedTuple):
 
 
 class Endpoint(NamedTuple):
-    """Where a connection goes: an IP address (text) and a port."""
+    """Where a connection goes: an IP address (text) and a port; written as in a URL, ``[::1]:80``."""
 
     host: str
     port: int
 
     def __str__(self) -> str:
-        return f"{self.host}:{self.port}"
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 class Refusal(NamedTuple):

@@ -1,6 +1,6 @@
 """The service table: each service with its fake IP, its pods, its endpoints, and for each port the way to its pods.
 
-What is asked often is ready before it is asked: ``port_at`` and a route's balancer are looked up, not computed. Ports
+What is asked often is ready before it is asked: a port and its balancer are looked up, not computed. Ports
 match exactly, by number; Go looks for the number as a piece of text (kubeedge
 edgemesh/pkg/listener/listener.go:199-219@v1.3.1, bug X1) and forgets all but twenty services and pod lists
 (edgemesh/pkg/cache/cache.go:5@v1.3.1, bug X4).
@@ -58,6 +58,8 @@ class ServiceTable:
     """All services by key and by fake IP."""
 
     def __init__(self) -> None:
+        self.complete = True
+        """False while there may be services that are not entered yet."""
         self._services: dict[ServiceKey, ServiceEntry] = {}
         self._waiting: OrderedDict[ServiceKey, ServiceEntry] = OrderedDict()
         self._by_address: dict[str, ServiceEntry] = {}
@@ -75,18 +77,6 @@ class ServiceTable:
     def at_address(self, address: str) -> ServiceEntry | None:
         """Return the service whose fake IP is ``address``."""
         return self._by_address.get(address)
-
-    def port_at(self, address: str, port: int) -> tuple[ServiceKey, Route] | None:
-        """Return the service whose fake IP is ``address`` and its route of exactly ``port``."""
-        entry = self._by_address.get(address)
-        route = entry.by_port.get(port) if entry is not None else None
-        return (entry.key, route) if entry is not None and route is not None else None
-
-    def backends(self, key: ServiceKey, port: int) -> tuple[Backend, ...]:
-        """Return each pod of the service as seen from ``port``, in or out; empty if that port is not served."""
-        entry = self._services.get(key)
-        route = entry.by_port.get(port) if entry is not None else None
-        return route.backends if route is not None else ()
 
     def put(self, key: ServiceKey, service: Service) -> ServiceEntry:
         """Enter a service, or what it has become, and return its entry."""

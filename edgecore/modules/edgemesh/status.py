@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from edgecore.modules.edgemesh.intercept.rootless import NotBound, Place, RootlessListeners
 from edgecore.modules.edgemesh.services import Route, ServiceEntry, ServiceTable
@@ -39,11 +39,16 @@ def not_bound_status(failures: Iterable[NotBound]) -> list[dict[str, Any]]:
     ]
 
 
-def metric_families(table: ServiceTable, addresses: int, not_bound: int) -> Iterator[Metric]:
+def metric_families(table: ServiceTable, addresses: int, not_bound: int, dropped: int) -> Iterator[Metric]:
     """Yield the mesh's figures for Prometheus."""
     yield GaugeMetricFamily("edgecore_edgemesh_services", "Services of the mesh.", value=len(table))
     yield GaugeMetricFamily("edgecore_edgemesh_addresses", "Fake IPs that services have.", value=addresses)
     yield GaugeMetricFamily("edgecore_edgemesh_ports_not_bound", "Ports that could not be bound.", value=not_bound)
+    yield CounterMetricFamily(
+        "edgecore_edgemesh_backlog_dropped",
+        "Changes dropped during the recovery, which then began anew.",
+        value=dropped,
+    )
 
 
 def _port_status(entry: ServiceEntry, route: Route, listeners: RootlessListeners) -> dict[str, Any]:

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from edgecore.beehive import wire
-from edgecore.beehive.bus import Bus, Port
+from edgecore.beehive.bus import Bus
 from edgecore.beehive.message import Message, Route
+from edgecore.beehive.port import Port
 from edgecore.beehive.resource import EDGED, EDGEHUB, EDGEMESH, METAMANAGER
 from edgecore.clock import SystemClock
 from edgecore.ids import random_ids
@@ -19,7 +20,7 @@ from edgecore.metaclient import MetaClient
 from edgecore.modules.edgemesh import tables
 from edgecore.modules.edgemesh.directory import ServiceDirectory
 from edgecore.modules.edgemesh.dns.nametable import NameTable
-from edgecore.modules.edgemesh.module import EdgeMesh
+from edgecore.modules.edgemesh.module import BACKLOG, EdgeMesh
 from edgecore.modules.edgemesh.names import ServiceKey
 from edgecore.modules.edgemesh.proxy.server import HttpProxy
 from edgecore.modules.edgemesh.services import ServiceTable
@@ -255,6 +256,28 @@ async def test_a_service_that_went_while_the_node_stood_still_leaves_its_address
     }
 
 
+@pytest.mark.parametrize("listener_row_deleted", [False, True])
+async def test_a_node_that_ended_while_an_address_was_given_back_leaves_neither_row_nor_address(
+    start_node: StartNode, listener_row_deleted: bool
+) -> None:
+    node = await start_node(ttl_s=0)
+    await node.put(WEB)
+    await node.settled()
+    # What is in the file at the end: MetaManager has deleted the service before EdgeMesh learnt of it.
+    types = ("service", "listener") if listener_row_deleted else ("service",)
+    await node.store.write(*(Statement("DELETE FROM meta WHERE type = ?", (kind,)) for kind in types))
+    await node.stop()
+
+    again = await start_node(ttl_s=0)
+    (row,) = tables.read_addresses(again.store)
+    assert again.listener_rows() == {}
+    assert row.released_at_ms is not None
+    await again.stop()
+
+    once_more = await start_node(ttl_s=0)
+    await once_more.until(lambda: not tables.read_addresses(once_more.store))
+
+
 async def test_a_listener_row_of_an_earlier_version_gives_its_address(start_node: StartNode) -> None:
     node = await start_node()
     await node.put(WEB)
@@ -319,7 +342,11 @@ async def test_a_thousand_services_that_come_at_once_are_all_known_and_share_com
     assert node.store.statistics().commits - commits < 1000
 
 
-async def test_services_that_come_while_the_node_starts_are_all_known(tmp_path: Path) -> None:
+@pytest.mark.parametrize("backlog", [10, BACKLOG])
+async def test_services_that_come_while_the_node_starts_are_all_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, backlog: int
+) -> None:
+    monkeypatch.setattr("edgecore.modules.edgemesh.module.BACKLOG", backlog)
     node = Node(tmp_path / "edgecore.db")
     await node.start()
     keys = [ServiceKey("bulk", f"app-{number:04}") for number in range(1500)]  # more than a mailbox holds
@@ -329,6 +356,21 @@ async def test_services_that_come_while_the_node_starts_are_all_known(tmp_path: 
 
     assert len({node.address(key) for key in keys} - {None}) == 1500
     await node.stop()
+
+
+async def test_a_request_before_the_recovery_is_refused_as_not_recovered(tmp_path: Path) -> None:
+    node = Node(tmp_path / "edgecore.db")
+    await node.mesh.start()
+    host, _, port = node.mesh.status()["plain_listener"].rpartition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(b"GET / HTTP/1.1\r\nHost: web\r\nConnection: close\r\n\r\n")
+    text = await reader.read()
+    writer.close()
+    await writer.wait_closed()
+    await node.stop()
+
+    assert text.startswith(b"HTTP/1.1 503 ")
+    assert b"\r\nX-Edgecore-Reason: not_recovered\r\n" in text
 
 
 async def test_two_nodes_on_one_machine_have_a_pool_each(start_node: StartNode) -> None:

@@ -85,6 +85,9 @@ class FakeMeta:
         self.calls: list[tuple[str, ...]] = []
         self.failures: list[Exception] = []
         """Raised by the next calls, one each."""
+        self.open = asyncio.Event()
+        """While it is cleared, nobody is told which services there are."""
+        self.open.set()
 
     def _call(self, *call: str) -> None:
         self.calls.append(call)
@@ -93,6 +96,7 @@ class FakeMeta:
 
     async def services(self) -> list[bytes]:
         self._call("services")
+        await self.open.wait()
         return list(self.stored_services)
 
     async def pod_list(self, namespace: str, name: str) -> bytes | None:
@@ -129,6 +133,9 @@ class FakeStore:
             raise self.failures.pop(0)
         await self.open.wait()
         self.committed.extend((statement.sql.split()[0], *statement.params) for statement in statements)
+
+    def submit(self, *statements: Statement) -> asyncio.Future[None]:
+        return asyncio.ensure_future(self.write(*statements))
 
     def rows(self, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         return next((rows for table, rows in self.answers.items() if table in sql), [])

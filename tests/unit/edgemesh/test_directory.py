@@ -81,13 +81,37 @@ def test_without_a_cluster_domain_the_short_forms_are_understood(table: ServiceT
     assert isinstance(directory.service_named("web.default.svc.cluster.local", 80), Refusal)
 
 
-def test_a_service_is_found_at_its_address_and_exact_port(directory: ServiceDirectory) -> None:
-    assert directory.service_at("127.251.0.1", 80) == WEB
+@pytest.mark.parametrize("host", ["late.default", "127.251.0.9"])
+def test_while_the_table_is_incomplete_an_unknown_host_is_refused_as_not_recovered(
+    table: ServiceTable, directory: ServiceDirectory, host: str
+) -> None:
+    table.complete = False
+
+    refusal = directory.service_named(host, 80)
+
+    assert isinstance(refusal, Refusal)
+    assert (refusal.status, refusal.reason) == (503, "not_recovered")
+    assert f"{host}:80" in refusal.text
 
 
-@pytest.mark.parametrize(("address", "port"), [("127.251.0.1", 8), ("127.251.0.1", 8000), ("127.251.0.3", 80)])
-def test_no_service_is_found_elsewhere(directory: ServiceDirectory, address: str, port: int) -> None:
-    assert directory.service_at(address, port) is None
+def test_while_the_table_is_incomplete_an_unknown_service_is_refused_as_not_recovered(
+    table: ServiceTable, directory: ServiceDirectory
+) -> None:
+    table.complete = False
+
+    refusal = directory.choose(ServiceKey("default", "late"), 80)
+
+    assert isinstance(refusal, Refusal)
+    assert (refusal.status, refusal.reason) == (503, "not_recovered")
+
+
+def test_while_the_table_is_incomplete_what_is_in_it_is_served(
+    table: ServiceTable, directory: ServiceDirectory
+) -> None:
+    table.complete = False
+
+    assert directory.service_named("web", 80) == WEB
+    assert directory.choose(WEB, 80) == ("10.0.0.1", 8000)
 
 
 def test_pods_are_chosen_in_turn(directory: ServiceDirectory) -> None:
@@ -101,6 +125,8 @@ def test_pods_are_chosen_in_turn(directory: ServiceDirectory) -> None:
     [
         (ServiceKey("default", "gone"), 80, "unknown_service"),
         (WEB, 8080, "port_not_in_service"),
+        (WEB, 8, "port_not_in_service"),  # part of another number (bug X1)
+        (WEB, 8000, "port_not_in_service"),  # the port of a pod
         (WEB, 81, "port_not_served"),
         (API, 80, "no_pods"),
     ],

@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from edgecore.beehive.bus import Bus, Port
+from edgecore.beehive.bus import Bus
 from edgecore.beehive.message import Route
+from edgecore.beehive.port import Port
 from edgecore.clock import VirtualClock, settle
-from edgecore.errors import ConfigError, ListenError, PoolExhausted, ReplyTimeout
+from edgecore.errors import ConfigError, ListenError, PoolExhausted, ReplyTimeout, StoreError
 from edgecore.ids import seeded_ids
 from edgecore.modules.edgemesh.dns.nametable import NameTable
-from edgecore.modules.edgemesh.module import BACKLOG, RECOVERY_RETRY_S, EdgeMesh
+from edgecore.modules.edgemesh.module import RECOVERY_RETRY_S, EdgeMesh
 from edgecore.modules.edgemesh.names import ServiceKey
 from edgecore.modules.edgemesh.services import ServiceTable
 from edgecore.observe.metrics import Metrics
@@ -55,6 +56,9 @@ class FakeProxy:
 
     async def stop(self) -> None:
         self.stopped = True
+
+    def status(self) -> dict[str, Any]:
+        return {"listeners": [], "requests": {}, "errors": {"unknown_service": 1}}
 
 
 class FakeLock:
@@ -427,21 +431,142 @@ async def test_metamanager_that_does_not_answer_is_asked_again_and_logged(make_r
     assert rig.mesh.status()["recovered"] is True
 
 
-async def test_a_full_backlog_leaves_messages_in_the_mailbox(
+async def test_the_mailbox_is_emptied_while_metamanager_does_not_answer(
     make_rig: MakeRig, meta: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert BACKLOG >= 1024  # as many as lie in a mailbox, at least
     monkeypatch.setattr("edgecore.modules.edgemesh.module.BACKLOG", 2)
-    meta.failures = [ReplyTimeout("timeout to get response")]
+    meta.open.clear()
     rig = await make_rig()
     await rig.run()
 
-    for key in (WEB, API, ServiceKey("prod", "late")):
-        await rig.put(key)
-    assert rig.bus.statistics()["edgemesh"].depth == 1
-    await rig.clock.advance(RECOVERY_RETRY_S)
+    for number in range(7):
+        await rig.put(ServiceKey("bulk", f"s{number}"))
 
-    assert [entry.address for entry in rig.table] == ["127.251.0.1", "127.251.0.2", "127.251.0.3"]
+    assert rig.bus.statistics()["edgemesh"].depth == 0
+    assert (rig.mesh.status()["backlog"], rig.mesh.status()["backlog_dropped"]) == (1, 6)
+
+
+async def test_messages_of_one_resource_are_one_in_the_backlog_and_the_last_holds(
+    make_rig: MakeRig, meta: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edgecore.modules.edgemesh.module.BACKLOG", 2)
+    meta.stored_services = [json.dumps(service_json(API)).encode()]
+    meta.open.clear()
+    rig = await make_rig()
+    await rig.run()
+
+    for port in range(80, 90):
+        await rig.put(WEB, ("http", port))
+        await rig.put(API)
+        await rig.send("delete", "prod/service/api")
+    meta.open.set()
+    await settle()
+
+    assert [(entry.key, entry.served_ports) for entry in rig.table] == [(WEB, (89,))]
+    assert rig.mesh.status()["backlog_dropped"] == 0
+
+
+async def test_the_elements_of_a_list_are_applied_after_the_recovery(make_rig: MakeRig, meta: Any) -> None:
+    meta.open.clear()
+    rig = await make_rig()
+    await rig.run()
+
+    await rig.send("insert", "namespace/servicelist/service", [service_json(WEB, ("http", 1)), service_json(API)])
+    await rig.send("insert", "namespace/servicelist/service", [service_json(WEB, ("http", 2))])
+    meta.open.set()
+    await settle()
+
+    assert {entry.key: entry.served_ports for entry in rig.table} == {WEB: (2,), API: ()}
+
+
+async def test_an_overflow_is_logged_and_metamanager_asked_for_everything_once_more(
+    make_rig: MakeRig, meta: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edgecore.modules.edgemesh.module.BACKLOG", 2)
+    keys = [ServiceKey("bulk", f"s{number}") for number in range(4)]
+    meta.open.clear()
+    rig = await make_rig()
+    await rig.run()
+    with capture_logs() as logs:
+        for key in keys:
+            meta.stored_services.append(json.dumps(service_json(key)).encode())  # as MetaManager: before it is sent
+            await rig.put(key)
+        meta.open.set()
+        await settle()
+
+    assert [line["changes"] for line in logs if line["event"] == "backlog_dropped"] == [3]
+    assert meta.calls.count(("services",)) == 2
+    assert [rig.address(key) for key in keys] == [f"127.251.0.{number}" for number in range(1, 5)]
+    assert b"edgecore_edgemesh_backlog_dropped_total 3.0" in rig.metrics.render()
+
+
+async def test_bad_input_during_the_recovery_is_counted_and_replaces_nothing(make_rig: MakeRig, meta: Any) -> None:
+    meta.open.clear()
+    rig = await make_rig()
+    await rig.run()
+
+    await rig.put(WEB, ("http", 80))
+    await rig.send("update", "default/service/web", {"spec": {"ports": 3}})
+    assert rig.metrics.bad_input_counts == {("edgemesh", "bad_content"): 1}
+    meta.open.set()
+    await settle()
+
+    assert rig.fake_ip_ports == [("127.251.0.1", 80)]
+
+
+async def test_until_the_recovery_has_ended_names_and_table_are_not_complete(make_rig: MakeRig, meta: Any) -> None:
+    meta.stored_services = [json.dumps(service_json(WEB)).encode()]
+    meta.open.clear()
+    rig = await make_rig()
+    await rig.run()
+    assert (rig.names.complete, rig.table.complete) == (False, False)
+
+    meta.open.set()
+    await settle()
+
+    assert (rig.names.complete, rig.table.complete) == (True, True)
+
+
+async def test_a_stop_during_the_recovery_leaves_nothing_entered_and_logs_no_failure(
+    make_rig: MakeRig, meta: Any
+) -> None:
+    meta.stored_services = [json.dumps(service_json(WEB)).encode()]
+    meta.open.clear()
+    rig = await make_rig()
+    await rig.run()
+    with capture_logs() as logs:
+        await rig.mesh.stop()
+        meta.open.set()
+        await settle()
+
+    assert (len(rig.table), rig.mesh.status()["recovered"], rig.store.committed[1:]) == (0, False, [])
+    assert [line["event"] for line in logs] == []
+
+
+async def test_useless_rows_are_forgotten_before_their_address_has_a_new_owner(
+    make_rig: MakeRig, meta: Any, store: Any
+) -> None:
+    meta.stored_services = [json.dumps(service_json(WEB)).encode()]
+    store.answers = {"edgemesh_address": [("127.251.0.1", "default", "old", -1_000_000)]}
+    rig = await make_rig()
+
+    await rig.run()
+
+    assert store.committed[1:] == [("DELETE", "127.251.0.1"), ("INSERT", "127.251.0.1", "default", "web")]
+
+
+async def test_rows_that_cannot_be_forgotten_are_logged_and_the_recovery_holds(
+    make_rig: MakeRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = await make_rig()
+    await rig.mesh.start()
+    rig.store.failures = [StoreError("cannot write: disk full")]
+    with capture_logs() as logs:
+        rig.task = asyncio.create_task(rig.mesh.run())
+        await settle()
+
+    assert "addresses_not_tidied" in [line["event"] for line in logs]
+    assert rig.mesh.status()["recovered"] is True
 
 
 async def test_a_run_that_is_started_again_does_not_recover_again(rig: Rig) -> None:
@@ -509,6 +634,17 @@ async def test_the_other_modes_are_rootless(make_rig: MakeRig, mode: str) -> Non
     assert rig.mesh.status()["mode"] == "rootless"
 
 
+@pytest.mark.parametrize(("wanted", "warnings"), [(False, []), (True, ["rootless"])])
+async def test_interception_that_was_wanted_is_one_warning_that_says_what_is_used(
+    make_rig: MakeRig, wanted: bool, warnings: list[str]
+) -> None:
+    rig = await make_rig(intercept_wanted=wanted)
+    with capture_logs() as logs:
+        await rig.run()
+
+    assert [line["used"] for line in logs if line["event"] == "interception_not_built"] == warnings
+
+
 @pytest.mark.parametrize(("strategy", "warnings"), [("RoundRobin", 0), ("Random", 1), ("SessionStickiness", 1)])
 async def test_a_strategy_that_is_not_built_is_one_warning(make_rig: MakeRig, strategy: str, warnings: int) -> None:
     rig = await make_rig(lb_strategy=strategy)
@@ -527,6 +663,7 @@ async def test_the_status_lists_services_and_what_is_listened_at(rig: Rig) -> No
 
     assert status["plain_listener"] == "127.0.0.1:40001"
     assert status["dns"] == {"listening": ["127.0.0.1:10053"]}
+    assert status["proxy"] == {"requests": {}, "errors": {"unknown_service": 1}}
     assert [service["name"] for service in status["services"]] == ["web"]
     assert [failure["port"] for failure in status["ports_not_bound"]] == [80]
     json.dumps(status)

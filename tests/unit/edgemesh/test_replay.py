@@ -35,7 +35,8 @@ class Replay:
         seen: list[tuple[Endpoint, ...]] = []
         for message in self._read(recording):
             self.feed(message)
-            backends = self.table.backends(NGINX, 12345)
+            entry = self.table.get(NGINX)
+            backends = entry.by_port[12345].backends if entry is not None else ()
             endpoints = tuple(backend.endpoint for backend in backends if backend.endpoint is not None)
             if not seen or seen[-1] != endpoints:
                 seen.append(endpoints)
@@ -123,7 +124,9 @@ def test_ports_that_cannot_be_served_say_why(replay: Replay) -> None:
 def test_pods_without_a_container_port_of_that_name_are_out(replay: Replay) -> None:
     replay.play("b_services_endpoints_pods.jsonl")
 
-    reasons = [backend.reason for backend in replay.table.backends(ServiceKey("default", "named-svc"), 9003)]
+    entry = replay.table.get(ServiceKey("default", "named-svc"))
+    assert entry is not None
+    reasons = [backend.reason for backend in entry.by_port[9003].backends]
     assert reasons == ["no_container_port", "no_container_port"]
 
 

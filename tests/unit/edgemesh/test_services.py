@@ -5,6 +5,7 @@ import pytest
 
 from edgecore import kube
 from edgecore.modules.edgemesh import services
+from edgecore.modules.edgemesh.discovery import Backend
 from edgecore.modules.edgemesh.names import Endpoint, ServiceKey
 from edgecore.modules.edgemesh.services import ServiceTable, why_not_served
 
@@ -22,7 +23,13 @@ def table() -> ServiceTable:
 
 
 def endpoints_of(table: ServiceTable, key: ServiceKey, port: int) -> list[Endpoint]:
-    return [backend.endpoint for backend in table.backends(key, port) if backend.endpoint is not None]
+    return [backend.endpoint for backend in backends_of(table, key, port) if backend.endpoint is not None]
+
+
+def backends_of(table: ServiceTable, key: ServiceKey, port: int) -> tuple[Backend, ...]:
+    entry = table.get(key)
+    assert entry is not None
+    return entry.by_port[port].backends
 
 
 # X1: the Go code looks for the port as a piece of the text "http,12345,80|default.web".
@@ -32,26 +39,24 @@ def endpoints_of(table: ServiceTable, key: ServiceKey, port: int) -> list[Endpoi
 def test_a_port_that_is_part_of_another_number_or_a_target_port_is_not_found(
     table: ServiceTable, make_service: MakeService, port: int
 ) -> None:
-    table.put(WEB, make_service(WEB, ("http-0", 12345, 80)))
+    entry = table.put(WEB, make_service(WEB, ("http-0", 12345, 80)))
+
+    assert port not in entry.by_port
+
+
+def test_a_port_of_a_service_is_found_by_its_number(table: ServiceTable, make_service: MakeService) -> None:
+    entry = table.put(WEB, make_service(WEB, ("http-0", 12345, 80), ("http-1", 12346, 81)))
+
+    assert entry.by_port[12346].port.name == "http-1"
+
+
+def test_a_service_is_found_at_the_address_that_it_has(table: ServiceTable, make_service: MakeService) -> None:
+    entry = table.put(WEB, make_service(WEB, ("http", 80, 80)))
+    assert table.at_address(ADDRESS) is None
+
     table.set_address(WEB, ADDRESS)
 
-    assert table.port_at(ADDRESS, port) is None
-
-
-def test_the_port_of_a_service_is_found_at_its_address(table: ServiceTable, make_service: MakeService) -> None:
-    table.put(WEB, make_service(WEB, ("http-0", 12345, 80), ("http-1", 12346, 81)))
-    table.set_address(WEB, ADDRESS)
-
-    found = table.port_at(ADDRESS, 12346)
-
-    assert found is not None
-    assert (found[0], found[1].port.name) == (WEB, "http-1")
-
-
-def test_no_port_is_found_at_an_address_that_no_service_has(table: ServiceTable, make_service: MakeService) -> None:
-    table.put(WEB, make_service(WEB, ("http", 80, 80)))
-
-    assert table.port_at(ADDRESS, 80) is None
+    assert table.at_address(ADDRESS) is entry
 
 
 # X2: the Go code keeps ports as one text, cut at "-", "," and "|".
@@ -134,14 +139,10 @@ def test_backends_say_of_each_pod_whether_it_is_in_or_why_not(
     table.put(WEB, make_service(WEB, ("http", 80, 80)))
     table.set_pods(WEB, (make_pod("a", "10.0.0.1", (80, 8000)), make_pod("b", "10.0.0.2", (80, 0))))
 
-    assert [(backend.pod, backend.reason) for backend in table.backends(WEB, 80)] == [("a", ""), ("b", "no_host_port")]
-
-
-def test_a_port_or_service_that_is_not_there_has_no_backends(table: ServiceTable, make_service: MakeService) -> None:
-    table.put(WEB, make_service(WEB, ("http", 80, 80)))
-
-    assert table.backends(WEB, 81) == ()
-    assert table.backends(API, 80) == ()
+    assert [(backend.pod, backend.reason) for backend in backends_of(table, WEB, 80)] == [
+        ("a", ""),
+        ("b", "no_host_port"),
+    ]
 
 
 def test_pods_that_come_before_their_service_wait_for_it(
@@ -165,7 +166,7 @@ def test_only_the_newest_of_those_without_service_wait(
     for key in keys:
         table.put(key, make_service(key, ("http", 80, 80)))
 
-    assert [len(table.backends(key, 80)) for key in keys] == [0, 1, 1]
+    assert [len(backends_of(table, key, 80)) for key in keys] == [0, 1, 1]
 
 
 def test_pods_and_endpoints_deleted_before_the_service_came_leave_nothing_behind(
@@ -199,7 +200,7 @@ def test_a_removed_service_is_forgotten_with_its_pods_and_its_address(
     assert table.get(WEB) is None
     assert table.at_address(ADDRESS) is None
     table.put(WEB, make_service(WEB, ("http", 80, 80)))
-    assert table.backends(WEB, 80) == ()
+    assert backends_of(table, WEB, 80) == ()
 
 
 def test_removing_a_service_that_only_its_pods_are_known_of_forgets_them(
@@ -209,7 +210,7 @@ def test_removing_a_service_that_only_its_pods_are_known_of_forgets_them(
 
     assert table.remove(WEB) is None
     table.put(WEB, make_service(WEB, ("http", 80, 80)))
-    assert table.backends(WEB, 80) == ()
+    assert backends_of(table, WEB, 80) == ()
 
 
 def test_other_ports_of_a_service_replace_its_ports(

@@ -88,10 +88,11 @@ async def test_a_port_that_could_not_be_bound_is_listed(listeners: RootlessListe
 
 
 def test_prometheus_gets_the_figures(table: ServiceTable) -> None:
-    families = metric_families(table, addresses=7, not_bound=2)
+    families = metric_families(table, addresses=7, not_bound=2, dropped=5)
 
     assert {family.name: family.samples[0].value for family in families} == {
         "edgecore_edgemesh_services": 1,
         "edgecore_edgemesh_addresses": 7,
         "edgecore_edgemesh_ports_not_bound": 2,
+        "edgecore_edgemesh_backlog_dropped": 5,
     }

@@ -25,6 +25,14 @@ async def test_the_next_free_port_is_used_if_it_is_taken(listen: Any) -> None:
     assert plain.in_use == "127.0.0.1:40003"
 
 
+async def test_an_ipv6_address_in_use_can_be_put_into_a_url(listen: Any) -> None:
+    plain = PlainListener(listen, "::1", 40001)
+
+    await plain.start()
+
+    assert plain.in_use == "[::1]:40001"
+
+
 async def test_after_a_hundred_taken_ports_it_gives_up(listen: Any) -> None:
     for port in range(40001, 40002 + FURTHER_PORTS):
         listen.refuse("127.0.0.1", port)
