@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from edgecore.beehive import wire
-from edgecore.beehive.bus import Bus, Passage
+from edgecore.beehive.bus import Bus
+from edgecore.beehive.switchboard import Passage
 from edgecore.control.routes import ControlRequest, Routes
 from edgecore.errors import FrameError
 from edgecore.nodestate import NodeState

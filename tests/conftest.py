@@ -8,6 +8,7 @@ import shutil
 import socket
 import stat
 import threading
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -189,8 +190,13 @@ def _children() -> Iterator[str]:
 
 def _command_of(child: str) -> str:
     with suppress(OSError):
-        words = Path("/proc", child, "cmdline").read_text().replace("\0", " ")
-        return f"{child}: {words.strip() or 'ended, but nobody waited for it'}"
+        for _ in range(20):
+            words = Path("/proc", child, "cmdline").read_text().replace("\0", " ").strip()
+            if words:
+                return f"{child}: {words}"
+            if Path("/proc", child, "stat").read_text().rpartition(")")[2].split()[0] == "Z":
+                return f"{child}: ended, but nobody waited for it"
+            time.sleep(0.01)  # between the end of exec for its parent and for itself it has no command line
     return child
 
 

@@ -16,7 +16,7 @@ from edgecore.demo.backends import Backends
 from edgecore.demo.processes import Program
 from edgecore.demo.screen import Screen
 from edgecore.demo.story import ADDRESS_MAP, BACKENDS, NAME, PORT, Place, Stage, bring_back, tell
-from edgecore.errors import ConfigError, EdgecoreError
+from edgecore.errors import ConfigError
 
 STEPS = 8
 RECORDINGS = Path(__file__).parents[2] / "examples" / "recordings"
@@ -72,14 +72,15 @@ def run(args: argparse.Namespace) -> int:
     screen = Screen(STEPS)
     root = Path(tempfile.mkdtemp(prefix="edgecore-demo-"))
     try:
-        with Backends(list(BACKENDS)), _stub(root, screen) as stub, _node(root, stub, screen) as node:
+        with (
+            Backends(list(BACKENDS)),
+            _stub(root, screen) as stub,
+            stub.explaining(),
+            _node(root, stub, screen) as node,
+            node.explaining(),
+        ):
             stage = Stage(screen, stub, node, root / "node" / "edgecore.db", args.recordings.resolve())
-            try:
-                tell(stage)
-            except (OSError, EdgecoreError) as error:
-                raise EdgecoreError(
-                    f"the demo failed: {error}\nthe end of the node's log: {node.last_lines()}"
-                ) from error
+            tell(stage)
             print(f"\nEvery step held, in {time.monotonic() - began:.1f} s.")
             if args.keep:
                 _wait_for_ctrl_c(stage, bring_back(stage))

@@ -55,17 +55,20 @@ def shell_lines(status: Mapping[str, Any]) -> str:
             "cannot print the proxy of the node: its plain listener is not bound (is edgeMesh enabled?"
             " `edgecore status` says more)"
         )
-    services = [service for service in mesh.get("services") or () if _is_plain(service)]
-    service = (services or [_EXAMPLE])[0]
+    services = [*filter(_is_plain, mesh.get("services") or ()), _EXAMPLE]
+    ports = [(service, port) for service in services for port in service["ports"]]
+    # One that can be tried, if there is any.
+    service, port = next((one for one in ports if one[1].get("state") == "listening"), ports[0])
     host = f"{service['name']}.{service['namespace']}.svc"  # the short form: good in any cluster domain
     lines = [
         f"export http_proxy={shlex.quote(f'http://{proxy}')}",
         "# every service of the node, by name and port:",
-        f"#   curl http://{host}:{int(service['ports'][0]['port'])}/",
+        f"#   curl http://{host}:{int(port['port'])}/",
     ]
     for address in (mesh.get("dns") or {}).get("listening", ())[:1]:
-        server, _, port = address.rpartition(":")
-        lines += ["# its address, from the node's DNS:", f"#   dig @{shlex.quote(server)} -p {int(port)} {host} +short"]
+        server, _, dns_port = address.rpartition(":")
+        server = shlex.quote(server.strip("[]"))
+        lines += ["# its address, from the node's DNS:", f"#   dig @{server} -p {int(dns_port)} {host} +short"]
     return "\n".join(lines)
 
 

@@ -1,4 +1,4 @@
-"""The status of a node as text for people: a summary, and a table each of modules, services, backends, trouble."""
+"""The status of a node as text for people: a summary, and tables of modules, services, backends, requests, trouble."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -17,6 +17,7 @@ def report(status: Json) -> str:
         _table("modules", _MODULE_COLUMNS, map(_module_row, status.get("modules") or ())),
         _table("services", _PORT_COLUMNS, (row for service in services for row in _port_rows(service))),
         _table("backends", _BACKEND_COLUMNS, (row for service in services for row in _backend_rows(service))),
+        _table("requests", _REQUEST_COLUMNS, _request_rows(mesh)),
         _table("ports not bound", _UNBOUND_COLUMNS, map(_unbound_row, mesh.get("ports_not_bound") or ())),
     ]
     return "\n\n".join(part for part in parts if part)
@@ -106,6 +107,20 @@ _BACKEND_COLUMNS = ("service", "port", "pod", "endpoint", "state", "reason")
 def _backend_rows(service: Json) -> Iterable[tuple[object, ...]]:
     for backend in service.get("backends") or ():
         yield (_service_name(service), *(backend.get(key) for key in _BACKEND_COLUMNS[1:]))
+
+
+_REQUEST_COLUMNS = ("service", "port", "endpoint", "count")
+
+
+def _request_rows(mesh: Json) -> Iterable[tuple[object, ...]]:
+    """One row for each endpoint that requests were sent to; services that are gone are left out."""
+    known = {_service_name(service) for service in mesh.get("services") or ()}
+    for place, counts in ((mesh.get("proxy") or {}).get("requests") or {}).items():
+        service, _, port = place.rpartition(":")
+        if service not in known:
+            continue
+        for endpoint, count in (counts.get("endpoints") or {}).items():
+            yield service, port, endpoint, count
 
 
 _UNBOUND_COLUMNS = ("service", "address", "reason", "in other words")

@@ -49,7 +49,8 @@ class Backends:
                 self._servers.append(_Server((host, port), _Answer))
             except OSError as error:
                 self._close()
-                raise ListenError(f"{host}:{port}", "failed", f"{error.strerror} (a backend of the demo)") from error
+                detail = f"{error.strerror}; the demo's backends need port {port} of {host}"
+                raise ListenError(f"{host}:{port}", "failed", detail) from error
 
     def __enter__(self) -> "Backends":
         for server in self._servers:

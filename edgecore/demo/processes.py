@@ -1,11 +1,13 @@
 """The two long-running programs of the demonstration, as child processes with their logs in files."""
 
+import http.client
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -60,12 +62,12 @@ class Program:
     def wait_for(self, what: str, ready: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
         """Return the program's status once ``ready`` says yes of it.
 
-        Raises ``EdgecoreError``, with the last lines of its log, if it ends or ``START_TIMEOUT_S`` pass before.
+        Raises ``EdgecoreError`` if it ends or ``START_TIMEOUT_S`` pass before.
         """
         status: dict[str, Any] = {}
         for _ in range(int(START_TIMEOUT_S / _POLL_S)):
             if self._process is not None and self._process.poll() is not None:
-                raise EdgecoreError(f"{self.name} ended by itself, waiting for {what}\n{self.last_lines()}")
+                raise EdgecoreError(f"{self.name} ended by itself, waiting for {what}")
             try:
                 status = self.control.get("/v1/status")
             except ControlError:
@@ -73,9 +75,25 @@ class Program:
             if status and ready(status):
                 return status
             time.sleep(_POLL_S)
-        raise EdgecoreError(f"{self.name}: {what} did not happen in {START_TIMEOUT_S:.0f} s\n{self.last_lines()}")
+        raise EdgecoreError(f"{self.name}: {what} did not happen in {START_TIMEOUT_S:.0f} s")
 
-    def last_lines(self) -> str:
+    def soon(self, holds: Callable[[], bool]) -> bool:
+        """Return True as soon as ``holds`` says so, False if it does not in ``START_TIMEOUT_S``."""
+        for _ in range(int(START_TIMEOUT_S / _POLL_S)):
+            if holds():
+                return True
+            time.sleep(_POLL_S)
+        return False
+
+    @contextmanager
+    def explaining(self) -> Iterator[None]:
+        """Add the end of the program's log to whatever goes wrong in the block."""
+        try:
+            yield
+        except (OSError, http.client.HTTPException, EdgecoreError) as error:
+            raise EdgecoreError(f"{error}\n{self._last_lines()}") from error
+
+    def _last_lines(self) -> str:
         """Return the end of the program's log."""
         lines = self.log.read_text(errors="replace").splitlines()[-_LOG_LINES:]
         return "\n".join([f"the end of {self.log}:", *(f"    {line}" for line in lines)])

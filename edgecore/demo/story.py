@@ -93,9 +93,10 @@ def _join(stage: Stage) -> None:
 
 def _arrive(stage: Stage) -> None:
     step = stage.screen.step(f"the cloud plays {ARRIVAL}: services, endpoints, pods of a real KubeEdge 1.3.1")
-    with _tap(stage.node.control) as passages:
+    with _tap(stage.node.control, SERVICE, LISTENER) as passages:
         _replay(stage, ARRIVAL)
-    ours = [passage for passage in passages if SERVICE in passage["message"] or LISTENER in passage["message"]]
+        acknowledged = stage.node.soon(lambda: ("metaManager", "websocket") in _ways(passages))
+    ours = list(passages)
     first = next((passage for passage in ours if '"operation":"insert"' in passage["message"]), None)
     if first is None:
         raise EdgecoreError(f"no message with {SERVICE} went over the bus")
@@ -105,9 +106,12 @@ def _arrive(stage: Stage) -> None:
     for passage in ours[:5]:
         route = msgspec.json.decode(passage["message"])["route"]
         step.say(f"  {passage['from']:>11} > {passage['to']:<11} {route['operation']:<8} {route['resource']}")
-    ways = [(passage["from"], passage["to"]) for passage in ours]
-    step.check("the service reached EdgeMesh", ("metaManager", "edgemesh") in ways, True)
-    step.check("it was acknowledged to the cloud", ("metaManager", "websocket") in ways, True)
+    step.check("the service reached EdgeMesh", ("metaManager", "edgemesh") in _ways(ours), True)
+    step.check("it was acknowledged to the cloud", acknowledged, True)
+
+
+def _ways(passages: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    return [(passage["from"], passage["to"]) for passage in passages]
 
 
 def _stored(stage: Stage) -> Place:
@@ -165,7 +169,7 @@ def _no_pods_left(stage: Stage, place: Place) -> None:
     answer = probes.get((place.fake_ip, PORT), "/nobody", f"{NAME}:{PORT}")
     step.say(f"$ curl http://{place.fake_ip}:{PORT}/nobody")
     step.say(f"{answer.status} {answer.reason}: {answer.body.strip()}")
-    step.check("the answer", answer.status, 503)
+    step.check("the answer", (answer.status, dict(answer.headers).get("X-Edgecore-Reason")), (503, "no_pods"))
 
 
 def _deleted(stage: Stage, place: Place) -> None:
@@ -218,6 +222,9 @@ def _find(status: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _listens(status: dict[str, Any]) -> bool:
+    for port in status["mesh"]["ports_not_bound"]:
+        if port["port"] == PORT:
+            raise EdgecoreError(f"{port['text']}; end what listens on port {PORT} of all addresses")
     service = _find(status)
     if service is None or not service["fake_ip"]:
         return False
@@ -238,20 +245,23 @@ def _replay(stage: Stage, recording: str, *options: str) -> None:
         check=False,
     )
     if done.returncode != 0:
-        raise EdgecoreError(f"the replay failed\n{done.stdout}{done.stderr}{stage.stub.last_lines()}")
+        raise EdgecoreError(f"the replay failed\n{done.stdout}{done.stderr}".rstrip())
     stage.screen.say(done.stdout.strip().splitlines()[-1])
 
 
 @contextmanager
-def _tap(control: ControlClient) -> Iterator[list[dict[str, Any]]]:
-    """Collect every message between modules while the block runs; the list is complete after it."""
+def _tap(control: ControlClient, *words: str) -> Iterator[list[dict[str, Any]]]:
+    """Collect the messages between modules in which one of ``words`` stands, from the beginning of the block on.
+
+    They come a moment after they were sent: what is waited for in the block is there.
+    """
     passages: list[dict[str, Any]] = []
     tapping, done = threading.Event(), threading.Event()
 
     def follow() -> None:
         with suppress(ControlError):  # the node ends before the next message; if it broke, the next step says so
             for passage in control.stream("GET", "/v1/tap"):
-                if "message" in passage:
+                if any(word in passage.get("message", "") for word in words):
                     passages.append(passage)
                 tapping.set()
                 if done.is_set():

@@ -166,13 +166,11 @@ def config_text(directory: Path, server: str = NOWHERE, name: str = "edge-1", **
 class Program:
     """A program as a user starts it: a process, its standard output and its log in files."""
 
-    def __init__(self, directory: Path, arguments: list[str], control: Path, env: dict[str, str]) -> None:
+    def __init__(self, directory: Path, command: list[str], control: Path, env: dict[str, str]) -> None:
         self.directory = directory
         self.control = ControlClient(control, timeout_s=PATIENCE_S)
-        self._arguments = arguments
         self._out, self._err = directory / "out.txt", directory / "log.txt"
         with self._out.open("wb") as out, self._err.open("wb") as err:
-            command = [sys.executable, "-m", *arguments]
             self.process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=env, cwd=ROOT
             )
@@ -206,7 +204,7 @@ class Program:
             except ControlError:
                 pass
             time.sleep(0.02)
-        pytest.fail(f"{' '.join(self._arguments)}: no {what}\n{self.out}{self.log[-3000:]}")
+        pytest.fail(f"{' '.join(map(str, self.process.args))}: no {what}\n{self.out}{self.log[-3000:]}")
 
     def ended(self, timeout_s: float = PATIENCE_S) -> int:
         """Wait for the end, and return the exit code."""
@@ -227,15 +225,16 @@ class RunningNode(Program):
         """Return the status once the node has found out what there was before."""
         return self.wait_for("recovery", lambda status: status["mesh"].get("recovered") and status)
 
-    def service(self, name: str, state: str = "listening") -> Json:
-        """Return the status of a service of the namespace ``default``, once all its ports are in ``state``."""
+    def find(self, name: str) -> Json | None:
+        """Return the status of a service."""
+        return next((one for one in self.status()["mesh"].get("services", ()) if one["name"] == name), None)
 
-        def look(status: Json) -> Json | None:
-            for one in status["mesh"].get("services", ()):
-                if one["name"] == name and all(port["state"] == state for port in one["ports"]):
-                    found: Json = one
-                    return found
-            return None
+    def service(self, name: str, state: str = "listening") -> Json:
+        """Return the status of a service, once all its ports are in ``state``."""
+
+        def look(_status: Json) -> Json | None:
+            found = self.find(name)
+            return found if found and all(port["state"] == state for port in found["ports"]) else None
 
         return self.wait_for(f"service {name} {state}", look)
 
@@ -315,11 +314,13 @@ class Programs:
         self._started: list[Program] = []
         inherited = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
         self.env = {**inherited, "HOME": str(root), "XDG_STATE_HOME": str(root / "state")}
+        self.prefix: list[str] = []
+        """What stands before each command line, such as ``setpriv`` with its flags."""
 
     def cloud(self, listen: str = "127.0.0.1:0") -> RunningCloud:
         directory = self.directory("cloud")
         arguments = ["cloudhub_stub", "run", "--listen", listen, "--state-dir", str(directory), "--observe", "off"]
-        cloud = RunningCloud(directory, arguments, directory / "control.sock", self.env)
+        cloud = RunningCloud(directory, self._command(arguments), directory / "control.sock", self.env)
         self._started.append(cloud)
         cloud.wait_for("address", lambda status: status["listen"])
         return cloud
@@ -332,7 +333,7 @@ class Programs:
         config = directory / "edgecore.yaml"
         config.write_text(text or config_text(directory, cloud.url if cloud else NOWHERE, name, **settings))
         arguments = ["edgecore", "run", "--config", str(config)]
-        node = RunningNode(directory, arguments, directory / "edgecore.sock", self.env)
+        node = RunningNode(directory, self._command(arguments), directory / "edgecore.sock", self.env)
         node.config = config
         self._started.append(node)
         return node
@@ -341,7 +342,7 @@ class Programs:
         """Run one of the programs to its end."""
         how: Any = {"env": self.env, "timeout": 2 * PATIENCE_S, "cwd": ROOT} | options
         done: subprocess.CompletedProcess[str] = subprocess.run(
-            [sys.executable, "-m", *map(str, arguments)],
+            self._command([*map(str, arguments)]),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -349,6 +350,9 @@ class Programs:
             **how,
         )
         return done
+
+    def _command(self, arguments: list[str]) -> list[str]:
+        return [*self.prefix, sys.executable, "-m", *arguments]
 
     def end(self) -> None:
         """End what still runs; fail the test if it does not end in time, or not well."""

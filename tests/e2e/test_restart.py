@@ -42,8 +42,9 @@ def test_a_node_without_a_cloud_serves_what_it_had_at_the_same_addresses(
     assert again.status()["state"] == "degraded"
 
 
-def test_what_the_cloud_deleted_is_gone_after_a_restart(
-    programs: Any, words: Any, free_port: Callable[[], int]
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_service_that_was_deleted_in_the_last_moment_is_gone_after_a_restart(
+    programs: Any, words: Any, free_port: Callable[[], int], number: int
 ) -> None:
     cloud = programs.cloud()
     node = programs.node(cloud=cloud)
@@ -51,14 +52,14 @@ def test_what_the_cloud_deleted_is_gone_after_a_restart(
         cloud.send(words.put(words.service(name, ("http", free_port()))))
         node.service(name)
     cloud.send(words.message("delete", "default/service/web"))
-    assert node.stop() == 0
+    node.stop(number)
 
     again = programs.node()
 
-    again.service("api")
+    kept = again.service("api")["fake_ip"]
     assert again.resolve("web.default.svc.cluster.local") == ("NXDOMAIN", "")
-    assert peek(again.directory / "edgecore.db", LISTENERS) != []
-    assert "web" not in json.dumps(peek(again.directory / "edgecore.db", LISTENERS))
+    rows = [("default/listener/default.api", f'"{kept}"')]
+    assert again.wait_for("tidying", lambda _: peek(again.directory / "edgecore.db", LISTENERS) == rows)
 
 
 def test_an_address_that_was_given_back_is_not_the_next_ones_not_even_after_a_restart(
@@ -82,8 +83,8 @@ def test_an_address_that_was_given_back_is_not_the_next_ones_not_even_after_a_re
     assert len({first, second, third}) == 3
 
 
-def make_go_database(path: Path, backend: tuple[str, int]) -> None:
-    """Make the file that the Go edgecore left, from its dump, with ``backend`` for the recorded pods' hosts."""
+def make_go_database(path: Path, port: int, backend: tuple[str, int]) -> None:
+    """Make the file of the Go edgecore from its dump, ``port`` in place of 12345, ``backend`` in that of the hosts."""
     schema, *tables = re.split(r"^-- table (\w+): .*\n", GO_DUMP.read_text(), flags=re.MULTILINE)
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript(re.sub(r"CREATE TABLE sqlite_sequence.*\n", "", schema))
@@ -91,29 +92,32 @@ def make_go_database(path: Path, backend: tuple[str, int]) -> None:
             for line in filter(None, text.splitlines()):
                 row = json.loads(line)
                 places = ", ".join("?" * len(row))
-                connection.execute(f"INSERT INTO {name} VALUES ({places})", [_moved(value, backend) for value in row])
+                connection.execute(
+                    f"INSERT INTO {name} VALUES ({places})", [_moved(value, port, backend) for value in row]
+                )
         connection.commit()
 
 
-def _moved(value: Any, backend: tuple[str, int]) -> Any:
+def _moved(value: Any, port: int, backend: tuple[str, int]) -> Any:
     if not isinstance(value, str):
         return value
-    return re.sub(r"10\.66\.0\.[12]\b", backend[0], value).replace('"hostPort":8000', f'"hostPort":{backend[1]}')
+    value = re.sub(r"10\.66\.0\.[12]\b", backend[0], value)
+    return value.replace('"hostPort":8000', f'"hostPort":{backend[1]}').replace('"port":12345,', f'"port":{port},')
 
 
 def test_the_database_of_a_go_edgecore_is_taken_over_and_left_readable_by_it(
-    programs: Any, backend: Callable[..., Any]
+    programs: Any, backend: Callable[..., Any], free_port: Callable[[], int]
 ) -> None:
-    file = programs.directory("edge-1") / "edgecore.db"
-    make_go_database(file, backend())
+    file, port = programs.directory("edge-1") / "edgecore.db", free_port()
+    make_go_database(file, port, backend())
     rows = "SELECT key, type, value FROM meta WHERE type != 'nodestatus' ORDER BY key"
     before = peek(file, rows)
     listeners = peek(file, LISTENERS)
 
     node = programs.node()
     status = node.ready()
-    fake_ip = node.service("nginx-svc")["fake_ip"]
-    answer = node.by_proxy(f"http://{NGINX}:12345/x")
+    fake_ip = node.find("nginx-svc")["fake_ip"]
+    answer = node.by_proxy(f"http://{NGINX}:{port}/x")
 
     assert len(listeners) == 10
     assert peek(file, LISTENERS) == listeners
@@ -130,5 +134,5 @@ def test_the_database_of_a_go_edgecore_is_taken_over_and_left_readable_by_it(
     again = programs.node()
     again.ready()
 
-    assert again.service("nginx-svc")["fake_ip"] == fake_ip
+    assert again.find("nginx-svc")["fake_ip"] == fake_ip
     assert dict(peek(file, ADDRESSES)) == stored

@@ -67,11 +67,11 @@ async def test_a_reader_that_hangs_up_leaves_no_tap(config_text: Callable[..., s
     try:
         reader: Any = ControlClient(node.config.control_socket).stream("GET", "/v1/tap")
         assert await asyncio.to_thread(next, reader) == {"tapping": True}
-        assert len(node.bus._taps) == 1
+        assert len(node.bus.taps) == 1
 
         reader.close()
 
-        while node.bus._taps:
+        while node.bus.taps:
             await asyncio.sleep(0.005)
     finally:
         await node.stop()

@@ -1,10 +1,15 @@
-"""The documents that can be checked against the source: READMEs of the modules, the commands, the change log."""
+"""The documents that can be checked: READMEs of the modules, the commands, the change log, the fidelity ledger."""
 
 import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 LISTED_COMMAND = re.compile(r"^\| `((?:edgecore|cloudhub-stub) [a-z-]+)`", re.MULTILINE)
+TEST_SPAN = re.compile(r"`((?:unit|integration|e2e|meta)/[^` ]+\.py|test_[^` /.]+)`")
+LEDGER_CELLS = 5
 
 
 def test_every_module_has_a_readme_with_its_messages_settings_and_state(root: Path) -> None:
@@ -25,6 +30,14 @@ def test_there_is_a_change_log(root: Path) -> None:
     assert "## " in (root / "CHANGELOG.md").read_text("utf-8")
 
 
+def test_every_line_of_the_fidelity_ledger_names_tests_that_exist(root: Path) -> None:
+    wrong = [
+        f"docs/fidelity.md:{line}: {why}"
+        for line, why in _ledger_faults((root / "docs/fidelity.md").read_text("utf-8"), root / "tests")
+    ]
+    assert not wrong, "\n" + "\n".join(wrong)
+
+
 def test_a_command_is_listed_at_the_beginning_of_a_table_row() -> None:
     text = "see `edgecore env`\n| `edgecore run` | runs |\n| `cloudhub-stub nodes` | lists |\n"
     assert LISTED_COMMAND.findall(text) == ["edgecore run", "cloudhub-stub nodes"]
@@ -37,6 +50,94 @@ def test_a_verb_is_a_file_that_adds_a_parser() -> None:
         "edgecore/app.py": ast.parse("def add_parser(subparsers): ..."),
     }
     assert _verbs(trees, "edgecore/cli/", "edgecore") == ["edgecore run"]
+
+
+ROW = "| X1 | this | that | for | {} |"
+
+
+@pytest.mark.parametrize(
+    "tests",
+    [
+        "`unit/a/test_x.py` `test_one`",
+        "`unit/a/test_x.py` `test_on…`, `test_two`; `unit/test_y.py` `test_three`",
+        "`unit/test_y.py`",
+    ],
+)
+def test_a_line_that_names_tests_that_exist_has_no_fault(tests_folder: Path, tests: str) -> None:
+    assert list(_ledger_faults(ROW.format(tests), tests_folder)) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        (ROW.format("`unit/a/test_z.py` `test_one`"), "no file unit/a/test_z.py"),
+        (ROW.format("`unit/a/test_x.py` `test_three`"), "no test_three in unit/a/test_x.py"),
+        (ROW.format("`unit/a/test_x.py` `test_on`"), "no test_on in unit/a/test_x.py"),
+        (ROW.format("`unit/a/test_x.py` `test_oz…`"), "no test_oz… in unit/a/test_x.py"),
+        (ROW.format("`test_one`"), "test_one is in no file"),
+        (ROW.format("none"), "the last cell names no test"),
+        ("| X1 | a | b | c | d | `unit/test_y.py` |", "6 cells, not 5"),
+        ("Not in a table: `unit/test_y.py` `test_one`.", "no test_one in unit/test_y.py"),
+    ],
+)
+def test_a_line_that_names_what_is_not_there_is_named(tests_folder: Path, line: str, why: str) -> None:
+    head = "| id | Go does | we do | why | test |\n| --- | --- | --- | --- | --- |\n"
+    assert list(_ledger_faults(head + line, tests_folder)) == [(3, why)]
+
+
+@pytest.fixture
+def tests_folder(tmp_path: Path) -> Path:
+    (tmp_path / "unit/a").mkdir(parents=True)
+    (tmp_path / "unit/a/test_x.py").write_text("def test_one(): ...\nclass C:\n    async def test_two(self): ...\n")
+    (tmp_path / "unit/test_y.py").write_text("def test_three(): ...\n")
+    return tmp_path
+
+
+def _ledger_faults(text: str, folder: Path) -> Iterator[tuple[int, str]]:
+    """Yield line number and fault of each line that names a test that ``folder`` does not have, or a row without any.
+
+    A file goes for the tests behind it, up to the next file; one alone stands for all its tests.
+    """
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.startswith("|") and not line.startswith(("| id |", "| --- |")):
+            cells = line.strip("|").split("|")
+            if len(cells) != LEDGER_CELLS:
+                yield number, f"{len(cells)} cells, not {LEDGER_CELLS}"
+                continue
+            if not TEST_SPAN.search(cells[-1]):
+                yield number, "the last cell names no test"
+        yield from ((number, why) for why in _missing_tests(line, folder))
+
+
+def _missing_tests(line: str, folder: Path) -> Iterator[str]:
+    path = ""
+    names: frozenset[str] = frozenset()
+    for span in TEST_SPAN.findall(line):
+        if span.endswith(".py"):
+            path = span
+            names = _test_names(folder / path)
+            if not names:
+                yield f"no file {path}"
+        elif not path:
+            yield f"{span} is in no file"
+        elif names and not any(name == span or _is_short_for(span, name) for name in names):
+            yield f"no {span} in {path}"
+
+
+def _test_names(path: Path) -> frozenset[str]:
+    """Return the names of the tests in a file; none if there is no such file."""
+    if not path.is_file():
+        return frozenset()
+    nodes = ast.walk(ast.parse(path.read_text("utf-8")))
+    return frozenset(
+        node.name
+        for node in nodes
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_")
+    )
+
+
+def _is_short_for(span: str, name: str) -> bool:
+    return span.endswith("…") and name.startswith(span.removesuffix("…"))
 
 
 def _missing_in(readme: Path) -> list[str]:

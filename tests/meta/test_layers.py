@@ -17,11 +17,11 @@ FLOORS = (
     ("config", "metaclient", "observe"),
     ("recording", "store", "beehive"),
     ("kube",),
-    ("clock", "ids", "errors"),
+    ("clock", "ids", "addresses", "errors"),
 )
 """From the top down. ``observe`` is below the modules because they count in it."""
 
-GROUND = ("edgecore.clock", "edgecore.ids", "edgecore.errors")
+GROUND = ("edgecore.clock", "edgecore.ids", "edgecore.addresses", "edgecore.errors")
 STUB_MAY_IMPORT = (
     *GROUND,
     "edgecore.beehive",

@@ -15,8 +15,8 @@ from typing import Any
 import structlog
 
 from edgecore.beehive import resource as r
-from edgecore.beehive.bus import Port
 from edgecore.beehive.message import Route, content_value
+from edgecore.beehive.port import Port
 from edgecore.errors import BusClosed, EdgecoreError
 from edgecore.metaclient import MetaClient
 from edgecore.modules.edged.nodestatus import HostFacts, NodeIdentity, registration, status_request

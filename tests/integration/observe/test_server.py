@@ -189,6 +189,12 @@ async def test_a_port_that_needs_privilege_is_an_error(make: Make, monkeypatch: 
     assert refused.value.reason == "no_permission"
 
 
+async def test_what_is_no_address_is_an_error(make: Make) -> None:
+    with pytest.raises(ListenError, match=r"^cannot listen on 127\.0\.0\.1: the host is missing$") as refused:
+        await make("127.0.0.1").start()
+    assert refused.value.reason == "no_such_address"
+
+
 async def test_an_address_of_another_machine_is_an_error(make: Make) -> None:
     with pytest.raises(ListenError) as refused:
         await make("192.0.2.1:10550").start()

@@ -22,6 +22,15 @@ def test_a_shell_takes_the_lines(status: Status) -> None:
     assert (done.stdout, done.stderr) == ("http://127.0.0.1:40001", "")
 
 
+def test_ipv6_addresses_have_brackets_in_the_url_and_none_for_dig(status: Status) -> None:
+    status["mesh"] |= {"plain_listener": "[::1]:40001", "dns": {"listening": ["[::1]:10053"]}}
+    text = shell_lines(status)
+    script = f'{text}; printf %s "$http_proxy"'.replace("+short", "+short\n:")
+    done = subprocess.run(["/bin/sh", "-c", script], env={}, capture_output=True, text=True, check=True)
+    assert done.stdout == "http://[::1]:40001"
+    assert "#   dig @::1 -p 10053 " in text
+
+
 def test_the_comments_show_how_to_try_a_service_that_is_there(status: Status) -> None:
     text = shell_lines(status)
     assert "#   curl http://nginx-svc.default.svc:12345/" in text
@@ -51,3 +60,11 @@ def test_a_name_that_a_shell_could_obey_is_never_printed(status: Status, name: o
 def test_a_node_without_plain_listener_is_an_error_that_says_why(status: Status, mesh: Status) -> None:
     with pytest.raises(ControlError, match=r"cannot print the proxy of the node: its plain listener is not bound"):
         shell_lines({**status, "mesh": mesh})
+
+
+def test_the_example_is_a_port_that_can_be_tried() -> None:
+    def service(name: str, state: str) -> dict[str, Any]:
+        return {"namespace": "default", "name": name, "ports": [{"port": 80, "state": state}]}
+
+    mesh = {"plain_listener": "127.0.0.1:1", "services": [service("shut", "not_served"), service("open", "listening")]}
+    assert "http://open.default.svc:80/" in shell_lines({"mesh": mesh})

@@ -65,6 +65,29 @@ def test_backends_are_shown_with_what_keeps_them_out(status: Status) -> None:
     ]
 
 
+def test_requests_are_shown_by_the_endpoint_they_went_to(status: Status) -> None:
+    status["mesh"]["proxy"] = {
+        "requests": {
+            "default/nginx-svc:12345": {"codes": {"200": 5}, "endpoints": {"127.0.0.2:8080": 3, "[::1]:8080": 2}},
+            "default/nginx-svc:80": {"codes": {"503": 1}, "endpoints": {}},
+        },
+        "errors": {},
+    }
+    assert _section(report(status), "requests") == [
+        ["default/nginx-svc", "12345", "127.0.0.2:8080", "3"],
+        ["default/nginx-svc", "12345", "[::1]:8080", "2"],
+    ]
+
+
+def test_requests_to_a_service_that_is_gone_are_left_out(status: Status) -> None:
+    status["mesh"]["proxy"] = {"requests": {"default/gone:80": {"endpoints": {"127.0.0.2:8080": 3}}}}
+    assert "requests" not in report(status)
+
+
+def test_without_requests_there_is_no_table_of_them(status: Status) -> None:
+    assert "requests" not in report(status)
+
+
 def test_ports_that_are_not_bound_are_shown_with_the_reason(status: Status) -> None:
     rows = _section(report(status), "ports not bound")
     assert rows == [["default/nginx-svc", "127.251.0.1:80", "in_use", "address", "already", "in", "use"]]
