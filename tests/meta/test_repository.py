@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 SOURCES = frozenset({".py", ".toml", ".md", ".yaml", ".yml", ".sh", ".cfg", ".ini", ".txt", ""})
-_PLACES = "|".join(("home", "work", "root", "tmp/v"))
+_PLACES = "|".join(("home", "root", "Users", "builds"))
 MACHINE_PATH = re.compile(rf"(?<![\w.~:/-])/(?:{_PLACES})/[\w.]")
 """An absolute path that only one machine has, not part of a longer path or a URL."""
 
@@ -38,12 +38,12 @@ def test_a_script_can_be_executed(root: Path, script: str) -> None:
     assert path.read_text("utf-8").startswith("#!")
 
 
-@pytest.mark.parametrize("place", ["home", "work", "root"])
+@pytest.mark.parametrize("place", ["home", "root", "Users"])
 def test_a_machine_path_is_found(place: str) -> None:
     assert list(_machine_paths(f'ok = 1\npath = "/{place}/x/y"')) == [2]
 
 
-@pytest.mark.parametrize("text", ["https://example.org/work/item", "~/work/x", "var/root/x", "/homework/x", "/root"])
+@pytest.mark.parametrize("text", ["https://example.org/home/item", "~/home/x", "var/root/x", "/homework/x", "/root"])
 def test_part_of_another_path_is_no_machine_path(text: str) -> None:
     assert list(_machine_paths(text)) == []
 
