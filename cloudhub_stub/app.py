@@ -115,17 +115,22 @@ class Stub:
 
 
 async def run_until_signal(stub: Stub, announce: Callable[[], None]) -> None:
-    """Run ``stub`` until SIGINT or SIGTERM; ``announce`` is called once it listens. A second signal ends it at once."""
+    """Run ``stub`` until SIGINT, SIGTERM or, unless ``nohup`` said otherwise, SIGHUP; a second one ends it at once.
+
+    ``announce`` is called once it listens.
+    """
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
+    hang_up = () if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else (signal.SIGHUP,)
+    signals = (signal.SIGINT, signal.SIGTERM, *hang_up)
 
     def stop() -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in signals:
             loop.remove_signal_handler(number)
             signal.signal(number, signal.SIG_DFL)
         stopped.set()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in signals:
         loop.add_signal_handler(number, stop)
     await stub.start()
     try:

@@ -108,6 +108,7 @@ class Node:
 
     async def stop(self) -> None:
         """Stop in three stages: the modules, the last started first; the doors; the file. Safe to call twice."""
+        log.info("node_stopping", node=self.config.node_name)
         stubborn = await self.runner.stop(self.bus.close)
         if stubborn:
             log.error("modules_would_not_stop", modules=stubborn)
@@ -117,6 +118,7 @@ class Node:
             await self.control.stop()
         if self.store is not None:
             await self.store.close()
+        log.info("node_stopped", node=self.config.node_name)
 
     def _modules(self, store: Store) -> Sequence[Module]:
         """Register every enabled module on the bus, then make them; the hub first, so that it stops last."""

@@ -33,7 +33,8 @@ class NodeState:
         parts = self._runner.statuses()
         link, mesh = parts.get(EDGEHUB, {}), parts.get(EDGEMESH, {})
         modules = self._modules()
-        reasons = list(_reasons(modules, link, mesh))
+        store = self._store.statistics()
+        reasons = [*([store.failing] if store.failing else []), *_reasons(modules, link, mesh)]
         return {
             "node": self._node,
             "version": __version__,
@@ -44,7 +45,7 @@ class NodeState:
             "link": link,
             "mesh": mesh,
             "parts": {name: part for name, part in parts.items() if name not in (EDGEHUB, EDGEMESH)},
-            "store": {"path": str(self._store.path), **self._store.statistics()._asdict()},
+            "store": {"path": str(self._store.path), **store._asdict()},
             "bad_input": {f"{module}/{reason}": n for (module, reason), n in self._metrics.bad_input_counts.items()},
             "listening": {**self.listening, **_mesh_listening(mesh)},
         }

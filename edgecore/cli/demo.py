@@ -65,9 +65,9 @@ def run(args: argparse.Namespace) -> int:
             f"cannot find the recordings in {args.recordings}: run this in a clone of the project, or use --recordings"
         )
     began = time.monotonic()
-    # Ctrl-C ends it even where a shell that put it in the background had that ignored; SIGTERM does the same, so that
-    # its programs end with it.
-    for number in (signal.SIGINT, signal.SIGTERM):
+    # Ctrl-C ends it even where a shell that put it in the background had that ignored; so do SIGTERM, and SIGHUP when
+    # the terminal is closed, so that its programs end with it.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     screen = Screen(STEPS)
     root = Path(tempfile.mkdtemp(prefix="edgecore-demo-"))

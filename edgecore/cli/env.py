@@ -62,6 +62,7 @@ def shell_lines(status: Mapping[str, Any]) -> str:
     host = f"{service['name']}.{service['namespace']}.svc"  # the short form: good in any cluster domain
     lines = [
         f"export http_proxy={shlex.quote(f'http://{proxy}')}",
+        "# HTTP reaches the node's services alone while this is set; to end it: unset http_proxy",
         "# every service of the node, by name and port:",
         f"#   curl http://{host}:{int(port['port'])}/",
     ]

@@ -69,10 +69,11 @@ def raise_file_limit() -> None:
 
 
 async def run_until_signal(loaded: LoadedConfig) -> None:
-    """Run a node until SIGINT, SIGTERM or SIGHUP; a second one ends the process at once."""
+    """Run a node until SIGINT, SIGTERM or, unless ``nohup`` said otherwise, SIGHUP; a second one ends it at once."""
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
-    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    hang_up = () if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else (signal.SIGHUP,)
+    signals = (signal.SIGINT, signal.SIGTERM, *hang_up)
 
     def stop() -> None:
         for number in signals:

@@ -101,6 +101,10 @@ def guarded(program: str, work: Callable[[], int]) -> int:
     except BrokenPipeError:
         _let_go_of_stdout()
         return 141
+    except OSError as error:  # a full disk under the output, mostly
+        _let_go_of_stdout()
+        sys.stderr.write(f"{program}: cannot go on: {error.strerror or error}\n")
+        return 1
     return code
 
 

@@ -51,6 +51,8 @@ class StoreStatistics(NamedTuple):
     failed: int
     waiting: int
     largest_group: int
+    failing: str
+    """Why the last write was refused; empty if it was not."""
 
 
 class _Write(NamedTuple):
@@ -70,6 +72,7 @@ class Store:
         self._room = asyncio.Semaphore(WAITING_WRITES)
         self._waiting = 0
         self._accepted = self._commits = self._failed = self._largest_group = 0
+        self._failing = ""
         self._closed = False
         self._thread = threading.Thread(target=self._write_groups, name="store writer", daemon=True)
         self._thread.start()
@@ -109,7 +112,9 @@ class Store:
 
     def statistics(self) -> StoreStatistics:
         """Return what was done so far."""
-        return StoreStatistics(self._accepted, self._commits, self._failed, self._waiting, self._largest_group)
+        return StoreStatistics(
+            self._accepted, self._commits, self._failed, self._waiting, self._largest_group, self._failing
+        )
 
     async def close(self) -> None:
         """Commit what is waiting, close the file, and let others open it."""
@@ -176,6 +181,7 @@ class Store:
             if error is not None:
                 self._failed += 1
                 log.error("write_failed", error=str(error))
+            self._failing = str(error) if error is not None else ""
             if write.committed.done():
                 continue
             if error is None:
@@ -206,9 +212,9 @@ def open_store(path: Path, schema: Sequence[str]) -> Store:
         if isinstance(error, OSError):
             raise StoreError(f"cannot open database {path}: {error.strerror}") from error
         if isinstance(error, peewee.PeeweeException | sqlite3.Error):
-            raise StoreError(
-                f"cannot open database {path}: {error}; move the file away to start with an empty one",
-            ) from error
+            # Only a file that is none is worth moving away; one that is locked or has no room will be good again.
+            advice = "; move the file away to start with an empty one" if "not a database" in str(error) else ""
+            raise StoreError(f"cannot open database {path}: {error}{advice}") from error
         raise
 
 

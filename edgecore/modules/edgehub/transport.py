@@ -86,7 +86,10 @@ class Connection:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await self._websocket.close()
+        try:
+            await self._websocket.close()
+        finally:
+            self._websocket.transport.abort()  # the closing itself may be cancelled; no socket outlives its session
 
 
 class _Dial(websockets.asyncio.client.connect):

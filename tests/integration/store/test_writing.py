@@ -80,7 +80,7 @@ async def test_writes_that_wait_share_one_commit(store: Store, held: Hold) -> No
 async def test_lone_write_is_a_commit_of_its_own(store: Store) -> None:
     for number in range(3):
         await store.write(put(str(number)))
-    assert store.statistics() == (3, 3, 0, 0, 1)
+    assert store.statistics() == (3, 3, 0, 0, 1, "")
 
 
 async def test_rows_do_not_wait_for_the_writer(store: Store, held: Hold) -> None:
@@ -300,3 +300,12 @@ async def test_file_held_by_another_program_fails_the_whole_group_in_one_wait(
     await store.write(put("afterwards"))
     assert keys(store) == ["afterwards"]
     await store.close()
+
+
+async def test_a_refused_write_is_told_until_one_succeeds(store: Any) -> None:
+    with pytest.raises(StoreError):
+        await store.write(Statement("INSERT INTO nowhere VALUES (1)"))
+    assert "no such table: nowhere" in store.statistics().failing
+
+    await store.write(put("after"))
+    assert store.statistics().failing == ""
