@@ -1,8 +1,6 @@
 """The composition root of the stub: every part is made and joined here, and started and stopped in order."""
 
-import asyncio
 import os
-import signal
 from collections.abc import Callable
 from ssl import SSLContext
 from typing import Any
@@ -22,6 +20,7 @@ from edgecore import __version__
 from edgecore.addresses import split_address
 from edgecore.clock import Clock, SystemClock
 from edgecore.control.server import ControlServer
+from edgecore.control.signals import stop_on_signal
 from edgecore.ids import NewId, random_ids
 from edgecore.observe.metrics import Metrics
 from edgecore.observe.server import ObserveServer
@@ -115,23 +114,8 @@ class Stub:
 
 
 async def run_until_signal(stub: Stub, announce: Callable[[], None]) -> None:
-    """Run ``stub`` until SIGINT, SIGTERM or, unless ``nohup`` said otherwise, SIGHUP; a second one ends it at once.
-
-    ``announce`` is called once it listens.
-    """
-    stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    hang_up = () if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else (signal.SIGHUP,)
-    signals = (signal.SIGINT, signal.SIGTERM, *hang_up)
-
-    def stop() -> None:
-        for number in signals:
-            loop.remove_signal_handler(number)
-            signal.signal(number, signal.SIG_DFL)
-        stopped.set()
-
-    for number in signals:
-        loop.add_signal_handler(number, stop)
+    """Run ``stub`` until a signal tells it to stop; ``announce`` is called once it listens."""
+    stopped = stop_on_signal()
     await stub.start()
     try:
         announce()

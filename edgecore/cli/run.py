@@ -1,9 +1,7 @@
 """``edgecore run``: the node as a long-running program."""
 
 import argparse
-import asyncio
 import resource
-import signal
 import sys
 from pathlib import Path
 
@@ -13,6 +11,7 @@ from edgecore.app import Node
 from edgecore.config.host import this_machine
 from edgecore.config.load import DEFAULT_PATH, LoadedConfig, load
 from edgecore.config.paths import check_paths
+from edgecore.control.signals import stop_on_signal
 from edgecore.observe.logs import configure_logging
 
 _DESCRIPTION = """\
@@ -69,20 +68,8 @@ def raise_file_limit() -> None:
 
 
 async def run_until_signal(loaded: LoadedConfig) -> None:
-    """Run a node until SIGINT, SIGTERM or, unless ``nohup`` said otherwise, SIGHUP; a second one ends it at once."""
-    stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    hang_up = () if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else (signal.SIGHUP,)
-    signals = (signal.SIGINT, signal.SIGTERM, *hang_up)
-
-    def stop() -> None:
-        for number in signals:
-            loop.remove_signal_handler(number)
-            signal.signal(number, signal.SIG_DFL)
-        stopped.set()
-
-    for number in signals:
-        loop.add_signal_handler(number, stop)
+    """Run a node until a signal tells it to stop."""
+    stopped = stop_on_signal()
     node = Node(loaded)
     await node.start()
     try:
