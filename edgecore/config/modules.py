@@ -84,6 +84,13 @@ class WebSocketLink(Section, frozen=True, kw_only=True):
         int,
         Key(help="Not used by the Go edgecore either.", rule=rules.WHOLE_SECONDS, minimal=True, used=False),
     ] = 15
+    ping: Annotated[
+        bool,
+        Key(
+            help="Whether a websocket ping looks, at every heartbeat, whether the cloud is still there.",
+            ours=True,
+        ),
+    ] = True
 
     @property
     def address(self) -> ServerAddress:
@@ -95,6 +102,14 @@ class EdgeHub(Section, frozen=True, kw_only=True):
     """``modules.edgeHub``."""
 
     enable: Enable = True
+    cloud_version: Annotated[
+        str,
+        Key(
+            help="The KubeEdge version of the cloud. One before 1.4 is left alone for 30 s after a lost session.",
+            rule=rules.VERSION,
+            ours=True,
+        ),
+    ] = "1.3.1"
     heartbeat: Annotated[
         int, Key(help="Time between two keepalive messages.", rule=rules.WHOLE_SECONDS, minimal=True)
     ] = 15
@@ -116,6 +131,14 @@ class EdgeHub(Section, frozen=True, kw_only=True):
             ours=True,
         ),
     ] = 67_108_864
+    outbox_size: Annotated[
+        int,
+        Key(
+            help="The most messages that wait for the link. Ten times as many durable ones may lie in the database.",
+            rule=rules.between(16, 1_000_000, "messages"),
+            ours=True,
+        ),
+    ] = 1024
     project_id: Annotated[str, Key(help="The first part of the URL that is asked for.", rule=rules.URL_SEGMENT)] = (
         field(default="e632aba927ea4ac2b575ec1603d56f10", name="projectID")
     )

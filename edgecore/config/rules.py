@@ -125,4 +125,7 @@ NAMESPACE = Rule(
     _matches(_DNS_LABEL, 63),
 )
 CLUSTER_DOMAIN = Rule("a DNS name such as cluster.local, or nothing", _matches(rf"({_DNS_NAME})?", 200))
+VERSION = Rule(
+    "a version such as 1.3.1, with or without a v before it", _matches(r"v?[0-9]{1,4}(\.[0-9]{1,4}){1,2}", 20)
+)
 URL_SEGMENT = Rule("letters, digits, and any of . _ ~ -, up to 253", _matches(r"[A-Za-z0-9._~-]+", 253))

@@ -15,7 +15,8 @@ FLOORS = (
     ("nodestate",),
     ("control", "modules"),
     ("config", "metaclient", "observe"),
-    ("recording", "store", "beehive"),
+    ("recording", "store"),
+    ("beehive",),
     ("kube",),
     ("clock", "ids", "addresses", "errors"),
 )
@@ -37,7 +38,14 @@ OWNERS = {
     "sqlite3": ("edgecore/store/", "cloudhub_stub/store/", "/tables.py"),
     "dnslib": ("edgecore/modules/edgemesh/dns/",),
     "httptools": ("edgecore/modules/edgemesh/proxy/",),
-    "aiohttp": ("edgecore/control/", "edgecore/observe/"),
+    "aiohttp": (
+        "edgecore/control/",
+        "edgecore/observe/",
+        "edgecore/modules/edgehub/authority.py",
+        "cloudhub_stub/https.py",
+    ),
+    "cryptography": ("edgecore/modules/edgehub/certificates.py", "cloudhub_stub/authority.py"),
+    "jwt": ("cloudhub_stub/tokens.py",),
     "prometheus_client": ("edgecore/observe/", "edgecore/modules/", "edgecore/nodestate.py", "cloudhub_stub/views.py"),
 }
 """Library to the places that may import it: a file, a folder (/ at the end), or a file name anywhere (/ before it)."""
