@@ -89,7 +89,14 @@ class Node:
         try:
             self.store = open_store(self.config.database.path, SCHEMA)
             self.runner = ModuleRunner(self._modules(self.store), self.clock, self.bus.withdraw)
-            state = NodeState(self.config.node_name, self.bus, self.runner, self.metrics, self.store)
+            state = NodeState(
+                self.config.node_name,
+                bus=self.bus,
+                runner=self.runner,
+                metrics=self.metrics,
+                ledger=self.ledger,
+                store=self.store,
+            )
             self.control = ControlServer(self.config.control_socket, node_routes(self.bus, state))
             await self.control.start()
             self.observe = ObserveServer(
