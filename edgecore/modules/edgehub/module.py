@@ -78,6 +78,7 @@ class EdgeHub:
         self._since = port.clock.monotonic()
         self._error = ""
         self._sessions = self._sent = 0
+        self._over = False
 
     async def start(self) -> None:
         """Take up what could not be sent before the last stop. Raises ``StoreError``."""
@@ -89,6 +90,8 @@ class EdgeHub:
             filling = tasks.create_task(self._fill_outbox(), name="edgehub fill outbox")
             linking = tasks.create_task(self._link(), name="edgehub link")
             await filling  # ends when the bus is closed
+            # Said in two ways: a task group that is ending by itself just then may swallow the cancellation.
+            self._over = True
             linking.cancel()
 
     async def stop(self) -> None:
@@ -141,7 +144,7 @@ class EdgeHub:
 
     async def _keep_linked(self) -> None:
         await self._leave_alone_after_restart()
-        while True:
+        while not self._over:
             try:
                 connection = await self._dial()
             except LinkError as error:
@@ -154,8 +157,9 @@ class EdgeHub:
                 lasted_s = self._port.clock.monotonic() - began_at
                 pause_s = self._backoff.after_lost_session(connection.server, lasted_s)
                 log.warning("cloud_lost", error=self._error, session=self._sessions, again_in_s=round(pause_s, 2))
-            await self._port.clock.sleep(pause_s)
-            self._become("connecting", self._error)
+            if not self._over:
+                await self._port.clock.sleep(pause_s)
+                self._become("connecting", self._error)
 
     async def _leave_alone_after_restart(self) -> None:
         """Wait where an earlier process of this node spoke with a cloud that must not see it again so soon."""

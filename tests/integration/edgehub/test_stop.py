@@ -97,3 +97,12 @@ async def test_a_closed_bus_ends_the_module_while_a_message_waits_for_room(
         await until(lambda: linked.meta.statistics().blocked == 1)
     linked.bus.close()
     await session.ended.wait()
+
+
+@pytest.mark.parametrize("turns", range(12))
+async def test_a_closed_bus_ends_the_module_while_the_connection_ends_by_itself(linked: Any, turns: int) -> None:
+    """A task group that is ending already swallows a cancellation of its parent."""
+    session = await linked.session()
+    session.vanish()
+    await settle(turns)
+    linked.bus.close()
