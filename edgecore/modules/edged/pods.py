@@ -180,7 +180,7 @@ class Pods:
                 "phase": known.phase,
                 "terminating": known.pod.terminating,
                 "podIP": known.pod_ip(self._host_ip),
-                "reason": known.reason,
+                "reason": known.reason or self._waits_for(known),
             }
             for known in self._pods.values()
         ]
@@ -192,6 +192,9 @@ class Pods:
         }
 
     # The rest.
+
+    def _waits_for(self, known: KnownPod) -> str:
+        return "NoFreeAddress" if self._listed and not known.given and not known.over else ""
 
     def _take(self, key: PodKey, pod: Pod, at: str) -> Fault | None:
         if pod.spec.node_name not in ("", self._node):

@@ -109,6 +109,8 @@ class PodWorker:
             return
         self._pods.done(action)
         self.error = ""
+        status = action.request["Status"] if isinstance(action, Post) else {"phase": "Deleted"}
+        log.info("pod_reported", namespace=namespace, name=name, phase=status["phase"], reason=status.get("reason", ""))
 
     async def _until_something_is_due(self) -> None:
         at = self._pods.next_at()

@@ -11,7 +11,7 @@ PodJson = Callable[..., bytes]
 
 @pytest.fixture(scope="session")
 def pod_json() -> PodJson:
-    """Return the JSON of a pod with one container ``nginx``; keywords change its metadata, ``spec`` its specification."""
+    """Build the JSON of a pod with one container ``nginx``; keywords change its metadata, ``spec`` adds to its own."""
 
     def build(name: str = "p1", spec: dict[str, Any] | None = None, **metadata: Any) -> bytes:
         pod = {

@@ -313,6 +313,7 @@ def test_without_a_free_address_a_pod_waits_for_one(pod_json: PodJson) -> None:
     for number in range(6):
         story.tell("insert", f"p{number}")
     assert _phases(story) == {"Running": 5, "Pending": 1}
+    assert story.pods.view()["pods"][-1]["reason"] == "NoFreeAddress"
     story.tell("delete", "p2")
     assert story.done[-2:] == ["start p5", "post p5 Running"]
     assert story.posted[-1]["Status"]["podIP"] == "10.1.2.4"

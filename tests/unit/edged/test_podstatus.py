@@ -1,6 +1,7 @@
 """The status of a pod, against what the recorded Go edgecore said (recordings b2 and c)."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -182,7 +183,5 @@ JSON = st.recursive(
 
 @given(JSON.map(msgspec.json.encode) | st.binary())
 def test_no_row_does_more_than_raise_a_content_error(data: bytes) -> None:
-    try:
-        remembered(data)
-    except ContentError as error:
-        assert str(error).startswith("cannot decode stored status of a pod: ")
+    with suppress(ContentError):
+        assert remembered(data).request == msgspec.json.decode(data)
