@@ -85,9 +85,9 @@ class Container(_View, frozen=True, gc=False):
     """One container of a pod."""
 
     name: str = ""
+    ports: tuple[ContainerPort, ...] = ()
     image: str = ""
     resources: Resources = Resources()
-    ports: tuple[ContainerPort, ...] = ()
 
 
 class PodSpec(_View, frozen=True, gc=False):
