@@ -75,7 +75,7 @@ def ours(ledger: Callable[[Callable[[], float]], Ledger]) -> Edge:
             heartbeat_s=15,
             handshake_timeout_s=5,
             max_message_bytes=1 << 20,
-            jitter=random.Random(1),  # noqa: S311 - spreads nothing here
+            jitter=random.Random(1),
         )
         meta = MetaManager(meta_port, store, metrics)
         readers = [bus.register("edgemesh", "mesh"), bus.register("edged", "edged")]

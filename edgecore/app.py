@@ -28,6 +28,7 @@ from edgecore.metaclient import MetaClient
 from edgecore.modules.edged.hostfacts import read_host_facts
 from edgecore.modules.edged.module import Edged
 from edgecore.modules.edged.nodestatus import NodeIdentity
+from edgecore.modules.edged.simulated import SimulatedRuntime
 from edgecore.modules.edgehub import tables as hub_tables
 from edgecore.modules.edgehub.module import EdgeHub
 from edgecore.modules.edgehub.tls import client_context
@@ -241,6 +242,8 @@ class Node:
                 f"edgecore-{__version__}",
             ),
             read_host_facts(),
+            runtime=SimulatedRuntime(self.clock, edged.pod_start_delay),
+            metrics=self.metrics,
             status_every_s=edged.node_status_update_frequency,
             register=edged.register_node,
         )

@@ -74,11 +74,20 @@ class ContainerPort(_View, frozen=True, gc=False):
     """The port of the host that leads to it; 0 if none does."""
 
 
+class Resources(_View, frozen=True, gc=False):
+    """What a container asks for and may use at most: quantities by the name of the resource."""
+
+    requests: Mapping[str, Any] = {}
+    limits: Mapping[str, Any] = {}
+
+
 class Container(_View, frozen=True, gc=False):
     """One container of a pod."""
 
     name: str = ""
     ports: tuple[ContainerPort, ...] = ()
+    image: str = ""
+    resources: Resources = Resources()
 
 
 class PodSpec(_View, frozen=True, gc=False):
@@ -103,6 +112,7 @@ class PodStatus(_View, frozen=True, gc=False):
     host_ip: str = msgspec.field(default="", name="hostIP")
     pod_ip: str = msgspec.field(default="", name="podIP")
     conditions: tuple[Condition, ...] = ()
+    qos_class: str = ""
 
 
 class Pod(_View, frozen=True, gc=False):
@@ -188,6 +198,11 @@ def decode_services(data: bytes) -> tuple[Service | ContentError, ...]:
     Raises ``ContentError`` if ``data`` is no list.
     """
     return _decode_list(data, _SERVICES, _SERVICE, "Service")
+
+
+def decode_pod(data: bytes) -> Pod:
+    """Return the pod in ``data``. Raises ``ContentError``."""
+    return _decode(data, _POD, "Pod")
 
 
 def decode_pods(data: bytes) -> tuple[Pod | ContentError, ...]:

@@ -21,7 +21,9 @@ from edgecore.beehive.resource import (
     LISTENER,
     METAMANAGER,
     NODESTATUS,
+    POD,
     PODLIST,
+    PODSTATUS,
     QUERY,
     SERVICE,
     UPDATE,
@@ -75,6 +77,26 @@ class MetaClient:
     async def update_node_status(self, namespace: str, node: str, request: Any) -> None:
         """Store a NodeStatusRequest and have it sent to the cloud; returns after the commit."""
         await self._ask(UPDATE, f"{namespace}/{NODESTATUS}/{node}", request)
+
+    async def pods(self) -> list[bytes]:
+        """Return the JSON of every stored Pod, of all namespaces."""
+        return _texts(await self._ask(QUERY, f"{ALL_NAMESPACES}/{POD}"))
+
+    async def pod_statuses(self) -> list[bytes]:
+        """Return the JSON of every stored PodStatusRequest, of all namespaces."""
+        return _texts(await self._ask(QUERY, f"{ALL_NAMESPACES}/{PODSTATUS}"))
+
+    async def update_pod_status(self, namespace: str, name: str, request: Any) -> None:
+        """Store a PodStatusRequest and have it sent to the cloud; returns after the commit."""
+        await self._ask(UPDATE, f"{namespace}/{PODSTATUS}/{name}", request)
+
+    async def delete_pod(self, namespace: str, name: str, uid: str) -> None:
+        """Have a pod forgotten, and the cloud told that it is gone; returns once MetaManager has the message.
+
+        Nobody answers it. Raises ``MailboxFull`` or ``BusClosed``.
+        """
+        route = Route(self._source, GROUP_META, DELETE, f"{namespace}/{POD}/{name}")
+        await self._port.post(METAMANAGER, route, uid)
 
     async def _ask(self, operation: str, resource: str, content: Any = None) -> Message:
         route = Route(self._source, GROUP_META, operation, resource)

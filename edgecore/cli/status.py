@@ -12,8 +12,8 @@ DEGRADED = 3
 
 _DESCRIPTION = """\
 Ask the running node how it is: its modules and their mailboxes, the link to the
-cloud, the services with their addresses and backends, and the ports that could not
-be bound."""
+cloud, how many pods are in which phase, the services with their addresses and
+backends, and the ports that could not be bound."""
 
 _EPILOG = """\
 exit code:
@@ -27,7 +27,9 @@ examples:
   edgecore status --config edgecore.yaml
       the node that runs with this configuration
   edgecore status --control /run/edgecore.sock --json | jq .mesh.services
-      the services with their addresses, as JSON"""
+      the services with their addresses, as JSON
+  edgecore status --json | jq .parts.edged.pods
+      the pods with phase and address, as JSON"""
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -46,6 +46,9 @@ def _summary(status: Json, mesh: Json) -> str:
         lines.append(f"link: {_link(link)}")
     if mesh:
         lines.append(f"mesh: {mesh.get('mode', '?')}, addresses from {mesh.get('pool', '?')}")
+    pods: Json = ((status.get("parts") or {}).get("edged") or {}).get("pods") or {}
+    if phases := pods.get("phases"):
+        lines.append(f"pods: {', '.join(f'{number} {phase}' for phase, number in phases.items())}")
     listening = [f"{what} {where}" for what, where in (status.get("listening") or {}).items() if where]
     if listening:
         lines.append(f"listening: {', '.join(listening)}")

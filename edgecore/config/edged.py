@@ -91,6 +91,14 @@ class Edged(Section, frozen=True, kw_only=True):
     pod_sandbox_image: Annotated[
         str, Key(help="The image that holds a pod's namespaces.", used=False, minimal=True)
     ] = "kubeedge/pause:3.1"
+    pod_start_delay: Annotated[
+        int,
+        Key(
+            help="How long the containers of a simulated pod take to run.",
+            rule=rules.between(0, 86400, "seconds"),
+            ours=True,
+        ),
+    ] = 0
     register_node: Annotated[bool, Key(help="Whether the node registers itself in the cloud.")] = True
     register_node_namespace: Annotated[
         str, Key(help="The namespace in which the node's messages are addressed.", rule=rules.NAMESPACE)

@@ -18,6 +18,7 @@ DATA = Path(__file__).parents[1] / "data"
 
 DECODERS = [
     kube.decode_service,
+    kube.decode_pod,
     kube.decode_services,
     kube.decode_pods,
     kube.decode_endpoints,
@@ -71,6 +72,7 @@ def test_recorded_pods_say_where_they_run() -> None:
     assert not first.terminating
     assert kube.Condition("Ready", "True") in first.status.conditions
     assert second.status.host_ip == "10.66.0.1"
+    assert (first.spec.containers[0].image, first.status.qos_class) == ("nginx:1.17", "BestEffort")
 
 
 def test_recorded_endpoints_count_their_ready_addresses() -> None:
@@ -85,6 +87,12 @@ def test_a_pod_with_a_deletion_timestamp_is_terminating() -> None:
 
     assert isinstance(pod, kube.Pod)
     assert pod.terminating
+
+
+def test_a_container_says_what_it_asks_for_as_text_or_number() -> None:
+    resources = '{"requests":{"cpu":"500m"},"limits":{"cpu":1}}'
+    pod = kube.decode_pod(f'{{"spec":{{"containers":[{{"name":"a","resources":{resources}}}]}}}}'.encode())
+    assert pod.spec.containers[0].resources == kube.Resources({"cpu": "500m"}, {"cpu": 1})
 
 
 def test_a_pod_of_another_phase_does_not_run() -> None:

@@ -1,4 +1,4 @@
-"""Edged on the bus: registers the node with the cloud, then posts its status; reads its mailbox and runs no pods yet.
+"""Edged on the bus: registers the node with the cloud, then posts its status; hands what comes of pods to its worker.
 
 ==============  ==============================================================================
 state           at each tick (``nodeStatusUpdateFrequency``, the first at once)
@@ -20,10 +20,16 @@ from edgecore.beehive.port import Port
 from edgecore.errors import BusClosed, EdgecoreError
 from edgecore.metaclient import MetaClient
 from edgecore.modules.edged.nodestatus import HostFacts, NodeIdentity, registration, status_request
+from edgecore.modules.edged.podnetwork import PodNetwork
+from edgecore.modules.edged.pods import Pods
+from edgecore.modules.edged.podworker import PodWorker
+from edgecore.modules.edged.runtime import PodRuntime
+from edgecore.observe.metrics import Metrics
 
 log = structlog.get_logger("edged")
 
 REGISTRATION_TIMEOUT_S = 60.0
+POD_OPERATIONS = frozenset({r.INSERT, r.UPDATE, r.DELETE})
 KINDS_COUNTED = 64
 """Kinds of messages that are counted by name; a peer may invent more."""
 
@@ -41,6 +47,8 @@ class Edged:
         identity: NodeIdentity,
         facts: HostFacts,
         *,
+        runtime: PodRuntime,
+        metrics: Metrics,
         status_every_s: float,
         register: bool,
         hub: str = r.EDGEHUB,
@@ -55,6 +63,8 @@ class Edged:
         self._statuses = 0
         self._error = ""
         self._seen: Counter[str] = Counter()
+        self._pods = Pods(identity.name, identity.ip, PodNetwork())
+        self._worker = PodWorker(port, meta, metrics, self._pods, runtime)
 
     async def start(self) -> None:
         """Nothing to bind."""
@@ -64,30 +74,36 @@ class Edged:
         async with asyncio.TaskGroup() as tasks:
             reading = tasks.create_task(self._read(), name="edged read")
             ticking = tasks.create_task(self._tick_forever(), name="edged tick")
+            working = tasks.create_task(self._worker.run(), name="edged pods")
             await reading  # ends when the bus is closed
             ticking.cancel()
+            working.cancel()
 
     async def stop(self) -> None:
-        """Nothing to end."""
+        """Let go of the pods. What is not posted yet is posted after the next start: the rows are compared then."""
+        await self._worker.close()
 
     def status(self) -> dict[str, Any]:
-        """Return whether the node is registered and what was received."""
+        """Return whether the node is registered, its pods, and what was received."""
         return {
             "node": self._identity.name,
             "registered": self._registered,
             "statuses_posted": self._statuses,
             "error": self._error,
+            "pods": {**self._pods.view(), "error": self._worker.error},
             "messages": dict(self._seen),
         }
 
     async def _read(self) -> None:
-        """Take what MetaManager sends. Pods are not run yet; MetaManager has stored them."""
+        """Take what MetaManager sends. Of pods it is dealt with; the rest MetaManager has stored."""
         async for message in self._port:
             resource = r.parse_edge(message.route.resource)
             kind = f"{message.route.operation[:40]} {resource.type[:40] if resource else 'without type'}"
             if kind not in self._seen and len(self._seen) >= KINDS_COUNTED:
                 kind = "other"
             self._seen[kind] += 1
+            if resource is not None and resource.type == r.POD and message.route.operation in POD_OPERATIONS:
+                self._worker.take(resource, message)
 
     async def _tick_forever(self) -> None:
         while True:

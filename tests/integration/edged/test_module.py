@@ -16,6 +16,7 @@ from edgecore.ids import NewId
 from edgecore.metaclient import MetaClient
 from edgecore.modules.edged.module import KINDS_COUNTED, Edged
 from edgecore.modules.edged.nodestatus import HostFacts, NodeIdentity
+from edgecore.modules.edged.simulated import SimulatedRuntime
 from edgecore.modules.metamanager.module import MetaManager
 from edgecore.modules.metamanager.tables import SCHEMA
 from edgecore.observe.metrics import Metrics
@@ -27,7 +28,7 @@ NODE = "default/nodestatus/n"
 class Surroundings:
     """Edged, the MetaManager it asks, and the port of the hub."""
 
-    def __init__(self, bus: Bus, clock: VirtualClock) -> None:
+    def __init__(self, bus: Bus, clock: VirtualClock, metrics: Metrics) -> None:
         self.bus = bus
         self.clock = clock
         self.hub = bus.register("websocket", "hub")
@@ -39,6 +40,8 @@ class Surroundings:
             MetaClient(self.edged_port, "edged"),
             identity,
             facts,
+            runtime=SimulatedRuntime(clock),
+            metrics=metrics,
             status_every_s=10,
             register=register,
         )
@@ -63,7 +66,7 @@ async def node(tmp_path: Path, vclock: VirtualClock, ids: NewId, metrics: Metric
     bus = Bus(vclock, ids)
     store = open_store(tmp_path / "edgecore.db", SCHEMA)
     meta = MetaManager(bus.register("metaManager", "meta"), store, metrics)
-    surroundings = Surroundings(bus, vclock)
+    surroundings = Surroundings(bus, vclock, metrics)
     surroundings.tasks.append(asyncio.create_task(meta.run()))
     yield surroundings
     await surroundings.edged.stop()
@@ -152,8 +155,8 @@ async def test_kinds_that_a_peer_invents_are_counted_together(node: Surroundings
     assert max(map(len, messages)) < 100
 
 
-async def test_without_metamanager_the_module_goes_on(vclock: VirtualClock, ids: NewId) -> None:
-    node = Surroundings(Bus(vclock, ids), vclock)
+async def test_without_metamanager_the_module_goes_on(vclock: VirtualClock, ids: NewId, metrics: Metrics) -> None:
+    node = Surroundings(Bus(vclock, ids), vclock, metrics)
     await node.start(register=False)
     await settle()
     assert node.edged.status()["error"] == "bad request module name(metaManager)"

@@ -28,6 +28,16 @@ def test_the_link_is_shown_with_its_age_and_traffic(status: Status) -> None:
     assert line in report(status).splitlines()
 
 
+def test_pods_are_shown_by_phase(status: Status) -> None:
+    status["parts"] = {"edged": {"pods": {"phases": {"Running": 3, "Failed": 1}}}}
+    assert "pods: 3 Running, 1 Failed" in report(status).splitlines()
+
+
+@pytest.mark.parametrize("parts", [{}, {"edged": {}}, {"edged": {"pods": {"phases": {}}}}])
+def test_a_node_without_pods_says_nothing_of_them(status: Status, parts: Status) -> None:
+    assert "pods:" not in report({**status, "parts": parts})
+
+
 def test_only_what_is_listened_on_is_listed(status: Status) -> None:
     assert "listening: control /run/edgecore.sock, observe http://127.0.0.1:10550" in report(status).splitlines()
 

@@ -1,0 +1,80 @@
+"""What the node knows of one pod, and what follows from that (pure)."""
+
+from dataclasses import dataclass
+
+from edgecore.kube import Pod
+from edgecore.modules.edged import podstatus
+from edgecore.modules.edged.podinput import PodKey
+from edgecore.modules.edged.podstatus import Json, Observed, Refusal
+from edgecore.modules.edged.runtime import Containers
+
+
+@dataclass(slots=True)
+class KnownPod:
+    """One pod. ``before`` is what an earlier process of the node knew of its containers."""
+
+    key: PodKey
+    pod: Pod
+    started_at: str
+    before: Containers = ()
+    containers: Containers = ()
+    address: str = ""
+    refusal: Refusal | None = None
+    given: bool = False
+    """To the runtime."""
+    killed: bool = False
+    final: bool = False
+    """It was over before a restart: the stored status is the last word."""
+    stored: Json | None = None
+    """The last status that MetaManager has."""
+
+    @property
+    def uid(self) -> str:
+        """The uid of the object."""
+        return self.pod.metadata.uid
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing of it runs, nor will."""
+        if self.final or self.refusal is not None:
+            return True
+        if not self.given:
+            return self.pod.terminating and not self.ran_before
+        return all(each.state == "terminated" for each in self.containers) and bool(self.containers or self.killed)
+
+    @property
+    def ran_before(self) -> bool:
+        """Whether it ran when an earlier process ended."""
+        return any(each.state == "running" for each in self.before)
+
+    @property
+    def phase(self) -> str:
+        """The phase that its status has or would have."""
+        if self.final and self.stored is not None:
+            return str(self.stored["Status"]["phase"])
+        return podstatus.FAILED if self.refusal is not None else podstatus.phase_of(self.containers)
+
+    @property
+    def reason(self) -> str:
+        """Why it is not running; empty if it is, or nothing stands in its way."""
+        if self.refusal is not None:
+            return self.refusal.reason
+        waiting = [each.reason for each in self.containers if each.state == "waiting"]
+        return waiting[0] if waiting else ""
+
+    def pod_ip(self, host_ip: str) -> str:
+        """Return its address; empty until its containers were made."""
+        if self.final and self.stored is not None:
+            return str(self.stored["Status"].get("podIP") or "")
+        if not self.containers or any(each.state == "waiting" for each in self.containers):
+            return ""
+        return host_ip if self.pod.spec.host_network else self.address
+
+    def request(self, host_ip: str) -> Json | None:
+        """Return the PodStatusRequest that says how it is; ``None`` while there is nothing to say."""
+        if self.final:
+            return self.stored
+        if not self.containers and self.refusal is None:
+            return None
+        pod_ip = self.pod_ip(host_ip)
+        return podstatus.request(Observed(self.pod, self.containers, host_ip, pod_ip, self.started_at, self.refusal))
