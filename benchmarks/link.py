@@ -1,12 +1,12 @@
 """The link: object messages from the cloud, through EdgeHub, MetaManager and the database, to their acknowledgements.
 
-* naive: what one would write first: ``json``, one transaction a message with the rollback journal and ``synchronous=FULL``
-  (the Go way), then the acknowledgement. Goal 5.
+* naive: what one would write first: ``json``, one transaction a message with the rollback journal and
+  ``synchronous=FULL`` (the Go way), then the acknowledgement. Goal 5.
 * without ledger: ours, with a delivery ledger that notes nothing: what the ledger costs. Goal 0.95 or more.
 * the ledger by itself: one message opened and closed, and the memory of one that is under way.
 
-Both sides run in one process, over a websocket on loopback, with ``--flight`` messages on their way at a time. Ours is what
-ships: durable rows, idempotence, outbox, ledger, statistics.
+Both sides run in one process, over a websocket on loopback, with ``--flight`` messages on their way at a time. Ours is
+what ships: durable rows, idempotence, outbox, ledger, statistics.
 """
 
 import argparse
@@ -47,13 +47,15 @@ class NoLedger(Ledger):
     """Notes nothing."""
 
     def open(self, direction: str, message: Message, peer: str = "") -> bool:
+        """Do nothing."""
         return True
 
     def close(self, direction: str, message_id: str, outcome: str, reason: str = "", peer: str = "") -> bool:
+        """Do nothing."""
         return True
 
     def record(self, direction: str, message: Message, outcome: str, reason: str = "", peer: str = "") -> None:
-        pass
+        """Do nothing."""
 
 
 def ours(ledger: Callable[[Callable[[], float]], Ledger]) -> Edge:
