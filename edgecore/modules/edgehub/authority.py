@@ -86,7 +86,7 @@ class Authority:
 
     async def _get(self, url: str, question: _Question, tls: ssl.SSLContext) -> tuple[int, str, bytes]:
         """Return status, content type, and as much of the body as may be there, and one byte."""
-        connector = aiohttp.TCPConnector(ssl=tls, force_close=True)
+        connector = aiohttp.TCPConnector(ssl=tls)
         async with (
             aiohttp.ClientSession(
                 connector=connector,

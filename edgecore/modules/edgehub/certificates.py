@@ -1,5 +1,8 @@
 """Keys, certificate requests and certificates as bytes (pure but for the making of keys): the node's use of X.509."""
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
@@ -8,6 +11,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import NameOID
 
 SUBJECT = (
@@ -55,6 +59,20 @@ class Facts(NamedTuple):
     """SHA-256 of the DER bytes, hexadecimal."""
 
 
+@contextmanager
+def _reading() -> Iterator[None]:
+    """Let the library raise ``ValueError`` alone, and not warn of what is odd but can be used, such as the serial 0.
+
+    It looks at parts of a certificate when they are asked for, and has several ways of not liking them.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CryptographyDeprecationWarning)
+        try:
+            yield
+        except (TypeError, x509.InvalidVersion, UnsupportedAlgorithm) as error:
+            raise ValueError(str(error)) from error
+
+
 def new_key() -> bytes:
     """Make an ECDSA P-256 key; return it as PEM, ``EC PRIVATE KEY`` as Go writes it."""
     return _key_pem(ec.generate_private_key(ec.SECP256R1()))
@@ -92,16 +110,19 @@ def request_of(key_pem: bytes) -> bytes:
     return request.public_bytes(serialization.Encoding.DER)
 
 
+@_reading()
 def to_pem(der: bytes) -> bytes:
     """Return a certificate as PEM. Raises ``ValueError`` where ``der`` is no certificate."""
     return _load_der(der).public_bytes(serialization.Encoding.PEM)
 
 
+@_reading()
 def to_der(pem: bytes) -> bytes:
     """Return the first certificate of a PEM text as DER. Raises ``ValueError``."""
     return _load_pem(pem).public_bytes(serialization.Encoding.DER)
 
 
+@_reading()
 def facts_of(der: bytes) -> Facts:
     """Return what to tell of a certificate. Raises ``ValueError`` where ``der`` is none."""
     certificate = _load_der(der)
@@ -114,6 +135,7 @@ def facts_of(der: bytes) -> Facts:
     )
 
 
+@_reading()
 def check_pair(certificate_pem: bytes, key_pem: bytes) -> Lifetime:
     """Return the lifetime of a certificate that belongs to the key. Raises ``ValueError``, saying what is wrong."""
     certificate = _load_pem(certificate_pem)
@@ -122,6 +144,7 @@ def check_pair(certificate_pem: bytes, key_pem: bytes) -> Lifetime:
     return Lifetime(certificate.not_valid_before_utc, certificate.not_valid_after_utc)
 
 
+@_reading()
 def check_issued(der: bytes, *, key_pem: bytes, ca_der: bytes, now: datetime) -> None:
     """See that a certificate just issued is for our key, from this CA, and not over. Raises ``ValueError``."""
     certificate = _load_der(der)

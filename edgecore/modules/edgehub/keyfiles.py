@@ -72,7 +72,7 @@ class KeyFiles(NamedTuple):
         if len({*self}) < len(self):
             raise EnrolmentError("files", "cannot store the certificate: its three files have the same path")
         try:
-            _next(self.certificate).unlink(missing_ok=True)
+            self._discard()
             for path, content in ((self.ca, ca), (self.key, key), (self.certificate, certificate)):
                 if content is not None:
                     make_directory(path.parent)
@@ -92,10 +92,13 @@ class KeyFiles(NamedTuple):
             if certificate is not None and key is not None and _are_pair(certificate, key):
                 self._finish()
             else:
-                for path in self:
-                    _next(path).unlink(missing_ok=True)
+                self._discard()
         except OSError as error:
             raise EnrolmentError("files", f"cannot store the certificate: {error.strerror or error}") from error
+
+    def _discard(self) -> None:
+        for path in (self.certificate, self.ca, self.key):  # the certificate first: it says that the rest is complete
+            _next(path).unlink(missing_ok=True)
 
     def _finish(self) -> None:
         for path in (self.key, self.ca, self.certificate):
