@@ -9,6 +9,9 @@ from typing import Any, NamedTuple
 import jwt
 import pytest
 
+NO_CHECK_TIME = ssl.VerifyFlags(0x200000)
+"""``X509_V_FLAG_NO_CHECK_TIME`` of OpenSSL: the tests have a clock of their own."""
+
 
 class HttpRequest(NamedTuple):
     """What came, to the byte."""
@@ -57,6 +60,7 @@ class CertificateCloud:
         context.load_cert_chain(*self.authority.server_files(self._folder, address))
         context.verify_mode = ssl.CERT_OPTIONAL
         context.load_verify_locations(cadata=self.authority.pem.decode())
+        context.verify_flags |= NO_CHECK_TIME
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, ssl=context)
         self.port = self._server.sockets[0].getsockname()[1]
 
