@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 
 from edgecore.clock import VirtualClock
 from edgecore.errors import EnrolmentError
 from edgecore.modules.edgehub.authority import Authority
-from edgecore.modules.edgehub.certificates import facts_of, new_key, request_of, to_pem
+from edgecore.modules.edgehub.certificates import new_key, request_of
 from edgecore.modules.edgehub.enrolment import Enrolment
 from edgecore.modules.edgehub.keyfiles import KeyFiles
 from edgecore.modules.edgehub.tls import client_context
@@ -258,9 +260,7 @@ async def test_a_key_that_waits_for_its_certificate_is_used(enrolment: Make, fil
     assert files.key.read_bytes() == key
 
 
-async def test_a_place_that_cannot_be_written_is_named(
-    enrolment: Make, files: KeyFiles, tmp_path: Path, vclock: VirtualClock, certificate_cloud: Any
-) -> None:
+async def test_a_place_that_cannot_be_written_is_named(enrolment: Make, tmp_path: Path) -> None:
     (tmp_path / "node").mkdir()
     (tmp_path / "node/certs").write_text("in the way")
     with pytest.raises(EnrolmentError, match=r"cannot (store|read)") as caught:
@@ -270,13 +270,5 @@ async def test_a_place_that_cannot_be_written_is_named(
 
 
 def request_key(der: bytes) -> bytes:
-    from cryptography import x509
-    from cryptography.hazmat.primitives import serialization
-
     key = x509.load_der_x509_csr(der).public_key()
     return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-
-
-def test_the_ca_of_the_test_is_a_certificate(authority: Any) -> None:
-    assert to_pem(authority.der) == authority.pem
-    assert facts_of(authority.der).subject == "CN=KubeEdge"
