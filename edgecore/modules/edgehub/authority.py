@@ -142,6 +142,7 @@ def _why(error: Exception, timeout_s: float) -> str:
 
 def _system_words(error: OSError) -> str:
     if isinstance(error, ssl.SSLError):
-        return str(error.reason or error).replace("_", " ").lower()
-    plain = error.errno is not None and error.errno > 0
-    return os.strerror(error.errno).lower() if plain and error.errno else str(error.strerror or error)
+        return f"no TLS there: {str(error.reason or error).replace('_', ' ').lower()}"
+    if error.errno is not None and error.errno > 0:  # asyncio and uvloop give these a text of their own
+        return os.strerror(error.errno).lower()
+    return str(error.strerror or error) or "the connection was closed"

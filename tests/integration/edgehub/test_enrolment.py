@@ -186,6 +186,25 @@ async def test_a_cloud_that_is_not_there_is_told(enrolment: Make, files: KeyFile
     assert said == f"cannot fetch the CA certificate from {certificate_cloud.url}/ca.crt: connection refused"
 
 
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [(b"HTTP/1.1 400 Bad Request\r\n\r\n", "no TLS there: wrong version number"), (b"", "the connection was closed")],
+)
+async def test_a_port_without_tls_is_told(
+    answer: bytes, why: str, files: KeyFiles, vclock: VirtualClock, authority: Any
+) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(100_000)
+        writer.write(answer)
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    said = await refusal(Enrolment(files, Authority(url), authority.token(), clock=vclock), files, "ca")
+    server.close()
+    assert said == f"cannot fetch the CA certificate from {url}/ca.crt: {why}"
+
+
 async def test_a_server_that_is_not_the_one_of_the_url_gets_no_token(
     enrolment: Make, files: KeyFiles, certificate_cloud: Any
 ) -> None:
