@@ -32,7 +32,7 @@ log = structlog.get_logger("edgehub")
 
 DAY_S = 86_400.0
 RETRY_S = 3_600.0
-"""The pause after a renewal, or an application with an old certificate at hand, that failed."""
+"""The pause between two renewals, or applications with an old certificate at hand."""
 
 _RENEWING_SINCE = (1, 4)
 
@@ -157,16 +157,18 @@ class Credentials:
         log.info("certificate_renewed", valid_until=self.status().get("valid_until"))
 
     async def _try(self, work: Callable[[], Awaitable[None]]) -> bool:
-        """Do what the present certificate can wait for, once an hour until it succeeds; say whether it did."""
+        """Do what the present certificate can wait for, and say whether it was done: no more than once an hour.
+
+        Not even where it succeeds: by a clock that is far ahead, a new certificate is an old one too.
+        """
         if self._clock.monotonic() < self._again_at:
             return False
+        self._again_at = self._clock.monotonic() + RETRY_S
         try:
             await work()
         except LinkError as error:
-            self._again_at = self._clock.monotonic() + RETRY_S
             log.warning("certificate_not_renewed", error=str(error), again_in_s=RETRY_S, **self.status())
             return False
-        self._again_at = float("-inf")
         return True
 
     def _warn(self, event: str, hint: str) -> None:

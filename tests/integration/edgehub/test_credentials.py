@@ -206,6 +206,18 @@ async def test_a_renewal_that_fails_keeps_the_link_and_is_tried_again_after_an_h
     assert files.certificate.read_bytes() != old
 
 
+async def test_a_new_certificate_that_looks_old_too_is_not_renewed_at_once(
+    credentials: Make, enrolled: Callable[[int], bytes], certificate_cloud: Any
+) -> None:
+    enrolled(91)
+    long_ago = START - timedelta(days=91)
+    certificate_cloud.sign = lambda request: certificate_cloud.authority.sign(request, LIFETIME, long_ago)
+    ours = credentials(version="1.4.0")
+    await ours.ready()
+    await ours.ready()
+    assert certificate_cloud.paths == ["/edge.crt"]
+
+
 async def test_an_expired_certificate_is_replaced_with_the_token(
     credentials: Make, files: KeyFiles, enrolled: Callable[[int], bytes], authority: Any
 ) -> None:
