@@ -8,7 +8,6 @@
 import os
 import random
 import secrets
-import ssl
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -30,8 +29,10 @@ from edgecore.modules.edged.module import Edged
 from edgecore.modules.edged.nodestatus import NodeIdentity
 from edgecore.modules.edged.simulated import SimulatedRuntime
 from edgecore.modules.edgehub import tables as hub_tables
+from edgecore.modules.edgehub.authority import Authority
+from edgecore.modules.edgehub.credentials import Credentials
+from edgecore.modules.edgehub.keyfiles import KeyFiles
 from edgecore.modules.edgehub.module import EdgeHub
-from edgecore.modules.edgehub.tls import client_context
 from edgecore.modules.edgehub.transport import CloudAddress
 from edgecore.modules.edgemesh import tables as mesh_tables
 from edgecore.modules.edgemesh.directory import ServiceDirectory
@@ -165,11 +166,17 @@ class Node:
     def _edgehub(self, port: Port, store: Store) -> EdgeHub:
         hub = self.config.modules.edge_hub
         server = hub.websocket.address
-        files = (Path(hub.tls_ca_file), Path(hub.tls_cert_file), Path(hub.tls_private_key_file))
-
-        async def tls() -> ssl.SSLContext:
-            return client_context(*files)
-
+        jitter = random.Random()  # noqa: S311 - spreads reconnects and renewals, guards nothing
+        files = KeyFiles(Path(hub.tls_ca_file), Path(hub.tls_cert_file), Path(hub.tls_private_key_file))
+        credentials = Credentials(
+            files,
+            Authority(hub.http_server),
+            hub.token,
+            clock=self.clock,
+            jitter=jitter,
+            cloud_version=hub.cloud_version,
+            node=self.config.node_name,
+        )
         return EdgeHub(
             port,
             self.metrics,
@@ -179,11 +186,11 @@ class Node:
             heartbeat_s=hub.heartbeat,
             handshake_timeout_s=hub.websocket.handshake_timeout,
             max_message_bytes=hub.max_message_bytes,
-            jitter=random.Random(),  # noqa: S311 - spreads reconnects, guards nothing
+            jitter=jitter,
             outbox_size=hub.outbox_size,
             ping=hub.websocket.ping,
             cloud_version=hub.cloud_version,
-            tls=tls if server.scheme == "wss" else None,
+            credentials=credentials if server.scheme == "wss" else None,
         )
 
     def _edgemesh(self, port: Port, store: Store) -> EdgeMesh:

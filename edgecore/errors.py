@@ -14,6 +14,7 @@
     ├── StoreError           the SQLite file cannot be opened, read or written: names the file and the way out
     ├── ListenError          an address cannot be bound: names it and says why
     ├── LinkError            the connection to the cloud cannot be made or was lost
+    │   └── EnrolmentError   the node's certificate cannot be got; carries the step as a word
     ├── PoolExhausted        no fake IP is free
     └── ControlError         a command cannot reach, or was refused by, a running process
 
@@ -107,6 +108,17 @@ _LISTEN_FAULTS = {
 
 class LinkError(EdgecoreError):
     """The connection to the cloud cannot be made or was lost."""
+
+
+class EnrolmentError(LinkError):
+    """The node's certificate cannot be got.
+
+    ``step`` is a fixed word: ``token``, ``ca``, ``key``, ``certificate`` or ``files``.
+    """
+
+    def __init__(self, step: str, text: str) -> None:
+        super().__init__(text)
+        self.step = step
 
 
 class PoolExhausted(EdgecoreError):  # noqa: N818

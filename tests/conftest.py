@@ -2,6 +2,7 @@
 
 import asyncio
 import ctypes
+import hashlib
 import logging
 import os
 import shutil
@@ -11,11 +12,18 @@ import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from typing import NamedTuple
 
+import jwt
 import pytest
 import structlog
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from hypothesis import HealthCheck, settings
 from pytest_asyncio import is_async_test
 
@@ -68,6 +76,83 @@ def metrics() -> Metrics:
 def scale() -> int:
     """How many times as long a test may take that has no examples of hypothesis to count: 1, or more in a long run."""
     return SCALE
+
+
+class CloudAuthority:
+    """A CA as a cloudcore of 1.3.1 makes it (spec 3.2): P-256, CN=KubeEdge, no key identifiers."""
+
+    def __init__(self) -> None:
+        self.key = ec.generate_private_key(ec.SECP256R1())
+        self.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "KubeEdge")])
+        self.certificate = (
+            self._builder(self.name, self.key.public_key(), timedelta(days=36500))
+            .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+            .sign(self.key, hashes.SHA256())
+        )
+        self.der = self.certificate.public_bytes(serialization.Encoding.DER)
+        self.pem = self.certificate.public_bytes(serialization.Encoding.PEM)
+
+    def token(self, expires: datetime | None = None) -> str:
+        """Return a token of spec 3.4; it expires in 2100 if nothing else is said."""
+        claims = {"exp": int((expires or datetime(2100, 1, 1, tzinfo=UTC)).timestamp())}
+        return f"{hashlib.sha256(self.der).hexdigest()}.{jwt.encode(claims, self.secret, algorithm='HS256')}"
+
+    @property
+    def secret(self) -> bytes:
+        """The key of the JWT's signature: the CA's private key, SEC1 DER."""
+        form = serialization.PrivateFormat.TraditionalOpenSSL
+        return self.key.private_bytes(serialization.Encoding.DER, form, serialization.NoEncryption())
+
+    def sign(
+        self,
+        request_der: bytes,
+        lifetime: timedelta = timedelta(days=36500),
+        not_before: datetime | None = None,
+    ) -> bytes:
+        """Return the certificate of a node for its request, as DER."""
+        request = x509.load_der_x509_csr(request_der)
+        kept = [each for each in request.subject if each.oid in (NameOID.COMMON_NAME, NameOID.ORGANIZATION_NAME)]
+        builder = self._builder(x509.Name(kept), request.public_key(), lifetime, not_before)
+        usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])
+        certificate = builder.add_extension(usage, critical=False).sign(self.key, hashes.SHA256())
+        return certificate.public_bytes(serialization.Encoding.DER)
+
+    def server_files(self, folder: Path, address: str = "127.0.0.1") -> tuple[Path, Path]:
+        """Write a server's certificate, for one IP address alone, and its key."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        names = x509.SubjectAlternativeName([x509.IPAddress(ip_address(address))])
+        usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
+        subject = x509.Name([*self.name, x509.NameAttribute(NameOID.ORGANIZATION_NAME, "KubeEdge")])
+        builder = self._builder(subject, key.public_key(), timedelta(days=36500))
+        certificate = builder.add_extension(names, False).add_extension(usage, False).sign(self.key, hashes.SHA256())
+        files = (folder / f"{address}.crt", folder / f"{address}.key")
+        files[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+        form = serialization.PrivateFormat.PKCS8
+        files[1].write_bytes(key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()))
+        return files
+
+    def _builder(
+        self,
+        subject: x509.Name,
+        key: ec.EllipticCurvePublicKey,
+        lifetime: timedelta,
+        not_before: datetime | None = None,
+    ) -> x509.CertificateBuilder:
+        start = not_before or datetime(2020, 1, 1, tzinfo=UTC)
+        builder = x509.CertificateBuilder().subject_name(subject).issuer_name(self.name).public_key(key)
+        return builder.serial_number(1024).not_valid_before(start).not_valid_after(start + lifetime)
+
+
+@pytest.fixture(scope="session")
+def authority() -> CloudAuthority:
+    """The CA of a cloud."""
+    return CloudAuthority()
+
+
+@pytest.fixture(scope="session")
+def other_authority() -> CloudAuthority:
+    """The CA of another cloud."""
+    return CloudAuthority()
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from edgecore.control.program import Program, Verb
 
 VERBS = (
+    Verb("join", "edgecore.cli.join", "join a cloud: get a certificate with a token, and write the configuration"),
     Verb("run", "edgecore.cli.run", "run an edge node until it is told to stop"),
     Verb("status", "edgecore.cli.status", "show how the running node is: modules, link, services, ports"),
     Verb("ledger", "edgecore.cli.ledger", "show what became of every message of the link to the cloud"),
@@ -26,6 +27,8 @@ examples:
       see all of it work, in a minute, with a cloud of its own
   edgecore config --min --user > edgecore.yaml && edgecore run --config edgecore.yaml
       run a node from a configuration that an ordinary user can write
+  edgecore join --user --server 192.0.2.10 --token-file token
+      join a KubeEdge cloud over TLS: its CA, a certificate, a configuration
   edgecore status --config edgecore.yaml
       ask that node, from another terminal, how it is
 

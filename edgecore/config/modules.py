@@ -116,9 +116,8 @@ class EdgeHub(Section, frozen=True, kw_only=True):
     http_server: Annotated[
         str,
         Key(
-            help="Where the node applies for its certificate.",
+            help="Where the node applies for its certificate, and renews it; https alone.",
             rule=rules.WEB_ADDRESS,
-            used=False,
             minimal=True,
             shown="https, the local IP address, port 10002",
         ),
@@ -144,16 +143,40 @@ class EdgeHub(Section, frozen=True, kw_only=True):
     )
     quic: Annotated[QuicLink, Key(help="The link to the cloud by QUIC.", used=False)] = QuicLink()
     tls_ca_file: Annotated[
-        str, Key(help="The CA that CloudHub is checked against.", rule=rules.FILE, minimal=True, state="ca/rootCA.crt")
+        str,
+        Key(
+            help="The CA that CloudHub is checked against; fetched if absent.",
+            rule=rules.FILE,
+            minimal=True,
+            state="ca/rootCA.crt",
+        ),
     ] = CA_FILE
     tls_cert_file: Annotated[
-        str, Key(help="The node's certificate.", rule=rules.FILE, minimal=True, state="certs/server.crt")
+        str,
+        Key(
+            help="The node's certificate; applied for if absent.",
+            rule=rules.FILE,
+            minimal=True,
+            state="certs/server.crt",
+        ),
     ] = CERT_FILE
     tls_private_key_file: Annotated[
-        str, Key(help="The key of the node's certificate.", rule=rules.FILE, minimal=True, state="certs/server.key")
+        str,
+        Key(
+            help="The key of the node's certificate; made with it.",
+            rule=rules.FILE,
+            minimal=True,
+            state="certs/server.key",
+        ),
     ] = KEY_FILE
     token: Annotated[
-        str, Key(help="What the node shows when it applies for its certificate.", used=False, minimal=True, secret=True)
+        str,
+        Key(
+            help="What the node shows when it applies for a certificate: where there is none, or it has expired. "
+            "`edgecore join` needs it once and does not write it down.",
+            minimal=True,
+            secret=True,
+        ),
     ] = ""
     websocket: Annotated[WebSocketLink, Key(help="The link to the cloud by websocket.")] = WebSocketLink()
 

@@ -8,20 +8,9 @@ from 1.4 on (``edgeHub.cloudVersion``) has no such trouble, nor has the stub, wh
 
 import random
 
+from edgecore.modules.edgehub.cloud import is_stub
+
 FIRST_S = 0.5
-STUB_SERVER = "cloudhub-stub"
-PATIENT_FROM = (1, 4)
-"""The first version of KubeEdge whose cloud takes a node back at once."""
-
-
-def is_stub(server: str) -> bool:
-    """Whether a cloud that names itself ``server`` is our stub."""
-    return server.startswith(STUB_SERVER)
-
-
-def takes_back_at_once(version: str) -> bool:
-    """Whether a cloudcore of ``version`` (such as 1.3.1 or v1.12) can bear a node that comes back at once."""
-    return tuple(int(part) for part in version.removeprefix("v").split(".")[:2]) >= PATIENT_FROM
 
 
 class Backoff:

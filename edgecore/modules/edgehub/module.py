@@ -7,8 +7,7 @@ a session, when that session was.
 import asyncio
 import random
 import ssl
-from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 
@@ -17,7 +16,8 @@ from edgecore.beehive.port import Port
 from edgecore.clock import before
 from edgecore.errors import BusClosed, LinkError, MailboxFull, StoreError
 from edgecore.modules.edgehub import session, tables
-from edgecore.modules.edgehub.backoff import Backoff, takes_back_at_once
+from edgecore.modules.edgehub.backoff import Backoff
+from edgecore.modules.edgehub.cloud import is_from_1_4
 from edgecore.modules.edgehub.conversation import Conversation
 from edgecore.modules.edgehub.incoming import Incoming
 from edgecore.modules.edgehub.outbox import CAPACITY, Outbox
@@ -33,6 +33,22 @@ CONNECTION_GROUPS = (r.GROUP_META, r.GROUP_TWIN, r.GROUP_BUS)
 """Who is told that the link came up or went down; each once (Go tells ``meta`` twice)."""
 STOP_PROOF_S = 1.0
 """How long a stop waits for the cloud to say that it read the last messages."""
+
+
+class Credentials(Protocol):
+    """What TLS needs of the node (``credentials.py``)."""
+
+    async def ready(self) -> ssl.SSLContext:
+        """Return what to dial with. Raises ``LinkError``."""
+
+    def learned(self, server: str) -> None:
+        """Take note of what the cloud calls itself."""
+
+    async def renewed(self) -> None:
+        """Return once another certificate is to be shown."""
+
+    def status(self) -> dict[str, Any]:
+        """Return until when the certificate is good."""
 
 
 class EdgeHub:
@@ -56,7 +72,7 @@ class EdgeHub:
         outbox_size: int = CAPACITY,
         ping: bool = True,
         cloud_version: str = "1.3.1",
-        tls: Callable[[], Awaitable[ssl.SSLContext]] | None = None,
+        credentials: Credentials | None = None,
     ) -> None:
         self._port = port
         self._ledger = ledger
@@ -66,8 +82,8 @@ class EdgeHub:
         self._handshake_timeout_s = handshake_timeout_s
         self._max_message_bytes = max_message_bytes
         self._ping = ping
-        self._tls = tls
-        self._backoff = Backoff(heartbeat_s, jitter, quick=takes_back_at_once(cloud_version))
+        self._credentials = credentials
+        self._backoff = Backoff(heartbeat_s, jitter, quick=is_from_1_4(cloud_version))
         self._box = Outbox(outbox_size)
         self._outgoing = Outgoing(
             self._box, ledger, store, metrics, awaited=port.awaited, max_message_bytes=max_message_bytes
@@ -130,6 +146,7 @@ class EdgeHub:
             "superseded": counts[SUPERSEDED],
             "coalesced": counts[COALESCED],
             "dropped": counts[DROPPED],
+            "certificate": self._credentials.status() if self._credentials is not None else {},
         }
 
     async def _fill_outbox(self) -> None:
@@ -183,7 +200,7 @@ class EdgeHub:
             self._address,
             timeout_s=self._handshake_timeout_s,
             max_message_bytes=self._max_message_bytes,
-            tls=await self._tls() if self._tls is not None else None,
+            tls=await self._credentials.ready() if self._credentials is not None else None,
         )
 
     async def _hold(self, connection: Connection) -> None:
@@ -202,18 +219,26 @@ class EdgeHub:
         )
         try:
             async with connection, asyncio.TaskGroup() as tasks:
-                noting = tasks.create_task(self._note_session(connection.server), name="edgehub note session")
+                beside = [tasks.create_task(self._note_session(connection.server), name="edgehub note session")]
+                if self._credentials is not None:
+                    self._credentials.learned(connection.server)
+                    beside.append(tasks.create_task(self._until_renewed(self._credentials), name="edgehub certificate"))
                 await self._announce(r.CLOUD_CONNECTED)
                 try:
                     await conversation.run()
                 finally:
-                    noting.cancel()
+                    for task in beside:
+                        task.cancel()
         except* LinkError as errors:
             self._become("waiting", str(_first(errors)))
         finally:
             self._sent += conversation.sent
             self._conversation = None
         await self._announce(r.CLOUD_DISCONNECTED)
+
+    async def _until_renewed(self, credentials: Credentials) -> None:
+        await credentials.renewed()
+        raise LinkError("the node's certificate was renewed: connecting anew")
 
     async def _note_session(self, server: str) -> None:
         """Keep on disk when this cloud saw us last, if a restart has to respect that."""

@@ -99,14 +99,55 @@ async def test_a_name_that_no_header_can_hold_is_a_link_error(cloud: Any, node: 
         await dial(address, timeout_s=5, max_message_bytes=1000, tls=None)
 
 
+class Unusable:
+    """Certificate files that cannot be used."""
+
+    async def ready(self) -> Any:
+        raise LinkError("cannot use the CA file ca.crt: No such file or directory")
+
+    def status(self) -> dict[str, Any]:
+        return {}
+
+
+class Renewing:
+    """A certificate that is renewed when the test says so."""
+
+    def __init__(self) -> None:
+        self.servers: list[str] = []
+        self.now = asyncio.Event()
+
+    async def ready(self) -> Any:
+        return None
+
+    def learned(self, server: str) -> None:
+        self.servers.append(server)
+
+    async def renewed(self) -> None:
+        await self.now.wait()
+        self.now.clear()
+
+    def status(self) -> dict[str, Any]:
+        return {"valid_until": "tomorrow"}
+
+
+async def test_a_renewed_certificate_is_shown_on_a_connection_of_its_own(link: Any) -> None:
+    credentials = Renewing()
+    linked = await link(credentials=credentials)
+    await linked.session()
+    assert credentials.servers == ["cloudhub-stub/test"]
+    credentials.now.set()
+    await linked.lost()
+    assert linked.hub.status()["error"] == "the node's certificate was renewed: connecting anew"
+    assert linked.hub.status()["certificate"] == {"valid_until": "tomorrow"}
+    await linked.clock.advance(1)
+    await linked.session()
+
+
 async def test_tls_files_that_cannot_be_used_are_a_reason_to_wait_not_to_end(link: Any, until: Any) -> None:
     """Go ends the process (bug E7)."""
 
-    def unusable() -> Any:
-        raise LinkError("cannot use the CA file ca.crt: No such file or directory")
-
     with capture_logs() as logs:
-        linked = await link(tls=unusable)
+        linked = await link(credentials=Unusable())
         await until(lambda: linked.hub.status()["state"] == "waiting")
     assert linked.hub.status()["error"] == "cannot use the CA file ca.crt: No such file or directory"
     assert [entry["event"] for entry in logs] == ["cloud_not_reached"]

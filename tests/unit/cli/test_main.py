@@ -47,7 +47,7 @@ def test_the_help_of_the_program_teaches(capsys: pytest.CaptureFixture[str]) -> 
     assert main(["--help"]) == 0
     printed = capsys.readouterr().out
     assert all(verb.summary.split()[0] in printed for verb in VERBS)
-    assert printed.split("examples:")[1].count("\n  edgecore ") == 3
+    assert printed.split("examples:")[1].count("\n  edgecore ") == 4
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["status", "--help"], ["env", "--control", "/nowhere/x.sock"]])

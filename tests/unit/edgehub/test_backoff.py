@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgecore.modules.edgehub.backoff import FIRST_S, Backoff, takes_back_at_once
+from edgecore.modules.edgehub.backoff import FIRST_S, Backoff
 
 
 class NoJitter(random.Random):
@@ -64,14 +64,8 @@ def test_two_nodes_do_not_dial_at_the_same_instant() -> None:
     assert one.after_lost_session("", 0) != other.after_lost_session("", 0)
 
 
-@pytest.mark.parametrize(
-    ("version", "quick"),
-    [("1.3.1", False), ("v1.2.1", False), ("1.4", True), ("v1.4.0", True), ("1.12.0", True), ("2.0", True)],
-)
-def test_a_cloud_from_1_4_on_takes_a_node_back_at_once(version: str, quick: bool) -> None:
-    assert takes_back_at_once(version) is quick
-    pause_s = Backoff(15, NoJitter(), quick=takes_back_at_once(version)).after_lost_session("", 100)
-    assert pause_s == (FIRST_S if quick else 30)
+def test_a_cloud_that_takes_a_node_back_at_once_is_dialled_soon_whatever_it_calls_itself() -> None:
+    assert Backoff(15, NoJitter(), quick=True).after_lost_session("", 100) == FIRST_S
 
 
 def test_a_cloud_that_ends_each_session_at_once_is_dialled_less_and_less_often() -> None:
