@@ -7,7 +7,7 @@ import pytest
 from fidelity.compare import Comparison
 
 _TABLE = pytest.StashKey[dict[str, str]]()
-_ROW = "{:58} {:>9} {:>6} {:>6} {:>10} {:>12}"
+_ROW = "{:46} {:>8} {:>6} {:>9} {:>8} {:>11}  {}"
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -24,6 +24,7 @@ def report(request: pytest.FixtureRequest) -> Callable[[str, Comparison], None]:
             heading,
             one.compared.total(),
             one.equal.total(),
+            one.explained.total(),
             one.not_built.total(),
             len(one.differences),
             named,
@@ -36,6 +37,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     table = config.stash.get(_TABLE, {})
     if table:
         terminalreporter.section("compared with the recordings of KubeEdge 1.3.1")
-        terminalreporter.line(_ROW.format("recording", "compared", "equal", "unbuilt", "unexplained", "named"))
+        terminalreporter.line(
+            _ROW.format("recording", "compared", "equal", "explained", "unbuilt", "unexplained", "named")
+        )
         for _, line in sorted(table.items()):
             terminalreporter.line(line)

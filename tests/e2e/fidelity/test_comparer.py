@@ -10,13 +10,33 @@ from typing import Any
 import pytest
 
 from fidelity import frames as f
-from fidelity.compare import ABSENT, compare, differences
+from fidelity.compare import compare, differences
 from fidelity.frames import Frame, kind_of, read_frame
 from fidelity.history import NAMES, Recording, read_recording
-from fidelity.rules import EVERY, NOT_YET_BUILT, OURS_ALONE, RULES, STUB_ALONE, THEIRS_ALONE, rule_for
+from fidelity.rules import (
+    ABSENT,
+    EVERY,
+    NAMED_FIELDS,
+    NOT_YET_BUILT,
+    OURS_ALONE,
+    RULES,
+    STUB_ALONE,
+    THEIRS_ALONE,
+    named_field,
+    rule_for,
+)
 
 LEDGER = Path(__file__).parents[3] / "docs" / "fidelity.md"
-COMPARED = (f.KEEPALIVE, f.REGISTRATION, f.NODE_STATUS, f.ACK, f.POD_STATUS, f.POD_STATUS_LIST, f.POD_DELETE)
+COMPARED = (
+    f.KEEPALIVE,
+    f.REGISTRATION,
+    f.NODE_STATUS,
+    f.ACK,
+    f.POD_STATUS,
+    f.POD_END,
+    f.POD_STATUS_LIST,
+    f.POD_DELETE,
+)
 
 
 @pytest.fixture(scope="module")
@@ -204,6 +224,27 @@ def test_a_transport_ping_of_ours_is_named(busy: Recording) -> None:
     assert compare(busy.name, busy.edge, [*built, ping]).named["FR1"] == 1
 
 
+@pytest.mark.parametrize(
+    ("path", "recorded", "ours", "line"),
+    [
+        ("content.Status.podIP", ABSENT, "172.17.0.2", "FR4"),
+        ("content.Status.podIP", ABSENT, "here", None),
+        ("content.Status.podIP", "172.17.1.2", ABSENT, None),
+        ("content.Status.conditions[1].lastTransitionTime", None, "2020-05-09T04:54:54Z", "FR2"),
+        ("content.Status.conditions[1].lastTransitionTime", None, 5, None),
+        ("content.Status.phase", "Succeeded", "Failed", None),
+    ],
+)
+def test_a_field_with_a_name_has_to_be_what_its_line_says(
+    path: str, recorded: Any, ours: Any, line: str | None
+) -> None:
+    assert named_field(f.POD_END, path, recorded, ours) == line
+
+
+def test_a_field_with_a_name_of_one_kind_is_compared_in_another() -> None:
+    assert named_field(f.POD_STATUS, "content.Status.hostIP", ABSENT, "10.66.0.2") is None
+
+
 def test_a_header_key_that_is_left_out_is_empty() -> None:
     left_out = read_frame('{"header":{"msg_id":"a","timestamp":1},"route":{},"content":1}', 1)
     given = read_frame(
@@ -229,4 +270,5 @@ def test_every_rule_is_about_a_field_that_was_recorded(recordings: list[Recordin
 def test_every_difference_with_a_name_has_its_line_in_the_ledger() -> None:
     cells = (line.split("|")[1] for line in LEDGER.read_text("utf-8").splitlines() if line.startswith("|"))
     known = {line_id.strip() for cell in cells for line_id in cell.split(",")}
-    assert {"B4", *(one.ledger for one in (*OURS_ALONE, *THEIRS_ALONE, *STUB_ALONE))} <= known
+    named = (*OURS_ALONE, *THEIRS_ALONE, *STUB_ALONE, *NAMED_FIELDS)
+    assert {"B4", *(one.ledger for one in named)} <= known

@@ -8,9 +8,17 @@ from typing import NamedTuple
 
 from fidelity import frames as f
 from fidelity.frames import Frame, Json
-from fidelity.rules import ACK_ORDER, NOT_YET_BUILT, OURS_ALONE, STUB_ALONE, THEIRS_ALONE, named, rule_for
-
-ABSENT = "(absent)"
+from fidelity.rules import (
+    ABSENT,
+    ACK_ORDER,
+    NOT_YET_BUILT,
+    OURS_ALONE,
+    STUB_ALONE,
+    THEIRS_ALONE,
+    named,
+    named_field,
+    rule_for,
+)
 
 
 class Difference(NamedTuple):
@@ -34,6 +42,8 @@ class Comparison:
     compared: Counter[str] = field(default_factory=Counter)
     """Recorded messages that were compared, by kind."""
     equal: Counter[str] = field(default_factory=Counter)
+    explained: Counter[str] = field(default_factory=Counter)
+    """Those that differ in fields for reasons that are named."""
     not_built: Counter[str] = field(default_factory=Counter)
     """Recorded messages whose sender our node does not have, by kind."""
     named: Counter[str] = field(default_factory=Counter)
@@ -198,8 +208,11 @@ def _pairing(frame: Frame) -> str:
 
 def _compare_fields(found: Comparison, kind: str, recorded: Frame, ours: Frame) -> None:
     wrong = _field_differences(kind, recorded, ours)
-    found.differences += wrong
+    lines = [named_field(kind, one.path, one.recorded, one.ours) for one in wrong]
+    found.named.update(line for line in lines if line is not None)
+    found.differences += [one for one, line in zip(wrong, lines, strict=True) if line is None]
     found.equal[kind] += not wrong
+    found.explained[kind] += bool(wrong) and all(lines)
 
 
 def _field_differences(kind: str, recorded: Frame, ours: Frame) -> list[Difference]:

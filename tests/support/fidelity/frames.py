@@ -12,6 +12,7 @@ NODE_STATUS = "node status"
 ACK = "acknowledgement"
 ANSWER_ACK = "acknowledgement of an answer"
 POD_STATUS = "pod status"
+POD_END = "pod status of the end"
 POD_STATUS_LIST = "pod status list"
 POD_DELETE = "pod delete"
 CONFIGMAP_QUERY = "edged configmap query"
@@ -87,7 +88,13 @@ def kind_of(frame: Frame, answers: Container[str] = ()) -> str:
         if frame.document["content"] == "ack":
             return TRANSPORT_ACK
         return ANSWER_ACK if frame.parent in answers else ACK
-    return next((kind for kind, is_one in _KINDS.items() if is_one(*frame.route)), OTHER)
+    kind = next((kind for kind, is_one in _KINDS.items() if is_one(*frame.route)), OTHER)
+    return POD_END if kind == POD_STATUS and _phase(frame.document["content"]) in ("Succeeded", "Failed") else kind
+
+
+def _phase(content: Json) -> str:
+    status = content.get("Status") if isinstance(content, dict) else None
+    return str(status.get("phase")) if isinstance(status, dict) else ""
 
 
 _KINDS: dict[str, Callable[[str, str, str, str], bool]] = {

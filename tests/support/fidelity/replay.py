@@ -8,11 +8,13 @@ frame of the edge       awaited from our node, unless it is periodic, not yet bu
 connection opened       a new process (one that registers itself) is a new process of ours on the same files; else
                         our node is let in again
 connection ended, CUT   the connection is dropped; what the cloud wrote after that never arrived
-any                     as much time goes by for our node as went by in the recording
+any                     as much time goes by for our node as went by in the recording, but none while our node has
+                        done already what the Go edgecore was to do next: the cloud would not have waited
 ======================  ==============================================================================================
 """
 
 import asyncio
+import itertools
 import json
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable
@@ -108,8 +110,9 @@ class Replay:
         self._recording, self._played, self._cut = recording, Played(), False
         self._keep_answers(recording)
         earlier = recording.entries[0].t_ns
-        for entry in recording.entries:
-            await self._pass_time((entry.t_ns - earlier) / 1e9)
+        for entry, following in zip(recording.entries, self._next_own(), strict=True):
+            if following is None or not self._is_done(following):
+                await self._pass_time((entry.t_ns - earlier) / 1e9)
             earlier = entry.t_ns
             match entry:
                 case CloudFrame(direction=Direction.TO_EDGE):
@@ -167,24 +170,41 @@ class Replay:
     # What the edge does.
 
     async def _await_ours(self, frame: Frame) -> None:
-        kind = kind_of(frame, self._recording.answers)
-        if kind in NOT_YET_BUILT or kind in f.PERIODIC:
-            return
-        if named(THEIRS_ALONE, self._recording.name, kind, frame.resource):
+        if not self._is_awaited(frame):
             return
         if frame.parent:
             if any(one.id == frame.parent for one in reversed(self._played.sent)):
                 await self._until(lambda: self._has(frame.parent), frame)
             return
-        same = [one for one in self._recording.edge if one.line <= frame.line and one.route == frame.route]
-        wanted = len(same)
-        await self._until(lambda: self._count(frame.route) >= wanted, frame, limit_s=LIMIT_S)
+        await self._until(lambda: self._is_done(frame), frame, limit_s=LIMIT_S)
+
+    def _is_awaited(self, frame: Frame) -> bool:
+        kind = kind_of(frame, self._recording.answers)
+        is_named = named(THEIRS_ALONE, self._recording.name, kind, frame.resource)
+        return kind not in NOT_YET_BUILT and kind not in f.PERIODIC and not is_named
+
+    def _is_done(self, frame: Frame) -> bool:
+        """Whether our node has sent as many messages of this kind as the Go edgecore had up to ``frame``."""
+        kind = kind_of(frame)
+        until = itertools.takewhile(lambda one: one is not frame, self._recording.edge)
+        recorded = sum((kind_of(one), one.route) == (kind, frame.route) for one in until)
+        return sum((kind_of(one), one.route) == (kind, frame.route) for one in self._played.ours) > recorded
+
+    def _next_own(self) -> list[Frame | None]:
+        """Return, for each entry, what the Go edgecore next sent of its own accord on the same connection."""
+        following: list[Frame | None] = []
+        frame = None
+        for entry in reversed(self._recording.entries):
+            if isinstance(entry, ConnectionEvent):
+                frame = None
+            elif isinstance(entry, CloudFrame) and entry.direction == Direction.TO_CLOUD:
+                this = self._recording.frames[entry.line]
+                frame = this if not this.parent and self._is_awaited(this) else frame
+            following.append(frame)
+        return following[::-1]
 
     def _has(self, parent: str) -> bool:
         return any(one.parent == parent for one in reversed(self._played.ours))
-
-    def _count(self, route: Request) -> int:
-        return sum(one.route == route for one in self._played.ours)
 
     async def _see_each_periodic_kind(self) -> None:
         for kind in (f.PERIODIC - NOT_YET_BUILT) & {kind_of(frame) for frame in self._recording.edge}:

@@ -7,6 +7,8 @@ from typing import NamedTuple
 from fidelity import frames as f
 
 EVERY = "*"
+ABSENT = "(absent)"
+"""Stands for the value of a key that is not there."""
 
 NOT_YET_BUILT = frozenset(
     {
@@ -15,7 +17,8 @@ NOT_YET_BUILT = frozenset(
         f.CONFIGMAP_QUERY,
         f.SECRET_QUERY,
         f.ANSWER_ACK,  # there are no answers without those two
-        *(f.POD_STATUS, f.POD_STATUS_LIST, f.POD_DELETE),  # to be deleted with the arrival of the simulated pods
+        f.POD_STATUS_LIST,  # M9 in docs/fidelity.md
+        *(f.POD_STATUS, f.POD_END, f.POD_DELETE),  # to be deleted with the arrival of the simulated pods
     }
 )
 """Kinds whose sender our node does not have: the recorded ones are counted, and one of ours is a fault."""
@@ -40,6 +43,13 @@ MACHINE_COUNT = Check("machine", _text(r"[1-9]\d*"))
 MACHINE_MEMORY = Check("machine", _text(r"[1-9]\d*Mi"))
 MACHINE_WORD = Check("machine", _text(r".+"))
 RUNTIME = Check("machine", _text(r"remote://.+"))
+ADDRESS = Check("address", _text(r"\d+\.\d+\.\d+\.\d+"))
+ADDRESSES = Check("address", lambda value: isinstance(value, list) and all(ADDRESS.accepts(one["ip"]) for one in value))
+CONTAINER = Check("runtime", _text(r"\w+://\w+"))
+IMAGE = Check("runtime", _text(r"\S+"))
+WORD = Check("word", _text(r"\w[\w-]*"))
+TEXT = Check("text", _text(r".+"))
+NOTHING = Check("nothing", lambda value: value in (None, "", ABSENT))
 
 
 class Rule(NamedTuple):
@@ -67,6 +77,20 @@ def _machine(kind: str, status: str) -> tuple[Rule, ...]:
     )
 
 
+def _pod(kind: str, status: str) -> tuple[Rule, ...]:
+    """Return the rules for what a node says of a pod that runs, below ``status``."""
+    container = f"{status}.containerStatuses[*]"
+    return (
+        Rule(kind, f"{status}.startTime", TIME, "the time at which the node took it on"),
+        Rule(kind, f"{status}.podIP", ADDRESS, "the node gives its pods addresses of its own choice"),
+        Rule(kind, f"{status}.podIPs[*].ip", ADDRESS, "the node gives its pods addresses of its own choice"),
+        Rule(kind, f"{container}.state.running.startedAt", TIME, "the time of its start"),
+        Rule(kind, f"{container}.containerID", CONTAINER, "another runtime"),
+        Rule(kind, f"{container}.image", IMAGE, "another runtime: what it made of the image's name"),
+        Rule(kind, f"{container}.imageID", IMAGE, "another runtime"),
+    )
+
+
 RULES = (
     Rule(EVERY, "header.msg_id", ID, "each message has an id of its own"),
     Rule(EVERY, "header.timestamp", TIME_MS, "the time of sending"),
@@ -76,6 +100,10 @@ RULES = (
     *_machine(f.NODE_STATUS, "content.Status"),
     Rule(f.NODE_STATUS, "content.Status.conditions[*].lastHeartbeatTime", TIME, "the time of the status"),
     Rule(f.NODE_STATUS, "content.Status.conditions[*].lastTransitionTime", TIME, "the time of the status"),
+    *_pod(f.POD_STATUS, "content.Status"),
+    *_pod(f.POD_STATUS_LIST, "content[*].Status"),
+    Rule(f.POD_END, "content.Status.startTime", TIME, "the time at which the node took it on"),
+    Rule(f.POD_END, "content.Status.conditions[*].lastTransitionTime", TIME, "the time of its end"),
     Rule(f.CLOUD_ANSWER, "header.resourceversion", VERSION, "the cloud counts on its own"),
 )
 """Every field that is not compared. Everything else of a frame is, by value and by type."""
@@ -85,6 +113,50 @@ def rule_for(kind: str, path: str) -> Rule | None:
     """Return the rule that says how the field at ``path`` is looked at, or ``None`` if it is compared."""
     pattern = re.sub(r"\[\d+\]", "[*]", path)
     return next((rule for rule in RULES if rule.path == pattern and rule.kind in (EVERY, kind)), None)
+
+
+class NamedField(NamedTuple):
+    """A field that says something else than the recorded one, under the id of its line in ``docs/fidelity.md``."""
+
+    ledger: str
+    kind: str
+    path: str
+    recorded: Check
+    ours: Check
+
+
+_CONDITION = "Status.conditions[*]"
+_CONTAINER = "content.Status.containerStatuses[*]"
+
+NAMED_FIELDS = (
+    NamedField("FR2", f.POD_STATUS, f"content.{_CONDITION}.lastTransitionTime", NOTHING, TIME),
+    NamedField("FR2", f.POD_STATUS_LIST, f"content[*].{_CONDITION}.lastTransitionTime", NOTHING, TIME),
+    NamedField("FR2", f.POD_END, f"content.{_CONDITION}.lastTransitionTime", NOTHING, TIME),
+    NamedField("FR3", f.POD_STATUS, "content.Status.podIPs", NOTHING, ADDRESSES),
+    NamedField("FR4", f.POD_END, "content.Status.hostIP", NOTHING, ADDRESS),
+    NamedField("FR4", f.POD_END, "content.Status.podIP", NOTHING, ADDRESS),
+    NamedField("FR4", f.POD_END, "content.Status.podIPs", NOTHING, ADDRESSES),
+    NamedField("FR4", f.POD_END, "content.Status.qosClass", NOTHING, WORD),
+    NamedField("FR4", f.POD_END, f"content.{_CONDITION}.message", TEXT, NOTHING),
+    NamedField("FR4", f.POD_END, f"content.{_CONDITION}.reason", WORD, WORD),
+    NamedField("FR4", f.POD_END, f"{_CONTAINER}.name", NOTHING, WORD),
+    NamedField("FR4", f.POD_END, f"{_CONTAINER}.image", NOTHING, IMAGE),
+    NamedField("FR4", f.POD_END, f"{_CONTAINER}.imageID", NOTHING, IMAGE),
+    NamedField("FR4", f.POD_END, f"{_CONTAINER}.containerID", NOTHING, CONTAINER),
+    NamedField("FR4", f.POD_END, f"{_CONTAINER}.state.terminated.containerID", NOTHING, CONTAINER),
+    NamedField("FR4", f.POD_END, f"{_CONTAINER}.state.terminated.startedAt", NOTHING, TIME),
+    NamedField("FR4", f.POD_END, f"{_CONTAINER}.state.terminated.finishedAt", NOTHING, TIME),
+)
+"""Fields in which ours differ on purpose."""
+
+
+def named_field(kind: str, path: str, recorded: object, ours: object) -> str | None:
+    """Return the id of the line that names such a difference, if there is one."""
+    pattern = re.sub(r"\[\d+\]", "[*]", path)
+    for one in NAMED_FIELDS:
+        if (one.kind, one.path) == (kind, pattern) and one.recorded.accepts(recorded) and one.ours.accepts(ours):
+            return one.ledger
+    return None
 
 
 class Named(NamedTuple):
@@ -100,6 +172,10 @@ OURS_ALONE = (
     Named("FR1", EVERY, f.TRANSPORT_PING, EVERY),
     Named("FR1", EVERY, f.TRANSPORT_ACK, EVERY),
     Named("MM7", "b2_deletes", f.ACK, "default/service/nginx-svc"),
+    Named("FR5", "c_configmap_secret_pod", f.POD_STATUS, "default/podstatus/p1"),
+    Named("FR5", "c_configmap_secret_pod", f.POD_END, "default/podstatus/p1"),
+    Named("FR5", "c_configmap_secret_pod", f.POD_STATUS, "default/podstatus/p2"),
+    Named("FR6", "e_disconnect_reconnect_resync", f.POD_END, "default/podstatus/pnew"),
 )
 """What our node sends and the Go edgecore did not."""
 
