@@ -8,6 +8,7 @@
 import os
 import random
 import secrets
+import ssl
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from edgecore.metaclient import MetaClient
 from edgecore.modules.edged.hostfacts import read_host_facts
 from edgecore.modules.edged.module import Edged
 from edgecore.modules.edged.nodestatus import NodeIdentity
+from edgecore.modules.edgehub import tables as hub_tables
 from edgecore.modules.edgehub.module import EdgeHub
 from edgecore.modules.edgehub.tls import client_context
 from edgecore.modules.edgehub.transport import CloudAddress
@@ -41,15 +43,17 @@ from edgecore.modules.edgemesh.services import ServiceTable
 from edgecore.modules.metamanager import tables as meta_tables
 from edgecore.modules.metamanager.module import MetaManager
 from edgecore.nodestate import NodeState
+from edgecore.observe.ledger import Ledger
 from edgecore.observe.metrics import Metrics
 from edgecore.observe.server import ObserveServer
 from edgecore.routes import node_routes
+from edgecore.store import outbox as outbox_rows
 from edgecore.store.store import Store, open_store
 
 log = structlog.get_logger("node")
 
 CLUSTER_DOMAIN = "cluster.local"
-SCHEMA = (*meta_tables.SCHEMA, *mesh_tables.SCHEMA)
+SCHEMA = (*meta_tables.SCHEMA, *mesh_tables.SCHEMA, *hub_tables.SCHEMA, *outbox_rows.SCHEMA)
 
 
 class Node:
@@ -60,6 +64,7 @@ class Node:
         self.config = loaded.config
         self.clock = clock or SystemClock()
         self.metrics = Metrics()
+        self.ledger = Ledger(self.clock.monotonic)
         self.bus = Bus(
             self.clock,
             new_id or random_ids(),
@@ -84,7 +89,14 @@ class Node:
         try:
             self.store = open_store(self.config.database.path, SCHEMA)
             self.runner = ModuleRunner(self._modules(self.store), self.clock, self.bus.withdraw)
-            state = NodeState(self.config.node_name, self.bus, self.runner, self.metrics, self.store)
+            state = NodeState(
+                self.config.node_name,
+                bus=self.bus,
+                runner=self.runner,
+                metrics=self.metrics,
+                ledger=self.ledger,
+                store=self.store,
+            )
             self.control = ControlServer(self.config.control_socket, node_routes(self.bus, state))
             await self.control.start()
             self.observe = ObserveServer(
@@ -132,7 +144,7 @@ class Node:
         ports = {name: self.bus.register(name, group) for name, (enabled, group) in wanted.items() if enabled}
         made: list[Module] = []
         if r.EDGEHUB in ports:
-            made.append(self._edgehub(ports[r.EDGEHUB]))
+            made.append(self._edgehub(ports[r.EDGEHUB], store))
         if r.METAMANAGER in ports:
             made.append(
                 MetaManager(
@@ -149,19 +161,28 @@ class Node:
             made.append(self._edged(ports[r.EDGED]))
         return made
 
-    def _edgehub(self, port: Port) -> EdgeHub:
+    def _edgehub(self, port: Port, store: Store) -> EdgeHub:
         hub = self.config.modules.edge_hub
         server = hub.websocket.address
         files = (Path(hub.tls_ca_file), Path(hub.tls_cert_file), Path(hub.tls_private_key_file))
+
+        async def tls() -> ssl.SSLContext:
+            return client_context(*files)
+
         return EdgeHub(
             port,
             self.metrics,
+            self.ledger,
+            store,
             CloudAddress(server.scheme, server.host, server.port, hub.project_id, self.config.node_name),
             heartbeat_s=hub.heartbeat,
             handshake_timeout_s=hub.websocket.handshake_timeout,
             max_message_bytes=hub.max_message_bytes,
             jitter=random.Random(),  # noqa: S311 - spreads reconnects, guards nothing
-            tls=(lambda: client_context(*files)) if server.scheme == "wss" else None,
+            outbox_size=hub.outbox_size,
+            ping=hub.websocket.ping,
+            cloud_version=hub.cloud_version,
+            tls=tls if server.scheme == "wss" else None,
         )
 
     def _edgemesh(self, port: Port, store: Store) -> EdgeMesh:

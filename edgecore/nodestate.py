@@ -9,7 +9,8 @@ from edgecore import __version__
 from edgecore.beehive.bus import Bus
 from edgecore.beehive.module import ModuleRunner
 from edgecore.beehive.resource import EDGEHUB, EDGEMESH
-from edgecore.observe.metrics import Metrics
+from edgecore.observe.ledger import Ledger
+from edgecore.observe.metrics import Metrics, ledger_families
 from edgecore.store.store import Store
 
 Json = dict[str, Any]
@@ -18,11 +19,14 @@ Json = dict[str, Any]
 class NodeState:
     """Reads the parts of a node; keeps nothing itself but where it listens and since when."""
 
-    def __init__(self, node: str, bus: Bus, runner: ModuleRunner, metrics: Metrics, store: Store) -> None:
+    def __init__(
+        self, node: str, *, bus: Bus, runner: ModuleRunner, metrics: Metrics, ledger: Ledger, store: Store
+    ) -> None:
         self._node = node
         self._bus = bus
         self._runner = runner
         self._metrics = metrics
+        self.ledger = ledger
         self._store = store
         self._started_at = bus.clock.monotonic()
         self.listening: dict[str, str] = {}
@@ -34,7 +38,12 @@ class NodeState:
         link, mesh = parts.get(EDGEHUB, {}), parts.get(EDGEMESH, {})
         modules = self._modules()
         store = self._store.statistics()
-        reasons = [*([store.failing] if store.failing else []), *_reasons(modules, link, mesh)]
+        unexplained = self.ledger.unexplained
+        reasons = [
+            *([store.failing] if store.failing else []),
+            *_reasons(modules, link, mesh),
+            *([f"{unexplained} messages of the link cannot be accounted for (edgecore ledger)"] if unexplained else []),
+        ]
         return {
             "node": self._node,
             "version": __version__,
@@ -45,6 +54,7 @@ class NodeState:
             "link": link,
             "mesh": mesh,
             "parts": {name: part for name, part in parts.items() if name not in (EDGEHUB, EDGEMESH)},
+            "ledger": {"under_way": self.ledger.under_way, "unexplained": unexplained},
             "store": {"path": str(self._store.path), **store._asdict()},
             "bad_input": {f"{module}/{reason}": n for (module, reason), n in self._metrics.bad_input_counts.items()},
             "listening": {**self.listening, **_mesh_listening(mesh)},
@@ -60,12 +70,13 @@ class NodeState:
         return {
             "status": self.status,
             "bus": lambda: {name: one._asdict() for name, one in self._bus.statistics().items()},
+            "ledger": self.ledger.view,
             "modules": self._runner.statuses,
             "store": lambda: self._store.statistics()._asdict(),
         }
 
     def families(self) -> Iterator[Metric]:
-        """Yield the figures of bus and store for Prometheus."""
+        """Yield the figures of bus, link and store for Prometheus."""
         depth = GaugeMetricFamily("edgecore_mailbox_depth", "Messages in a module's mailbox.", labels=("module",))
         high = GaugeMetricFamily("edgecore_mailbox_high_water", "The most that ever lay there.", labels=("module",))
         sent = CounterMetricFamily("edgecore_messages_sent", "Messages a module sent.", labels=("module",))
@@ -83,6 +94,16 @@ class NodeState:
             for reason, count in one.dropped.items():
                 dropped.add_metric((name, reason), count)
         yield from (depth, high, sent, received, waited, dropped)
+        yield from ledger_families("edgecore", self.ledger)
+        link = self._runner.statuses().get(EDGEHUB, {})
+        yield GaugeMetricFamily(
+            "edgecore_cloud_connected", "Whether the link is up.", value=float(link.get("state") == "connected")
+        )
+        yield GaugeMetricFamily("edgecore_outbox_messages", "Messages in the outbox.", value=link.get("outbox", 0))
+        yield GaugeMetricFamily("edgecore_outbox_bytes", "Their bytes.", value=link.get("outbox_bytes", 0))
+        yield CounterMetricFamily(
+            "edgecore_cloud_sessions", "Connections that were made.", value=link.get("sessions", 0)
+        )
         store = self._store.statistics()
         yield CounterMetricFamily("edgecore_store_writes", "Writes handed to the store.", value=store.writes)
         yield CounterMetricFamily("edgecore_store_commits", "Commits of the store.", value=store.commits)

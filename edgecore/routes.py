@@ -21,16 +21,24 @@ def node_routes(bus: Bus, state: NodeState) -> Routes:
     | route | answer |
     | --- | --- |
     | ``GET /v1/status`` | ``NodeState.status`` |
+    | ``GET /v1/ledger`` | ``Ledger.view`` |
     | ``GET /v1/tap`` | a stream of every message between modules, from now on until the reader hangs up |
     """
 
     async def show_status(_request: ControlRequest) -> dict[str, Any]:
         return state.status()
 
+    async def show_ledger(_request: ControlRequest) -> dict[str, Any]:
+        return state.ledger.view()
+
     async def tap(_request: ControlRequest) -> AsyncIterator[dict[str, Any]]:
         return _passages(bus)
 
-    return {("GET", "/v1/status"): show_status, ("GET", "/v1/tap"): tap}
+    return {
+        ("GET", "/v1/status"): show_status,
+        ("GET", "/v1/ledger"): show_ledger,
+        ("GET", "/v1/tap"): tap,
+    }
 
 
 async def _passages(bus: Bus) -> AsyncIterator[dict[str, Any]]:

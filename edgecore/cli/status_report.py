@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from edgecore.control.ledger_report import printable
+
 Json = Mapping[str, Any]
 
 _UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
@@ -47,7 +49,7 @@ def _summary(status: Json, mesh: Json) -> str:
     listening = [f"{what} {where}" for what, where in (status.get("listening") or {}).items() if where]
     if listening:
         lines.append(f"listening: {', '.join(listening)}")
-    return "\n".join(map(_printable, lines))
+    return "\n".join(map(printable, lines))
 
 
 def _link(link: Json) -> str:
@@ -137,7 +139,7 @@ def _service_name(service: Json) -> str:
 
 def _table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """Return a title and aligned columns, without those that are empty everywhere; nothing without rows."""
-    cells = [["" if value is None else _printable(str(value)) for value in row] for row in rows]
+    cells = [["" if value is None else printable(str(value)) for value in row] for row in rows]
     if not cells:
         return ""
     kept = [column for column in range(len(columns)) if any(row[column] for row in cells)]
@@ -145,8 +147,3 @@ def _table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]])
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     aligned = ("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
     return "\n".join([title, *(f"  {line}" for line in aligned)])
-
-
-def _printable(text: str) -> str:
-    """Names come from the cloud, and a terminal obeys control characters."""
-    return text if text.isprintable() else text.encode("unicode_escape").decode()

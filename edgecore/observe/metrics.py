@@ -5,7 +5,9 @@ from typing import Any
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, generate_latest
-from prometheus_client.core import Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+from edgecore.observe.ledger import Ledger
 
 log = structlog.get_logger("observe")
 
@@ -59,3 +61,15 @@ class Metrics:
     def render(self) -> bytes:
         """Return the text exposition format, version 0.0.4."""
         return generate_latest(self.registry)
+
+
+def ledger_families(prefix: str, ledger: Ledger) -> Iterable[Metric]:
+    """Yield what ``ledger`` holds for Prometheus, in families that begin with ``prefix``."""
+    ended = CounterMetricFamily(
+        f"{prefix}_link_messages", "Messages of the link, by how they ended.", labels=("direction", "outcome", "reason")
+    )
+    for labels, count in sorted(ledger.counts().items()):
+        ended.add_metric(labels, count)
+    yield ended
+    yield GaugeMetricFamily(f"{prefix}_link_under_way", "Messages that have not ended.", value=ledger.under_way)
+    yield GaugeMetricFamily(f"{prefix}_link_unexplained", "Messages nobody can account for.", value=ledger.unexplained)

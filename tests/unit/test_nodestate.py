@@ -8,12 +8,13 @@ import pytest
 
 from edgecore import __version__
 from edgecore.beehive.bus import Bus
-from edgecore.beehive.message import Route
+from edgecore.beehive.message import Header, Message, Route
 from edgecore.beehive.module import ModuleRunner
 from edgecore.clock import VirtualClock, settle
 from edgecore.errors import ListenError
 from edgecore.ids import NewId
 from edgecore.nodestate import NodeState
+from edgecore.observe.ledger import ACKNOWLEDGED, UP, Ledger
 from edgecore.observe.metrics import Metrics
 from edgecore.store.store import Statement, Store, open_store
 
@@ -56,14 +57,19 @@ class Rig:
         self.bus = Bus(clock, new_id)
         self.metrics = metrics
         self.store = store
+        self.ledger = Ledger(clock.monotonic)
         self.runner = ModuleRunner((), clock, lambda _: None)
-        self.state = NodeState("edge-1", self.bus, self.runner, metrics, store)
+        self.state = NodeState(
+            "edge-1", bus=self.bus, runner=self.runner, metrics=metrics, ledger=self.ledger, store=store
+        )
 
     async def start(self, *modules: FakeModule) -> NodeState:
         for module in modules:
             self.bus.register(module.name, module.group)
         self.runner = ModuleRunner(modules, self.clock, lambda _: None)
-        self.state = NodeState("edge-1", self.bus, self.runner, self.metrics, self.store)
+        self.state = NodeState(
+            "edge-1", bus=self.bus, runner=self.runner, metrics=self.metrics, ledger=self.ledger, store=self.store
+        )
         await self.runner.start()
         await settle()
         return self.state
@@ -205,7 +211,7 @@ async def test_every_debug_page_is_fit_for_json(rig: Rig) -> None:
 
     pages = {name: json.loads(json.dumps(page())) for name, page in state.debug().items()}
 
-    assert pages.keys() == {"status", "bus", "modules", "store"}
+    assert pages.keys() == {"status", "bus", "ledger", "modules", "store"}
     assert pages["bus"].keys() == pages["modules"].keys() == {"websocket", "edgemesh"}
 
 
@@ -233,3 +239,28 @@ async def test_prometheus_gets_the_figures_of_the_store(rig: Rig) -> None:
     assert "edgecore_store_writes_total 1.0" in page
     assert "edgecore_store_commits_total 1.0" in page
     assert "edgecore_store_failed_total 0.0" in page
+
+
+async def test_an_unexplained_message_makes_the_node_degraded(rig: Rig) -> None:
+    state = await rig.start()
+    rig.ledger.open(UP, Message(Header("m")))
+    assert state.status()["state"] == "ok"
+    await rig.clock.advance(60)
+    assert state.status()["reasons"] == ["1 messages of the link cannot be accounted for (edgecore ledger)"]
+    assert state.status()["ledger"] == {"under_way": 1, "unexplained": 1}
+
+
+async def test_the_ledger_and_the_link_are_in_the_metrics(rig: Rig) -> None:
+    link = {**CONNECTED, "outbox": 3, "outbox_bytes": 99, "sessions": 2}
+    await rig.start(FakeModule("websocket", link))
+    rig.ledger.record(UP, Message(), ACKNOWLEDGED)
+    rig.metrics.pull(rig.state.families)
+    page = rig.metrics.render().decode()
+    for line in (
+        'edgecore_link_messages_total{direction="edge->cloud",outcome="acknowledged",reason=""} 1.0',
+        "edgecore_link_unexplained 0.0",
+        "edgecore_cloud_connected 1.0",
+        "edgecore_outbox_messages 3.0",
+        "edgecore_cloud_sessions_total 2.0",
+    ):
+        assert line in page

@@ -46,7 +46,11 @@ async def tap(bus: Bus) -> AsyncIterator[Stream]:
 
 
 async def test_there_are_no_other_routes(bus: Bus) -> None:
-    assert node_routes(bus, cast("NodeState", FakeState())).keys() == {("GET", "/v1/status"), ("GET", "/v1/tap")}
+    assert node_routes(bus, cast("NodeState", FakeState())).keys() == {
+        ("GET", "/v1/status"),
+        ("GET", "/v1/ledger"),
+        ("GET", "/v1/tap"),
+    }
 
 
 async def test_status_is_that_of_the_node(bus: Bus) -> None:

@@ -1,22 +1,38 @@
 """How long EdgeHub waits before it dials again (pure).
 
-A cloudcore up to 1.3.1 must not see a node again within its keepalive interval of 30 s: the two sessions would share
+A cloudcore before 1.4 must not see a node again within its keepalive interval of 30 s: the two sessions would share
 one keepalive channel, and the old one's end would tear down the new one (bugs H2, H3). So after a session was
-lost the pause is two heartbeats, as in Go. The stub has no such trouble and says so by its ``Server`` header.
+lost the pause is two heartbeats, as in Go, and a node that was started again waits for what is left of them. A cloud
+from 1.4 on (``edgeHub.cloudVersion``) has no such trouble, nor has the stub, which says so by its ``Server`` header.
 """
 
 import random
 
 FIRST_S = 0.5
 STUB_SERVER = "cloudhub-stub"
+PATIENT_FROM = (1, 4)
+"""The first version of KubeEdge whose cloud takes a node back at once."""
+
+
+def is_stub(server: str) -> bool:
+    """Whether a cloud that names itself ``server`` is our stub."""
+    return server.startswith(STUB_SERVER)
+
+
+def takes_back_at_once(version: str) -> bool:
+    """Whether a cloudcore of ``version`` (such as 1.3.1 or v1.12) can bear a node that comes back at once."""
+    return tuple(int(part) for part in version.removeprefix("v").split(".")[:2]) >= PATIENT_FROM
 
 
 class Backoff:
     """The pauses of one link; ``jitter`` spreads nodes that lost the same cloud."""
 
-    def __init__(self, heartbeat_s: float, jitter: random.Random) -> None:
+    def __init__(self, heartbeat_s: float, jitter: random.Random, *, quick: bool = False) -> None:
+        """``quick``: whatever cloud it is, it takes a node back at once."""
+        self._heartbeat_s = heartbeat_s
         self._longest_s = 2 * heartbeat_s
         self._jitter = jitter
+        self._quick = quick
         self._next_s = FIRST_S
 
     def after_failed_dial(self) -> float:
@@ -24,9 +40,27 @@ class Backoff:
         pause_s, self._next_s = self._next_s, min(2 * self._next_s, self._longest_s)
         return min(pause_s * self._jitter.uniform(1.0, 1.25), self._longest_s)
 
-    def after_lost_session(self, server: str) -> float:
-        """Return the seconds to wait after a session with a cloud that names itself ``server``."""
-        self._next_s = FIRST_S
-        if server.startswith(STUB_SERVER):
-            return FIRST_S * self._jitter.uniform(1.0, 1.25)
-        return self._longest_s * self._jitter.uniform(1.0, 1.1)
+    def must_wait(self, server: str) -> bool:
+        """Whether a cloud that names itself ``server`` has to be left alone for two heartbeats."""
+        return not (self._quick or is_stub(server))
+
+    def after_lost_session(self, server: str, lasted_s: float) -> float:
+        """Return the seconds to wait after a session of ``lasted_s`` seconds with a cloud that names itself so.
+
+        A cloud that ends one session after the other soon after their beginning is dialled less and less often.
+        """
+        if self.must_wait(server):
+            self._next_s = FIRST_S
+            return self._longest_s * self._jitter.uniform(1.0, 1.1)
+        if lasted_s >= self._heartbeat_s:
+            self._next_s = FIRST_S
+        return self.after_failed_dial()
+
+    def after_restart(self, since_s: float) -> float:
+        """Return the seconds to wait where an earlier process spoke with a cloud that has to be left alone.
+
+        ``since_s`` is how long ago; a clock that was set back, or forth, is not believed.
+        """
+        if not 0 <= since_s < self._longest_s:
+            return 0.0
+        return (self._longest_s - since_s) * self._jitter.uniform(1.0, 1.1)

@@ -1,32 +1,38 @@
-"""EdgeHub on the bus: one session after another with the cloud.
+"""EdgeHub on the bus: one connection after another with the cloud.
 
-A session is three tasks that live and end together: reading frames, writing the outbox, sending keepalives. Nothing of
-one session is known to the next but the outbox.
+Nothing of one connection is known to the next but the outbox, and, where the cloud must be left alone for a while after
+a session, when that session was.
 """
 
 import asyncio
 import random
 import ssl
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import structlog
 
 from edgecore.beehive import resource as r
-from edgecore.beehive.message import Message, response_to
 from edgecore.beehive.port import Port
-from edgecore.errors import BusClosed, FrameError, LinkError, MailboxFull
-from edgecore.modules.edgehub import session
-from edgecore.modules.edgehub.backoff import Backoff
-from edgecore.modules.edgehub.frame import decode_frame, encode_frame
-from edgecore.modules.edgehub.outbox import Outbox
+from edgecore.clock import before
+from edgecore.errors import BusClosed, LinkError, MailboxFull, StoreError
+from edgecore.modules.edgehub import session, tables
+from edgecore.modules.edgehub.backoff import Backoff, takes_back_at_once
+from edgecore.modules.edgehub.conversation import Conversation
+from edgecore.modules.edgehub.incoming import Incoming
+from edgecore.modules.edgehub.outbox import CAPACITY, Outbox
+from edgecore.modules.edgehub.outgoing import Outgoing
 from edgecore.modules.edgehub.transport import CloudAddress, Connection, dial
+from edgecore.observe.ledger import COALESCED, DROPPED, SUPERSEDED, Ledger
 from edgecore.observe.metrics import Metrics
+from edgecore.store.store import Store
 
 log = structlog.get_logger("edgehub")
 
 CONNECTION_GROUPS = (r.GROUP_META, r.GROUP_TWIN, r.GROUP_BUS)
 """Who is told that the link came up or went down; each once (Go tells ``meta`` twice)."""
+STOP_PROOF_S = 1.0
+"""How long a stop waits for the cloud to say that it read the last messages."""
 
 
 class EdgeHub:
@@ -39,33 +45,44 @@ class EdgeHub:
         self,
         port: Port,
         metrics: Metrics,
+        ledger: Ledger,
+        store: Store,
         address: CloudAddress,
         *,
         heartbeat_s: float,
         handshake_timeout_s: float,
         max_message_bytes: int,
         jitter: random.Random,
-        tls: Callable[[], ssl.SSLContext] | None = None,
+        outbox_size: int = CAPACITY,
+        ping: bool = True,
+        cloud_version: str = "1.3.1",
+        tls: Callable[[], Awaitable[ssl.SSLContext]] | None = None,
     ) -> None:
         self._port = port
-        self._metrics = metrics
+        self._ledger = ledger
+        self._store = store
         self._address = address
         self._heartbeat_s = heartbeat_s
         self._handshake_timeout_s = handshake_timeout_s
         self._max_message_bytes = max_message_bytes
+        self._ping = ping
         self._tls = tls
-        self._backoff = Backoff(heartbeat_s, jitter)
-        self._outbox = Outbox()
-        self._outbox_filled = asyncio.Event()
-        self._outbox_empty = asyncio.Event()
-        self._outbox_empty.set()
+        self._backoff = Backoff(heartbeat_s, jitter, quick=takes_back_at_once(cloud_version))
+        self._box = Outbox(outbox_size)
+        self._outgoing = Outgoing(
+            self._box, ledger, store, metrics, awaited=port.awaited, max_message_bytes=max_message_bytes
+        )
+        self._incoming = Incoming(port, self._outgoing, ledger, metrics)
+        self._conversation: Conversation | None = None
         self._state = "connecting"
         self._since = port.clock.monotonic()
         self._error = ""
-        self._sessions = self._received = self._sent = self._refused = self._overflowed = 0
+        self._sessions = self._sent = 0
+        self._over = False
 
     async def start(self) -> None:
-        """Nothing to bind."""
+        """Take up what could not be sent before the last stop. Raises ``StoreError``."""
+        self._outgoing.restore()
 
     async def run(self) -> None:
         """Keep a session open until the bus is closed."""
@@ -73,42 +90,51 @@ class EdgeHub:
             filling = tasks.create_task(self._fill_outbox(), name="edgehub fill outbox")
             linking = tasks.create_task(self._link(), name="edgehub link")
             await filling  # ends when the bus is closed
+            # Said in two ways: a task group that is ending by itself just then may swallow the cancellation.
+            self._over = True
             linking.cancel()
 
     async def stop(self) -> None:
-        """Give the last messages a moment to leave while the link is up."""
-        if self._state == "connected" and len(self._outbox):
-            await self._outbox_empty.wait()
+        """Give the last messages a moment to arrive while the link is up; what is durable stays in its rows."""
+        conversation = self._conversation
+        if conversation is not None:
+            await _either(self._outgoing.written, conversation.ended)
+            try:
+                await before(
+                    self._port.clock, self._port.clock.monotonic() + STOP_PROOF_S, self._all_arrived(conversation)
+                )
+            except (TimeoutError, LinkError):
+                log.warning("last_messages_not_proven", url=self._address.url)
+        self._outgoing.close()
+
+    async def _all_arrived(self, conversation: Conversation) -> None:
+        if self._outgoing.doubted_since() is not None and not conversation.ended.is_set():
+            await conversation.ask_for_proof()
+            await _either(self._outgoing.arrived, conversation.ended)
 
     def status(self) -> dict[str, Any]:
         """Return the state of the link and what went over it."""
+        counts = self._outgoing.counts
         return {
             "state": self._state,
             "url": self._address.url,
             "since_s": round(self._port.clock.monotonic() - self._since, 3),
             "error": self._error,
             "sessions": self._sessions,
-            "received": self._received,
-            "sent": self._sent,
-            "refused": self._refused,
-            "outbox": len(self._outbox),
-            "superseded": self._outbox.superseded,
-            "overflowed": self._overflowed,
+            "received": self._incoming.received,
+            "sent": self._sent + (self._conversation.sent if self._conversation is not None else 0),
+            "refused": self._incoming.refused,
+            "outbox": len(self._box),
+            "outbox_waiting": self._box.waiting,
+            "outbox_bytes": self._box.held_bytes,
+            "superseded": counts[SUPERSEDED],
+            "coalesced": counts[COALESCED],
+            "dropped": counts[DROPPED],
         }
 
     async def _fill_outbox(self) -> None:
         async for message in self._port:
-            pushed_out = self._outbox.add(message)
-            if pushed_out is not None:
-                self._overflowed += 1
-                log.error(
-                    "outbox_overflow",
-                    id=pushed_out.header.id,
-                    operation=pushed_out.route.operation,
-                    resource=pushed_out.route.resource,
-                )
-            self._outbox_empty.clear()
-            self._outbox_filled.set()
+            self._outgoing.accept(message)
 
     async def _link(self) -> None:
         try:
@@ -117,44 +143,87 @@ class EdgeHub:
             pass
 
     async def _keep_linked(self) -> None:
-        while True:
+        await self._leave_alone_after_restart()
+        while not self._over:
             try:
-                connection = await dial(
-                    self._address,
-                    timeout_s=self._handshake_timeout_s,
-                    max_message_bytes=self._max_message_bytes,
-                    tls=self._tls() if self._tls is not None else None,
-                )
+                connection = await self._dial()
             except LinkError as error:
                 pause_s = self._backoff.after_failed_dial()
                 self._become("waiting", str(error))
                 log.warning("cloud_not_reached", error=str(error), again_in_s=round(pause_s, 2))
             else:
+                began_at = self._port.clock.monotonic()
                 await self._hold(connection)
-                pause_s = self._backoff.after_lost_session(connection.server)
-                log.warning("cloud_lost", error=self._error, again_in_s=round(pause_s, 2))
+                lasted_s = self._port.clock.monotonic() - began_at
+                pause_s = self._backoff.after_lost_session(connection.server, lasted_s)
+                log.warning("cloud_lost", error=self._error, session=self._sessions, again_in_s=round(pause_s, 2))
+            if not self._over:
+                await self._port.clock.sleep(pause_s)
+                self._become("connecting", self._error)
+
+    async def _leave_alone_after_restart(self) -> None:
+        """Wait where an earlier process of this node spoke with a cloud that must not see it again so soon."""
+        try:
+            seen_at_ms = tables.last_seen_ms(self._store, self._address.url)
+        except StoreError as error:
+            log.warning("last_session_unknown", error=str(error))
+            return
+        if seen_at_ms is None:
+            return
+        pause_s = self._backoff.after_restart((self._port.clock.now_ms() - seen_at_ms) / 1000)
+        if pause_s:
+            why = "a cloudcore before 1.4 must not see a node again within 30 s of its last session"
+            self._become("waiting", why)
+            log.warning("cloud_left_alone", why=why, again_in_s=round(pause_s, 2), hint="modules.edgeHub.cloudVersion")
             await self._port.clock.sleep(pause_s)
-            self._become("connecting", self._error)
+            self._become("connecting", "")
+
+    async def _dial(self) -> Connection:
+        return await dial(
+            self._address,
+            timeout_s=self._handshake_timeout_s,
+            max_message_bytes=self._max_message_bytes,
+            tls=await self._tls() if self._tls is not None else None,
+        )
 
     async def _hold(self, connection: Connection) -> None:
         """Run one session to its end."""
         self._sessions += 1
         self._become("connected", "")
-        if len(self._outbox):
-            self._outbox_empty.clear()
         log.info("cloud_connected", url=self._address.url, session=self._sessions, server=connection.server)
+        conversation = self._conversation = Conversation(
+            connection,
+            self._port,
+            self._incoming,
+            self._outgoing,
+            self._ledger,
+            heartbeat_s=self._heartbeat_s,
+            ping=self._ping,
+        )
         try:
-            async with connection:
+            async with connection, asyncio.TaskGroup() as tasks:
+                noting = tasks.create_task(self._note_session(connection.server), name="edgehub note session")
                 await self._announce(r.CLOUD_CONNECTED)
-                async with asyncio.TaskGroup() as tasks:
-                    tasks.create_task(self._keep_alive(connection), name="edgehub keepalive")
-                    tasks.create_task(self._empty_outbox(connection), name="edgehub write")
-                    tasks.create_task(self._read(connection), name="edgehub read")
+                try:
+                    await conversation.run()
+                finally:
+                    noting.cancel()
         except* LinkError as errors:
-            self._become("waiting", str(errors.exceptions[0]))
+            self._become("waiting", str(_first(errors)))
         finally:
-            self._outbox_empty.set()
+            self._sent += conversation.sent
+            self._conversation = None
         await self._announce(r.CLOUD_DISCONNECTED)
+
+    async def _note_session(self, server: str) -> None:
+        """Keep on disk when this cloud saw us last, if a restart has to respect that."""
+        url = self._address.url
+        if not self._backoff.must_wait(server):
+            self._store.submit(tables.forgotten(url)).add_done_callback(_looked_at)
+            return
+        while True:
+            self._store.submit(tables.seen(url, self._port.clock.now_ms())).add_done_callback(_looked_at)
+            await self._port.clock.sleep(self._heartbeat_s)
 
     async def _announce(self, content: str) -> None:
         for group in CONNECTION_GROUPS:
@@ -165,85 +234,28 @@ class EdgeHub:
             except MailboxFull as error:
                 log.error("news_not_delivered", group=group, news=content, error=str(error))
 
-    async def _keep_alive(self, connection: Connection) -> None:
-        while True:
-            await self._write(connection, self._port.build(session.KEEPALIVE_ROUTE, r.PING))
-            await self._port.clock.sleep(self._heartbeat_s)
-
-    async def _empty_outbox(self, connection: Connection) -> None:
-        while True:
-            message = self._outbox.first()
-            if message is None:
-                self._outbox_empty.set()
-                self._outbox_filled.clear()
-                await self._outbox_filled.wait()
-                continue
-            await self._write(connection, message)
-            self._outbox.remove(message)
-
-    async def _write(self, connection: Connection, message: Message) -> None:
-        try:
-            payload = encode_frame(message)
-        except FrameError as error:
-            self._metrics.bad_input(
-                r.EDGEHUB,
-                error.reason,
-                peer=message.route.source,
-                resource=message.route.resource,
-                detail=error.detail,
-            )
-            return
-        if len(payload) > self._max_message_bytes:
-            self._metrics.bad_input(
-                r.EDGEHUB,
-                "too_large_to_send",
-                peer=message.route.source,
-                resource=message.route.resource,
-                size_bytes=len(payload),
-            )
-            return
-        await connection.write(payload)
-        self._sent += 1
-
-    async def _read(self, connection: Connection) -> None:
-        try:
-            async for payload in connection.frames():
-                await self._take(connection, payload)
-        except LinkError as error:
-            if connection.violation:
-                self._refuse(connection.violation, str(error))
-            raise
-
-    async def _take(self, connection: Connection, payload: bytes) -> None:
-        self._received += 1
-        try:
-            message = decode_frame(payload)
-        except FrameError as error:
-            self._refuse(error.reason, error.detail, begins=payload[:80].decode(errors="replace"))
-        else:
-            await self._deliver(connection, message)
-
-    async def _deliver(self, connection: Connection, message: Message) -> None:
-        match session.deliver(message, self._port.awaited):
-            case session.AnswerControl():
-                await self._write(connection, response_to(message, "ack", self._port.new_id, self._port.clock))
-            case session.HandToWaiter():
-                self._port.respond(message)
-            case session.Dispatch(group) if not self._port.has_group(group):
-                self._refuse("module_not_built", group, id=message.header.id, resource=message.route.resource)
-            case session.Dispatch(group):
-                try:
-                    await self._port.send_to_group(group, message)
-                except MailboxFull as error:  # not acknowledged: the cloud sends objects again, lists it does not
-                    log.error("message_not_delivered", group=group, id=message.header.id, error=str(error))
-            case session.Refuse(reason, detail):
-                self._refuse(reason, detail, id=message.header.id, resource=message.route.resource)
-
-    def _refuse(self, reason: str, detail: str, **where: Any) -> None:
-        self._refused += 1
-        self._metrics.bad_input(r.EDGEHUB, reason, peer="cloud", detail=detail, **where)
-
     def _become(self, state: str, error: str) -> None:
         if state != self._state:
             self._state, self._since = state, self._port.clock.monotonic()
         self._error = error
+
+
+async def _either(one: asyncio.Event, other: asyncio.Event) -> None:
+    waits = [asyncio.ensure_future(event.wait()) for event in (one, other)]
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
+
+
+def _first(errors: BaseExceptionGroup[LinkError]) -> BaseException:
+    """Return the first error of a group of groups: the one that ended the connection."""
+    first: BaseException = errors.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first
+
+
+def _looked_at(written: "asyncio.Future[None]") -> None:
+    """The store has logged what it refused; nobody else waits for it."""
+    if not written.cancelled():
+        written.exception()

@@ -15,6 +15,8 @@ GROUPS = {
 """The group in the route of a message from the cloud, and the group of modules that gets it."""
 
 KEEPALIVE_ROUTE = Route(r.EDGEHUB, r.GROUP_RESOURCE, r.KEEPALIVE, r.NODE)
+PROOF_ROUTE = Route(r.EDGEHUB, r.GROUP_RESOURCE, r.PING, r.NODE)
+"""Of a message of the transport, whose answer says that everything before it was read."""
 
 
 class AnswerControl(NamedTuple):

@@ -1,7 +1,7 @@
 """Dialling the cloud: the one place of the node that speaks websocket (spec 2.1 and 2.5).
 
-One text frame holds one message. No compression, no sub-protocol, no ``Origin``; the peers of 1.3.1 send no websocket
-pings, so neither do we. A frame over ``max_message_bytes`` ends the session (close code 1009).
+One text frame holds one message. No compression, no sub-protocol, no ``Origin``. A frame over ``max_message_bytes``
+ends the session (close code 1009).
 """
 
 import ssl
@@ -63,6 +63,13 @@ class Connection:
             await self._websocket.send(payload, text=True)
         except websockets.exceptions.ConnectionClosed as error:
             raise LinkError(f"cannot write to the cloud: {_why(error)}") from error
+
+    async def ping(self) -> None:
+        """Send a websocket ping and return when it is answered. Raises ``LinkError`` if the session is over."""
+        try:
+            await (await self._websocket.ping())
+        except websockets.exceptions.ConnectionClosed as error:
+            raise LinkError(f"lost the cloud: {_why(error)}") from error
 
     async def frames(self) -> AsyncIterator[bytes]:
         """Yield the payload of each frame, fragments joined, text and binary alike. Raises ``LinkError`` at the end.

@@ -4,6 +4,7 @@ import asyncio
 import json
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,9 +17,13 @@ from edgecore.beehive.message import Message, Route
 from edgecore.beehive.port import Port
 from edgecore.clock import VirtualClock, settle
 from edgecore.ids import NewId
+from edgecore.modules.edgehub import tables
 from edgecore.modules.edgehub.module import EdgeHub
 from edgecore.modules.edgehub.transport import CloudAddress
+from edgecore.observe.ledger import Ledger
 from edgecore.observe.metrics import Metrics
+from edgecore.store import outbox
+from edgecore.store.store import Store, open_store
 
 HEARTBEAT_S = 15
 MAX_MESSAGE_BYTES = 1_000_000
@@ -36,10 +41,10 @@ class Session:
         self.ended = asyncio.Event()
 
     async def frame(self) -> dict[str, Any]:
-        """Return the next frame that is no keepalive."""
+        """Return the next frame that is no keepalive and asks for no proof."""
         while True:
             document = await self.any_frame()
-            if document["route"]["operation"] != "keepalive":
+            if document["route"]["operation"] not in ("keepalive", "ping"):
                 return document
 
     async def any_frame(self) -> dict[str, Any]:
@@ -64,6 +69,8 @@ class ScriptedCloud:
         self.server_header: str | None = "cloudhub-stub/test"
         self.refusal: tuple[int, dict[str, str], bytes] | None = None
         self.requests: list[Request] = []
+        self.proves = True
+        """Whether an operation ``ping`` is answered, as both real peers do."""
         self.may_answer = asyncio.Event()
         self.may_answer.set()
         self.port = 0
@@ -117,18 +124,40 @@ class ScriptedCloud:
             while True:
                 fragments = [fragment async for fragment in websocket.recv_streaming()]
                 session.fragments.append(len(fragments))
-                session.frames.put_nowait(fragments[0][:0].join(fragments))
+                frame = fragments[0][:0].join(fragments)
+                session.frames.put_nowait(frame)
+                if self.proves:
+                    await _prove(session, frame)
         except ConnectionClosed:
             pass
         finally:
             session.ended.set()
 
 
+async def _prove(session: Session, frame: str | bytes) -> None:
+    document = json.loads(frame)
+    if document["route"]["operation"] == "ping":
+        header = {"msg_id": "ack-of-ping", "parent_msg_id": document["header"]["msg_id"], "timestamp": 1}
+        route = {**document["route"], "operation": "response"}
+        await session.send({"header": header, "route": route, "content": "ack"})
+
+
 class Linked:
     """EdgeHub between the scripted cloud and the ports of the modules around it."""
 
-    def __init__(self, hub: EdgeHub, bus: Bus, clock: VirtualClock, cloud: ScriptedCloud, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        hub: EdgeHub,
+        bus: Bus,
+        clock: VirtualClock,
+        cloud: ScriptedCloud,
+        metrics: Metrics,
+        ledger: Ledger,
+        store: Store,
+    ) -> None:
         self.hub = hub
+        self.ledger = ledger
+        self.store = store
         self.bus = bus
         self.clock = clock
         self.cloud = cloud
@@ -181,9 +210,12 @@ Link = Callable[..., Awaitable[Linked]]
 
 
 @pytest.fixture
-async def link(cloud: ScriptedCloud, vclock: VirtualClock, ids: NewId, metrics: Metrics) -> AsyncIterator[Link]:
+async def link(
+    cloud: ScriptedCloud, vclock: VirtualClock, ids: NewId, metrics: Metrics, tmp_path: Path
+) -> AsyncIterator[Link]:
     """link(**settings of EdgeHub): one that runs."""
     running: list[tuple[Linked, asyncio.Task[None]]] = []
+    stores: list[Store] = []
 
     async def make(**settings: Any) -> Linked:
         bus = Bus(vclock, ids)
@@ -192,11 +224,15 @@ async def link(cloud: ScriptedCloud, vclock: VirtualClock, ids: NewId, metrics: 
             "handshake_timeout_s": 5,
             "max_message_bytes": MAX_MESSAGE_BYTES,
             "jitter": random.Random(1),
+            "ping": False,  # real pongs cannot keep up with virtual time
             **settings,
         }
+        ledger = Ledger(vclock.monotonic)
         address = CloudAddress("ws", "127.0.0.1", cloud.port, PROJECT, "edge-node1")
-        hub = EdgeHub(bus.register("websocket", "hub"), metrics, address, **options)
-        linked = Linked(hub, bus, vclock, cloud, metrics)
+        if not stores:
+            stores.append(open_store(tmp_path / "edgehub.db", (*tables.SCHEMA, *outbox.SCHEMA)))
+        hub = EdgeHub(bus.register("websocket", "hub"), metrics, ledger, stores[0], address, **options)
+        linked = Linked(hub, bus, vclock, cloud, metrics, ledger, stores[0])
         await hub.start()
         running.append((linked, asyncio.create_task(hub.run())))
         return linked
@@ -205,6 +241,8 @@ async def link(cloud: ScriptedCloud, vclock: VirtualClock, ids: NewId, metrics: 
     for linked, task in running:
         linked.bus.close()
         await task
+    for store in stores:
+        await store.close()
 
 
 @pytest.fixture

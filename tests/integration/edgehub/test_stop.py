@@ -42,7 +42,8 @@ async def test_stop_lets_messages_leave_that_the_session_before_could_not_send(l
     await linked.hub.stop()
     linked.bus.close()
     await session.ended.wait()
-    assert session.frames.qsize() == 1 + left
+    frames = [await session.frame() for _ in range(left)]
+    assert frames[-1]["route"]["resource"] == "default/pod/39"
 
 
 async def test_stop_without_a_link_waits_for_nothing(linked: Any) -> None:
@@ -96,3 +97,12 @@ async def test_a_closed_bus_ends_the_module_while_a_message_waits_for_room(
         await until(lambda: linked.meta.statistics().blocked == 1)
     linked.bus.close()
     await session.ended.wait()
+
+
+@pytest.mark.parametrize("turns", range(12))
+async def test_a_closed_bus_ends_the_module_while_the_connection_ends_by_itself(linked: Any, turns: int) -> None:
+    """A task group that is ending already swallows a cancellation of its parent."""
+    session = await linked.session()
+    session.vanish()
+    await settle(turns)
+    linked.bus.close()

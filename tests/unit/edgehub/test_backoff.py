@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgecore.modules.edgehub.backoff import FIRST_S, Backoff
+from edgecore.modules.edgehub.backoff import FIRST_S, Backoff, takes_back_at_once
 
 
 class NoJitter(random.Random):
@@ -26,19 +26,19 @@ def test_pauses_after_failed_dials_double_up_to_two_heartbeats() -> None:
 @pytest.mark.parametrize("server", ["", "nginx", "Cloudhub-Stub", "my-cloudhub-stub"])
 def test_after_a_session_the_pause_is_two_heartbeats(server: str) -> None:
     """Earlier, a cloudcore up to 1.3.1 mixes up the two sessions (bugs H2, H3)."""
-    assert Backoff(15, NoJitter()).after_lost_session(server) == 30
+    assert Backoff(15, NoJitter()).after_lost_session(server, 100) == 30
 
 
 @pytest.mark.parametrize("server", ["cloudhub-stub", "cloudhub-stub/1.0"])
 def test_after_a_session_with_the_stub_the_pause_is_short(server: str) -> None:
-    assert Backoff(15, NoJitter()).after_lost_session(server) == FIRST_S
+    assert Backoff(15, NoJitter()).after_lost_session(server, 100) == FIRST_S
 
 
 def test_a_session_makes_the_next_failed_dial_a_first_one() -> None:
     backoff = Backoff(15, NoJitter())
     for _ in range(5):
         backoff.after_failed_dial()
-    backoff.after_lost_session("")
+    backoff.after_lost_session("", 0)
     assert backoff.after_failed_dial() == FIRST_S
 
 
@@ -47,8 +47,8 @@ def test_jitter_never_shortens_what_a_cloudcore_needs(heartbeat_s: int, seed: in
     backoff = Backoff(heartbeat_s, random.Random(seed))
     if dialled:
         backoff.after_failed_dial()
-    assert 2 * heartbeat_s <= backoff.after_lost_session("") <= 2.2 * heartbeat_s
-    assert FIRST_S <= backoff.after_lost_session("cloudhub-stub") <= 1.25 * FIRST_S
+    assert 2 * heartbeat_s <= backoff.after_lost_session("", 0) <= 2.2 * heartbeat_s
+    assert FIRST_S <= Backoff(heartbeat_s, random.Random(seed)).after_lost_session("cloudhub-stub", 0) <= 1.25 * FIRST_S
 
 
 @given(st.integers(1, 3600), st.integers(0, 2**32))
@@ -61,4 +61,25 @@ def test_pauses_never_pass_two_heartbeats_and_hardly_shrink(heartbeat_s: int, se
 
 def test_two_nodes_do_not_dial_at_the_same_instant() -> None:
     one, other = Backoff(15, random.Random(1)), Backoff(15, random.Random(2))
-    assert one.after_lost_session("") != other.after_lost_session("")
+    assert one.after_lost_session("", 0) != other.after_lost_session("", 0)
+
+
+@pytest.mark.parametrize(
+    ("version", "quick"),
+    [("1.3.1", False), ("v1.2.1", False), ("1.4", True), ("v1.4.0", True), ("1.12.0", True), ("2.0", True)],
+)
+def test_a_cloud_from_1_4_on_takes_a_node_back_at_once(version: str, quick: bool) -> None:
+    assert takes_back_at_once(version) is quick
+    pause_s = Backoff(15, NoJitter(), quick=takes_back_at_once(version)).after_lost_session("", 100)
+    assert pause_s == (FIRST_S if quick else 30)
+
+
+def test_a_cloud_that_ends_each_session_at_once_is_dialled_less_and_less_often() -> None:
+    backoff = Backoff(15, NoJitter(), quick=True)
+    assert [backoff.after_lost_session("", 0.1) for _ in range(4)] == [0.5, 1, 2, 4]
+    assert backoff.after_lost_session("", 15) == FIRST_S
+
+
+@pytest.mark.parametrize(("since_s", "pause_s"), [(0, 30), (12, 18), (29.5, 0.5), (30, 0), (1e6, 0), (-5, 0)])
+def test_after_a_restart_the_rest_of_the_pause_is_waited(since_s: float, pause_s: float) -> None:
+    assert Backoff(15, NoJitter()).after_restart(since_s) == pause_s

@@ -1,0 +1,61 @@
+"""The delivery ledger of a process as text for people, and the exit code that says whether it is in order."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+Json = Mapping[str, Any]
+
+UNEXPLAINED = 3
+"""The exit code where a message cannot be accounted for."""
+
+_COLUMNS = ("opened", "delivered", "acknowledged", "superseded", "coalesced", "dropped", "under_way")
+
+
+def exit_code(view: Json) -> int:
+    """Return 0, or ``UNEXPLAINED``."""
+    return UNEXPLAINED if view.get("unexplained") else 0
+
+
+def ledger_report(view: Json) -> str:
+    """Return the text of ``Ledger.view``."""
+    return "\n".join(_lines(view))
+
+
+def _lines(view: Json) -> Iterator[str]:
+    directions: Mapping[str, Json] = view.get("directions") or {}
+    rows = [["DIRECTION", *(column.upper().replace("_", " ") for column in _COLUMNS)]]
+    rows += [[name, *(str(one.get(column, 0)) for column in _COLUMNS)] for name, one in directions.items()]
+    yield from _aligned(rows)
+    for name, one in directions.items():
+        for outcome, reasons in (one.get("reasons") or {}).items():
+            told = ", ".join(f"{reason} {count}" for reason, count in reasons.items())
+            yield f"{name}, {outcome}: {told}"
+    yield ""
+    unexplained = view.get("unexplained", 0)
+    yield f"unexplained: {unexplained}" + ("" if unexplained else " (every message is accounted for)")
+    if view.get("forgotten"):
+        yield f"  {view['forgotten']} of them were forgotten, for there were too many under way"
+    for message in view.get("unexplained_messages") or ():
+        yield f"  {_message(message)}, for {message.get('age_s')} s"
+    drops: Sequence[Json] = view.get("recently_dropped") or ()
+    if drops:
+        yield ""
+        yield "dropped lately:"
+        yield from (f"  {_message(message)}: {message.get('reason')}" for message in drops[-20:])
+
+
+def _message(message: Json) -> str:
+    node = f"{message['node']} " if message.get("node") else ""
+    words = (message.get(key) for key in ("direction", "source", "operation", "resource", "id"))
+    return printable(f"{node}{' '.join(str(word) for word in words)}")
+
+
+def _aligned(rows: list[list[str]]) -> Iterator[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for first, *rest in rows:
+        yield "  ".join([first.ljust(widths[0]), *(map(str.rjust, rest, widths[1:]))])
+
+
+def printable(text: str) -> str:
+    """Return ``text`` without what a terminal would obey: names come from the other side."""
+    return text if text.isprintable() else text.encode("unicode_escape").decode()
