@@ -221,16 +221,16 @@ def test_acknowledgements_of_lists_in_the_order_they_came_are_named(busy: Record
 def test_a_transport_ping_of_ours_is_named(busy: Recording) -> None:
     ping = about(source="websocket", group="resource", operation="ping", resource="node")
     built = [frame for frame in busy.edge if kind_of(frame) not in NOT_YET_BUILT]
-    assert compare(busy.name, busy.edge, [*built, ping]).named["FR1"] == 1
+    assert compare(busy.name, busy.edge, [*built, ping]).named["EH8"] == 1
 
 
 @pytest.mark.parametrize(
     ("path", "recorded", "ours", "line"),
     [
-        ("content.Status.podIP", ABSENT, "172.17.0.2", "FR4"),
+        ("content.Status.podIP", ABSENT, "172.17.0.2", "ED5"),
         ("content.Status.podIP", ABSENT, "here", None),
         ("content.Status.podIP", "172.17.1.2", ABSENT, None),
-        ("content.Status.conditions[1].lastTransitionTime", None, "2020-05-09T04:54:54Z", "FR2"),
+        ("content.Status.conditions[1].lastTransitionTime", None, "2020-05-09T04:54:54Z", "ED5"),
         ("content.Status.conditions[1].lastTransitionTime", None, 5, None),
         ("content.Status.phase", "Succeeded", "Failed", None),
     ],
@@ -271,4 +271,4 @@ def test_every_difference_with_a_name_has_its_line_in_the_ledger() -> None:
     cells = (line.split("|")[1] for line in LEDGER.read_text("utf-8").splitlines() if line.startswith("|"))
     known = {line_id.strip() for cell in cells for line_id in cell.split(",")}
     named = (*OURS_ALONE, *THEIRS_ALONE, *STUB_ALONE, *NAMED_FIELDS)
-    assert {"B4", *(one.ledger for one in named)} <= known
+    assert {"B4", *(one.ledger for one in named if one.kind not in NOT_YET_BUILT)} <= known

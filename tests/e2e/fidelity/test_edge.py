@@ -58,15 +58,15 @@ NAMED = {
 """How often which line of docs/fidelity.md explains a difference. Transport pings come and go with the machine."""
 
 if f.POD_STATUS not in NOT_YET_BUILT:
-    NAMED["b_services_endpoints_pods"] |= {"FR2": 2}
-    NAMED["b2_deletes"] |= {"FR2": 2, "FR4": 13}
-    NAMED["c_configmap_secret_pod"] |= {"FR2": 3, "FR3": 1, "FR4": 13, "FR5": 3}
-    NAMED["e_disconnect_reconnect_resync"] |= {"FR2": 2, "FR6": 1}
+    NAMED["b_services_endpoints_pods"] |= {"ED5": 2}
+    NAMED["b2_deletes"] |= {"ED5": 15}
+    NAMED["c_configmap_secret_pod"] |= {"ED2": 3, "ED5": 17}
+    NAMED["e_disconnect_reconnect_resync"] |= {"ED3": 1, "ED5": 2}
 
 LOST = {"e_disconnect_reconnect_resync": [10, 11, 12, 13, 14]}
 """The lines of what the cloud sent into a connection that was cut."""
 
-ANY_NUMBER = frozenset({"FR1"})
+ANY_NUMBER = frozenset({"EH8"})
 
 
 @pytest.fixture(scope="module")

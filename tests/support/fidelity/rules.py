@@ -129,23 +129,23 @@ _CONDITION = "Status.conditions[*]"
 _CONTAINER = "content.Status.containerStatuses[*]"
 
 NAMED_FIELDS = (
-    NamedField("FR2", f.POD_STATUS, f"content.{_CONDITION}.lastTransitionTime", NOTHING, TIME),
-    NamedField("FR2", f.POD_STATUS_LIST, f"content[*].{_CONDITION}.lastTransitionTime", NOTHING, TIME),
-    NamedField("FR2", f.POD_END, f"content.{_CONDITION}.lastTransitionTime", NOTHING, TIME),
-    NamedField("FR3", f.POD_STATUS, "content.Status.podIPs", NOTHING, ADDRESSES),
-    NamedField("FR4", f.POD_END, "content.Status.hostIP", NOTHING, ADDRESS),
-    NamedField("FR4", f.POD_END, "content.Status.podIP", NOTHING, ADDRESS),
-    NamedField("FR4", f.POD_END, "content.Status.podIPs", NOTHING, ADDRESSES),
-    NamedField("FR4", f.POD_END, "content.Status.qosClass", NOTHING, WORD),
-    NamedField("FR4", f.POD_END, f"content.{_CONDITION}.message", TEXT, NOTHING),
-    NamedField("FR4", f.POD_END, f"content.{_CONDITION}.reason", WORD, WORD),
-    NamedField("FR4", f.POD_END, f"{_CONTAINER}.name", NOTHING, WORD),
-    NamedField("FR4", f.POD_END, f"{_CONTAINER}.image", NOTHING, IMAGE),
-    NamedField("FR4", f.POD_END, f"{_CONTAINER}.imageID", NOTHING, IMAGE),
-    NamedField("FR4", f.POD_END, f"{_CONTAINER}.containerID", NOTHING, CONTAINER),
-    NamedField("FR4", f.POD_END, f"{_CONTAINER}.state.terminated.containerID", NOTHING, CONTAINER),
-    NamedField("FR4", f.POD_END, f"{_CONTAINER}.state.terminated.startedAt", NOTHING, TIME),
-    NamedField("FR4", f.POD_END, f"{_CONTAINER}.state.terminated.finishedAt", NOTHING, TIME),
+    NamedField("ED5", f.POD_STATUS, f"content.{_CONDITION}.lastTransitionTime", NOTHING, TIME),
+    NamedField("ED5", f.POD_STATUS_LIST, f"content[*].{_CONDITION}.lastTransitionTime", NOTHING, TIME),
+    NamedField("ED5", f.POD_END, f"content.{_CONDITION}.lastTransitionTime", NOTHING, TIME),
+    NamedField("ED5", f.POD_STATUS, "content.Status.podIPs", NOTHING, ADDRESSES),
+    NamedField("ED5", f.POD_END, "content.Status.hostIP", NOTHING, ADDRESS),
+    NamedField("ED5", f.POD_END, "content.Status.podIP", NOTHING, ADDRESS),
+    NamedField("ED5", f.POD_END, "content.Status.podIPs", NOTHING, ADDRESSES),
+    NamedField("ED5", f.POD_END, "content.Status.qosClass", NOTHING, WORD),
+    NamedField("ED5", f.POD_END, f"content.{_CONDITION}.message", TEXT, NOTHING),
+    NamedField("ED5", f.POD_END, f"content.{_CONDITION}.reason", WORD, WORD),
+    NamedField("ED5", f.POD_END, f"{_CONTAINER}.name", NOTHING, WORD),
+    NamedField("ED5", f.POD_END, f"{_CONTAINER}.image", NOTHING, IMAGE),
+    NamedField("ED5", f.POD_END, f"{_CONTAINER}.imageID", NOTHING, IMAGE),
+    NamedField("ED5", f.POD_END, f"{_CONTAINER}.containerID", NOTHING, CONTAINER),
+    NamedField("ED5", f.POD_END, f"{_CONTAINER}.state.terminated.containerID", NOTHING, CONTAINER),
+    NamedField("ED5", f.POD_END, f"{_CONTAINER}.state.terminated.startedAt", NOTHING, TIME),
+    NamedField("ED5", f.POD_END, f"{_CONTAINER}.state.terminated.finishedAt", NOTHING, TIME),
 )
 """Fields in which ours differ on purpose."""
 
@@ -169,13 +169,13 @@ class Named(NamedTuple):
 
 
 OURS_ALONE = (
-    Named("FR1", EVERY, f.TRANSPORT_PING, EVERY),
-    Named("FR1", EVERY, f.TRANSPORT_ACK, EVERY),
+    Named("EH8", EVERY, f.TRANSPORT_PING, EVERY),
+    Named("EH8", EVERY, f.TRANSPORT_ACK, EVERY),
     Named("MM7", "b2_deletes", f.ACK, "default/service/nginx-svc"),
-    Named("FR5", "c_configmap_secret_pod", f.POD_STATUS, "default/podstatus/p1"),
-    Named("FR5", "c_configmap_secret_pod", f.POD_END, "default/podstatus/p1"),
-    Named("FR5", "c_configmap_secret_pod", f.POD_STATUS, "default/podstatus/p2"),
-    Named("FR6", "e_disconnect_reconnect_resync", f.POD_END, "default/podstatus/pnew"),
+    Named("ED2", "c_configmap_secret_pod", f.POD_STATUS, "default/podstatus/p1"),
+    Named("ED2", "c_configmap_secret_pod", f.POD_END, "default/podstatus/p1"),
+    Named("ED2", "c_configmap_secret_pod", f.POD_STATUS, "default/podstatus/p2"),
+    Named("ED3", "e_disconnect_reconnect_resync", f.POD_END, "default/podstatus/pnew"),
 )
 """What our node sends and the Go edgecore did not."""
 
