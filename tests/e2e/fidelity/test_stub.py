@@ -33,11 +33,11 @@ async def test_the_stub_answers_what_the_go_cloudcore_answered(
     name: str, stub: Stub, tmp_path: Path, report: Callable[[str, Comparison], None]
 ) -> None:
     recording = read_recording(name)
-    async with PartEdge(stub.server.url) as edge:
-        await hold(stub, edge, [answer for answer in recording.cloud if asks_for_object(recording, answer)], tmp_path)
-        answers = await edge.answers(recording.edge)
     requests = [frame for frame in recording.edge if not frame.parent]
     recorded = [frame for frame in recording.cloud if frame.parent]
+    async with PartEdge(stub.server.url) as edge:
+        await hold(stub, edge, [answer for answer in recording.cloud if asks_for_object(recording, answer)], tmp_path)
+        answers = await edge.answers(recording.edge, len(recorded))
     found = compare_answers(name, requests, recorded, answers)
     report(f"stub, {name}", found)
     assert not found.differences, "\n" + "\n".join(map(str, found.differences[:20]))
@@ -65,8 +65,13 @@ async def hold(stub: Stub, edge: PartEdge, answers: list[Frame], directory: Path
     path.write_text("".join(json.dumps(entry) + "\n" for entry in entries))
     control = ControlClient(stub.control.path, timeout_s=10)
     playing = asyncio.to_thread(lambda: list(control.stream("POST", "/v1/replay", {"file": str(path)})))
-    events, _ = await asyncio.gather(playing, edge.acknowledge(len(answers)))
+    events, *_ = await asyncio.gather(playing, take(edge, len(answers)))
     assert events[-1]["event"] == "finished", events[-1]
+
+
+async def take(edge: PartEdge, count: int) -> None:
+    for _ in range(count):
+        await edge.take()
 
 
 def test_an_answer_that_differs_is_found_and_named() -> None:

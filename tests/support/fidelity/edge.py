@@ -1,7 +1,9 @@
 """An edge that plays a part: it sends a cloud the exact frames of a recorded edge, and keeps what it is answered."""
 
+import asyncio
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from types import TracebackType
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -10,46 +12,52 @@ from fidelity.frames import Frame, read_frame
 
 NODE = "edge-node1"
 PROJECT = "e632aba927ea4ac2b575ec1603d56f10"
-_PING = "the-end-of-the-recording"
+PATIENCE_S = 10.0
+_LAST = "the-last-status"
 
 
 class PartEdge:
-    """One connection of the recorded node."""
+    """One connection of the recorded node. What brings an object is acknowledged, as MetaManager does."""
 
     def __init__(self, url: str) -> None:
         self._url = url
         self._connection: ClientConnection | None = None
+        self._number = 0
 
-    async def answers(self, frames: Sequence[Frame]) -> list[Frame]:
+    async def answers(self, frames: Sequence[Frame], count: int) -> list[Frame]:
         """Send ``frames``, and return each message that has the id of another one as its parent.
 
-        A transport ping at the end is answered in order, so that everything before it has been by then.
+        Returns after ``count`` of them, and after the answer to one more status: what is answered in order has been
+        answered by then. Returns without them where they do not come.
         """
         for frame in frames:
             await self._send(frame.text)
-        route = {"source": "websocket", "group": "resource", "operation": "ping", "resource": "node"}
-        await self._send(json.dumps({"header": {"msg_id": _PING, "timestamp": 1}, "route": route, "content": None}))
-        got: list[Frame] = []
-        while (frame := await self._receive(len(got) + 1)).parent != _PING:
-            got.append(frame)
-        return [frame for frame in got if frame.parent]
+        route = {"source": "edged", "group": "meta", "operation": "update", "resource": f"default/nodestatus/{NODE}"}
+        await self._send(json.dumps({"header": {"msg_id": _LAST, "timestamp": 1}, "route": route, "content": {}}))
+        got: dict[str, list[Frame]] = {}
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE_S):
+                while _LAST not in got or sum(map(len, got.values())) <= count:
+                    frame = await self.take()
+                    if frame.parent:
+                        got.setdefault(frame.parent, []).append(frame)
+        return [frame for parent, found in got.items() if parent != _LAST for frame in found]
 
-    async def acknowledge(self, count: int) -> None:
-        """Take ``count`` messages, and acknowledge each as the recorded edge did."""
-        for number in range(count):
-            frame = await self._receive(number + 1)
-            header = {"msg_id": f"part-{number}", "parent_msg_id": frame.id, "timestamp": 1}
+    async def take(self) -> Frame:
+        """Take one message, and acknowledge it if it brings something."""
+        assert self._connection is not None
+        data = await self._connection.recv()
+        self._number += 1
+        frame = read_frame(data if isinstance(data, str) else data.decode(), self._number)
+        if not isinstance(frame.document["content"], str):
+            header = {"msg_id": f"part-{self._number}", "parent_msg_id": frame.id, "timestamp": 1}
             route = {**frame.document["route"], "operation": "response"}
             await self._send(json.dumps({"header": header, "route": route, "content": "OK"}))
+        return frame
 
     async def _send(self, text: str) -> None:
         assert self._connection is not None
         await self._connection.send(text)
-
-    async def _receive(self, line: int) -> Frame:
-        assert self._connection is not None
-        data = await self._connection.recv()
-        return read_frame(data if isinstance(data, str) else data.decode(), line)
 
     async def __aenter__(self) -> "PartEdge":
         self._connection = await connect(
