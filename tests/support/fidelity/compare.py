@@ -139,7 +139,7 @@ def _by_kind(frames: Sequence[Frame], answers: frozenset[str]) -> defaultdict[st
 def _compare_forms(
     found: Comparison, kind: str, recorded: list[Frame], ours: list[Frame], elsewhere: list[Frame]
 ) -> None:
-    """Compare each message with the one of the other side that is most like it."""
+    """Compare each message with the one of the other side that is most like it; a name counts once, however often."""
     for frame in recorded:
         found.compared[kind] += 1
         if (nearest := _nearest(kind, frame, ours)) is None:
@@ -147,13 +147,17 @@ def _compare_forms(
         else:
             _compare_fields(found, kind, frame, nearest)
     known = {_form(kind, frame) for frame in recorded}
+    lines: set[str] = set()
     for frame in ours:
         if _form(kind, frame) in known:
             continue
-        if (nearest := _nearest(kind, frame, recorded or elsewhere)) is None:
+        if line := named(OURS_ALONE, found.recording, kind, frame.resource):
+            lines.add(line)
+        elif (nearest := _nearest(kind, frame, recorded or elsewhere)) is None:
             found.differences.append(_too_many(kind, frame))
         else:
-            found.differences += _field_differences(kind, nearest, frame)
+            found.differences += [one for one in _field_differences(kind, nearest, frame) if not _line_of(one)]
+    found.named.update(lines)
 
 
 def _nearest(kind: str, frame: Frame, others: list[Frame]) -> Frame | None:
@@ -208,7 +212,7 @@ def _pairing(frame: Frame) -> str:
 
 def _compare_fields(found: Comparison, kind: str, recorded: Frame, ours: Frame) -> None:
     wrong = _field_differences(kind, recorded, ours)
-    lines = [named_field(kind, one.path, one.recorded, one.ours) for one in wrong]
+    lines = [_line_of(one) for one in wrong]
     found.named.update(line for line in lines if line is not None)
     found.differences += [one for one, line in zip(wrong, lines, strict=True) if line is None]
     found.equal[kind] += not wrong
@@ -221,6 +225,11 @@ def _field_differences(kind: str, recorded: Frame, ours: Frame) -> list[Differen
         Difference(kind, where, path, was, our)
         for path, was, our in differences(kind, recorded.document, ours.document)
     ]
+
+
+def _line_of(difference: Difference) -> str | None:
+    """Return the id of the line that names it, if there is one."""
+    return named_field(difference.kind, difference.path, difference.recorded, difference.ours)
 
 
 def _missing(kind: str, frame: Frame) -> Difference:

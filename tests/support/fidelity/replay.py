@@ -4,7 +4,8 @@
 entry of a recording    what is done
 ======================  ==============================================================================================
 frame of the cloud      an answer is kept for the request that it answers; anything else is sent
-frame of the edge       awaited from our node, unless it is periodic, not yet built, or about what was not sent
+frame of the edge       awaited from our node, unless it is not yet built or about what was not sent; of what is
+                        sent at a pace of its own, the first one
 connection opened       a new process (one that registers itself) is a new process of ours on the same files; else
                         our node is let in again
 connection ended, CUT   the connection is dropped; what the cloud wrote after that never arrived
@@ -93,6 +94,8 @@ class Replay:
         self._answers: defaultdict[Request, deque[Frame]] = defaultdict(deque)
         self._last_answer: dict[Request, Frame] = {}
         self._cut = False
+        self._seen: set[str] = set()
+        """Periodic kinds of which one was awaited in this recording, at the place of the first."""
 
     async def play(self, recordings: Iterable[Recording]) -> dict[str, Played]:
         """Play them all; return what happened, by name."""
@@ -108,15 +111,20 @@ class Replay:
 
     async def _play_one(self, recording: Recording) -> Played:
         self._recording, self._played, self._cut = recording, Played(), False
+        self._seen.clear()
         self._keep_answers(recording)
         earlier = recording.entries[0].t_ns
         for entry, following in zip(recording.entries, self._next_own(), strict=True):
-            if following is None or not self._is_done(following):
+            ahead = following is not None and self._is_done(following)
+            if not ahead:
                 await self._pass_time((entry.t_ns - earlier) / 1e9)
             earlier = entry.t_ns
             match entry:
                 case CloudFrame(direction=Direction.TO_EDGE):
                     await self._play_frame(recording.frames[entry.line])
+                case CloudFrame() if (kind := kind_of(recording.frames[entry.line])) in f.PERIODIC - NOT_YET_BUILT:
+                    if not ahead:
+                        await self._await_periodic(kind, recording.frames[entry.line])
                 case CloudFrame():
                     await self._await_ours(recording.frames[entry.line])
                 case ConnectionEvent(link=int(), event="open"):
@@ -125,7 +133,9 @@ class Replay:
                     await self._drop()
                 case Note(text=text) if text.startswith("CUT"):
                     await self._drop()
-        await self._see_each_periodic_kind()
+        for frame in recording.edge:  # what came while our node was ahead
+            if (kind := kind_of(frame)) in f.PERIODIC - NOT_YET_BUILT:
+                await self._await_periodic(kind, frame)
         for left in self._answers.values():
             self._played.unasked.update(kind_of(self._request_of(answer)) for answer in left)
         return self._played
@@ -169,6 +179,11 @@ class Replay:
 
     # What the edge does.
 
+    async def _await_periodic(self, kind: str, frame: Frame) -> None:
+        if kind not in self._seen:
+            self._seen.add(kind)
+            await self._until(lambda: self._has_lately(kind), frame, limit_s=LIMIT_S)
+
     async def _await_ours(self, frame: Frame) -> None:
         if not self._is_awaited(frame):
             return
@@ -203,15 +218,14 @@ class Replay:
             following.append(frame)
         return following[::-1]
 
+    def _has_lately(self, kind: str) -> bool:
+        """Whether our node has sent one of a periodic kind since it last sent something of its own accord."""
+        kinds = (kind_of(one, self._recording.answers) for one in reversed(self._played.ours))
+        passing = {*f.PERIODIC, f.ACK, f.ANSWER_ACK, f.TRANSPORT_PING}
+        return kind in itertools.takewhile(lambda one: one in passing, kinds)
+
     def _has(self, parent: str) -> bool:
         return any(one.parent == parent for one in reversed(self._played.ours))
-
-    async def _see_each_periodic_kind(self) -> None:
-        for kind in (f.PERIODIC - NOT_YET_BUILT) & {kind_of(frame) for frame in self._recording.edge}:
-            example = next(frame for frame in self._recording.edge if kind_of(frame) == kind)
-            await self._until(
-                lambda kind=kind: any(kind_of(one) == kind for one in self._played.ours), example, limit_s=LIMIT_S
-            )
 
     async def _until(self, holds: Callable[[], bool], what: Frame, *, limit_s: float = 0.0) -> None:
         """Wait until our node has done something; if it does not in time, take a note."""

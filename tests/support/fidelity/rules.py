@@ -17,7 +17,7 @@ NOT_YET_BUILT = frozenset(
         f.CONFIGMAP_QUERY,
         f.SECRET_QUERY,
         f.ANSWER_ACK,  # there are no answers without those two
-        f.POD_STATUS_LIST,  # M9 in docs/fidelity.md
+        f.POD_STATUS_LIST,  # to be deleted with the arrival of MetaManager's lists of them (M9 in docs/fidelity.md)
         *(f.POD_STATUS, f.POD_END, f.POD_DELETE),  # to be deleted with the arrival of the simulated pods
     }
 )
@@ -175,6 +175,7 @@ OURS_ALONE = (
     Named("ED2", "c_configmap_secret_pod", f.POD_STATUS, "default/podstatus/p1"),
     Named("ED2", "c_configmap_secret_pod", f.POD_END, "default/podstatus/p1"),
     Named("ED2", "c_configmap_secret_pod", f.POD_STATUS, "default/podstatus/p2"),
+    Named("ED2", "c_configmap_secret_pod", f.POD_STATUS_LIST, "default/podstatus"),
     Named("ED3", "e_disconnect_reconnect_resync", f.POD_END, "default/podstatus/pnew"),
 )
 """What our node sends and the Go edgecore did not."""
