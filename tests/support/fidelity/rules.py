@@ -18,7 +18,6 @@ NOT_YET_BUILT = frozenset(
         f.SECRET_QUERY,
         f.ANSWER_ACK,  # there are no answers without those two
         f.POD_STATUS_LIST,  # to be deleted with the arrival of MetaManager's lists of them (M9 in docs/fidelity.md)
-        *(f.POD_STATUS, f.POD_END, f.POD_DELETE),  # to be deleted with the arrival of the simulated pods
     }
 )
 """Kinds whose sender our node does not have: the recorded ones are counted, and one of ours is a fault."""
