@@ -37,7 +37,7 @@ examples:
   cloudhub-stub fault list
   cloudhub-stub fault clear --all
 
-A whole plan in a file: cloudhub-stub run --faults FILE; its form is in cloudhub_stub/README.md.
+A whole plan in a file: cloudhub-stub run --faults FILE; its form is in cloudhub_stub/faults/README.md.
 Each fault explains itself: cloudhub-stub fault cut --help"""
 
 _COUNTED = """\

@@ -87,7 +87,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--faults",
         type=Path,
         metavar="FILE",
-        help="let go wrong what this scenario says (YAML; see cloudhub_stub/README.md and `fault check`)",
+        help="let go wrong what this scenario says (YAML; see cloudhub_stub/faults/README.md and `fault check`)",
     )
     parser.add_argument("--log-level", choices=tuple(LEVELS), default="info", help="default: %(default)s")
     parser.add_argument(

@@ -24,15 +24,15 @@ log = structlog.get_logger("cloudhub")
 class Certifier(Protocol):
     """Who gives certificates out, and lets their owners in."""
 
-    def refuse(self, times: int) -> None:
-        """Refuse the next ``times`` that ask for one or come with one."""
+    def refuse(self, times: int) -> object:
+        """Refuse the next ``times`` that ask for one or come with one. Raises ``EdgecoreError``."""
 
 
 class Tokens(Protocol):
     """Who judges the tokens by which nodes join."""
 
-    def expire(self) -> None:
-        """From now on refuse the tokens that were given out so far."""
+    def expire(self) -> object:
+        """From now on refuse the tokens that were given out so far. Raises ``EdgecoreError``."""
 
 
 class Injector:
@@ -84,7 +84,7 @@ class Injector:
     def inject(self, spec: FaultSpec) -> dict[str, Any]:
         """Do what ``spec`` says, which ``check`` found right, or wait for its messages; return its rule as JSON.
 
-        Raises ``FaultRefused`` where there is nothing that it could hit.
+        Raises ``FaultRefused`` where there is nothing that it could hit, and what ``Certifier`` and ``Tokens`` raise.
         """
         if waits_for_messages(spec):
             rule = self.faults.add(spec)

@@ -5,11 +5,11 @@ from typing import Any
 
 import structlog
 
-from cloudhub_stub.errors import FaultRefused
 from cloudhub_stub.faults.rules import Faults
 from cloudhub_stub.faults.spec import FaultSpec, describe
 from cloudhub_stub.faults.steps import At, Connected, Messages, Step
 from edgecore.clock import Clock, Timer
+from edgecore.errors import EdgecoreError
 
 log = structlog.get_logger("cloudhub")
 
@@ -29,7 +29,7 @@ class _Pending:
 
 
 class Play:
-    """Begins each step when its moment comes; ``begin`` makes the fault happen, or raises ``FaultRefused``."""
+    """Begins each step when its moment comes; ``begin`` makes the fault happen, or raises ``EdgecoreError``."""
 
     def __init__(self, clock: Clock, faults: Faults, begin: Callable[[FaultSpec], None]) -> None:
         self._clock = clock
@@ -101,6 +101,6 @@ class Play:
         pending.state = BEGUN
         try:
             self._begin(pending.step.fault)
-        except FaultRefused as refused:
+        except EdgecoreError as refused:
             pending.state = str(refused)
             log.warning("fault_missed", step=pending.step.place, reason=str(refused))

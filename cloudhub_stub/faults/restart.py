@@ -7,7 +7,7 @@ from typing import Protocol
 import structlog
 
 from edgecore.clock import Clock, before
-from edgecore.errors import ListenError
+from edgecore.errors import EdgecoreError
 
 log = structlog.get_logger("cloudhub")
 
@@ -19,7 +19,7 @@ class Listener(Protocol):
     """What can be stopped, and started again where it was."""
 
     async def start(self) -> None:
-        """Listen. Raises ``ListenError``."""
+        """Listen. Raises ``EdgecoreError``, and is then tried again."""
 
     async def stop(self) -> None:
         """End all connections and stop listening; does nothing the second time."""
@@ -66,8 +66,9 @@ class Restarter:
         while not self._stopped.is_set():
             try:
                 await listener.start()
-            except ListenError as error:
+            except EdgecoreError as error:
                 log.error("stub_cannot_return", reason=str(error), retry_s=RETRY_S)
+                await listener.stop()  # one that is made of several may have begun to listen
                 await self._wait(RETRY_S)
             else:
                 return

@@ -9,6 +9,7 @@ from cloudhub_stub.errors import FaultRefused
 from cloudhub_stub.faults.injector import Injector
 from cloudhub_stub.faults.spec import FaultSpec, check
 from edgecore.control.routes import ControlRefused, ControlRequest, Routes
+from edgecore.errors import EdgecoreError
 
 
 def fault_routes(injector: Injector) -> Routes:
@@ -33,7 +34,7 @@ def fault_routes(injector: Injector) -> Routes:
             raise ControlRefused(400, f"cannot do {spec.fault}: {wrong.field}: {wrong.text}")
         try:
             return injector.inject(spec)
-        except FaultRefused as error:
+        except EdgecoreError as error:
             raise ControlRefused(409, str(error)) from error
 
     async def clear(request: ControlRequest) -> dict[str, int]:

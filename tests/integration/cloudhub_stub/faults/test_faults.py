@@ -16,6 +16,7 @@ from cloudhub_stub.errors import NodeLost
 from cloudhub_stub.faults.scenario import read_scenario
 from cloudhub_stub.faults.spec import FaultSpec
 from edgecore.beehive.message import Header, Message, Route
+from edgecore.beehive.wire import encode
 from edgecore.clock import VirtualClock
 from edgecore.control.client import ControlClient
 from edgecore.errors import ControlError
@@ -40,12 +41,12 @@ def inject(stub: Stub, kind: str, **fields: Any) -> dict[str, Any]:
 
 
 async def send_down(stub: Stub, *names: str, node: str = "edge-1") -> None:
-    """Send a pod for each name."""
+    """Write a pod for each name to the socket of the link."""
     link = stub.hub.find(node)
     assert link is not None
     for name in names:
         route = Route("edgecontroller", "resource", "insert", f"default/pod/{name}")
-        await link.send(Message(Header(name, "", 1), route, {}))
+        await link._socket.send(encode(Message(Header(name, "", 1), route, {})) + b"\n")
 
 
 async def close_code(edge: Any) -> int | None:

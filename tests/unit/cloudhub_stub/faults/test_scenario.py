@@ -158,3 +158,9 @@ JSON = st.recursive(
 def test_any_text_is_a_scenario_or_a_named_mistake(text: str) -> None:
     with suppress(ConfigError):
         assert read_scenario(text, "f.yaml")
+
+
+def test_the_scenario_in_the_readme_is_one() -> None:
+    readme = Path(__file__).parents[4] / "cloudhub_stub" / "faults" / "README.md"
+    steps = read_scenario(readme.read_text("utf-8").partition("```yaml\n")[2].partition("```")[0], "README.md")
+    assert [step.fault.fault for step in steps] == ["cut", "half-open", "restart", "drop"]

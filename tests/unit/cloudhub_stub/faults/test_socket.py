@@ -10,7 +10,6 @@ from cloudhub_stub.errors import NodeLost
 from cloudhub_stub.faults.rules import Passage, Verdict
 from cloudhub_stub.faults.socket import GONE, OPEN, SILENT, FaultySocket
 from cloudhub_stub.hub import REPLACED, STOPPING
-from cloudhub_stub.link import KEEPALIVE_TIMEOUT
 from edgecore.clock import VirtualClock, settle
 
 
@@ -166,7 +165,7 @@ async def test_the_end_of_a_connection_ends_its_timer(bench: Any) -> None:
 
 @pytest.mark.parametrize(
     ("reason", "done"),
-    [(KEEPALIVE_TIMEOUT, ["frozen"]), (REPLACED, ["frozen", "aborted"]), (STOPPING, ["frozen", "aborted"])],
+    [("keepalive_timeout", ["frozen"]), (REPLACED, ["frozen", "aborted"]), (STOPPING, ["frozen", "aborted"])],
 )
 def test_a_silent_connection_is_given_up_only_when_its_node_is_back_or_the_stub_ends(
     bench: Any, reason: str, done: list[str]
