@@ -3,3 +3,4 @@
 STATUS = "/v1/status"
 NODES = "/v1/nodes"
 REPLAY = "/v1/replay"
+FAULTS = "/v1/faults"

@@ -8,6 +8,9 @@ from typing import Any
 import structlog
 
 from cloudhub_stub.cloud import Cloud
+from cloudhub_stub.faults.injector import Injector
+from cloudhub_stub.faults.routes import fault_routes
+from cloudhub_stub.faults.views import families as fault_families
 from cloudhub_stub.hub import Hub
 from cloudhub_stub.nodes import Nodes
 from cloudhub_stub.objects import Objects
@@ -49,19 +52,25 @@ class Stub:
         self.hub = Hub(self.cloud)
         self.player = Player(self.cloud, self.hub)
         host, port = split_address(settings.listen)
+        self.faults = Injector(self._clock)
         self.server = CloudHubServer(
             self.hub,
             self.metrics,
+            self.faults,
             host,
             port,
             max_message_bytes=settings.max_message_bytes,
             ssl_context=ssl_context,
         )
+        self.faults.restarts(self.server)
         self.control = ControlServer(
-            settings.control_path, routes(self.cloud, self.player, self.status), process="cloudhub-stub"
+            settings.control_path,
+            {**routes(self.cloud, self.player, self.status), **fault_routes(self.faults)},
+            process="cloudhub-stub",
         )
         self.observe = self._observe() if settings.observe != OBSERVE_OFF else None
         self.metrics.pull(lambda: metric_families(self.cloud))
+        self.metrics.pull(lambda: fault_families(self.faults.faults))
         self._started_at = self._clock.monotonic()
 
     async def start(self) -> None:
@@ -73,6 +82,7 @@ class Stub:
             await self.server.start()
             if self.observe is not None:
                 await self.observe.start()
+            self.faults.start(self._settings.scenario)
         except BaseException:
             await self.stop()
             raise
@@ -80,6 +90,7 @@ class Stub:
 
     async def stop(self) -> None:
         """Close every connection and every listener; does nothing the second time."""
+        await self.faults.stop()
         await self.server.stop()
         await self.control.stop()
         if self.observe is not None:
@@ -109,7 +120,7 @@ class Stub:
             OBSERVE_BASE_PORT,
             self.metrics,
             health=lambda: {"status": "ok"},
-            debug={"status": self.status, "nodes": lambda: nodes_view(self.cloud)},
+            debug={"status": self.status, "nodes": lambda: nodes_view(self.cloud), "faults": self.faults.view},
         )
 
 

@@ -7,7 +7,8 @@
         ├── NoSuchNode    the node that is asked for is not connected, or it is not clear which one is meant
         ├── NodeLost      the connection of a node ended before what was sent to it was acknowledged
         ├── NoAck         a node is connected and acknowledges nothing
-        └── ReplayError   a recording cannot be played
+        ├── ReplayError   a recording cannot be played
+        └── FaultRefused  a fault that is asked for cannot be had
 """
 
 from edgecore.errors import EdgecoreError
@@ -31,3 +32,7 @@ class NoAck(StubError):  # noqa: N818
 
 class ReplayError(StubError):
     """A recording cannot be played."""
+
+
+class FaultRefused(StubError):  # noqa: N818
+    """A fault that is asked for cannot be had: nothing is there that it could hit, or there are too many."""

@@ -5,7 +5,7 @@ import errno
 from collections.abc import Callable
 from http import HTTPStatus
 from ssl import SSLContext
-from typing import Any
+from typing import Any, cast
 
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
@@ -14,6 +14,9 @@ from websockets.http11 import Request, Response
 from websockets.protocol import State
 
 from cloudhub_stub.errors import NodeLost, NoSuchNode
+from cloudhub_stub.faults.injector import Injector
+from cloudhub_stub.faults.socket import FaultySocket
+from cloudhub_stub.faults.wire import Wire
 from cloudhub_stub.hub import STOPPING, Hub
 from cloudhub_stub.link import Link
 from cloudhub_stub.settings import MAX_MESSAGE_BYTES
@@ -41,6 +44,7 @@ class CloudHubServer:
         self,
         hub: Hub,
         metrics: Metrics,
+        faults: Injector,
         host: str,
         port: int,
         *,
@@ -49,6 +53,7 @@ class CloudHubServer:
     ) -> None:
         self._hub = hub
         self._metrics = metrics
+        self._faults = faults
         self._host = host
         self._port = port
         self._max_message_bytes = max_message_bytes
@@ -104,21 +109,29 @@ class CloudHubServer:
         upgrade = read_upgrade(() if request is None else request.headers.raw_items())
         if isinstance(upgrade, UpgradeRefused):
             return  # never: _judge lets no such connection be opened
+        wire = cast("Wire", connection.transport)
+        socket = self._faults.attach(upgrade.node, _Socket(connection, self._close_soon), wire)
         try:
-            link = self._hub.connect(upgrade, _Socket(connection, self._close_soon))
+            link = self._hub.connect(upgrade, socket)
         except NoSuchNode as error:
             self._metrics.bad_input("cloudhub", "too_many_nodes", _peer(connection), node=upgrade.node)
             await connection.close(CloseCode.TRY_AGAIN_LATER, str(error)[:120])
-            return
-        await self._pump(connection, link)
+        else:
+            await self._pump(connection, socket, link)
+        finally:
+            self._faults.detach(socket)
 
-    async def _pump(self, connection: ServerConnection, link: Link) -> None:
+    async def _pump(self, connection: ServerConnection, socket: FaultySocket, link: Link) -> None:
         reason = "failed"
         try:
             while True:
                 # Joined here: the library joins no more than 4,096 fragments, and a Go edge sends 4,096 bytes in each.
                 fragments = [fragment async for fragment in connection.recv_streaming(decode=False)]
-                await link.receive(b"".join(fragments))
+                data = b"".join(fragments)
+                if self._faults.busy:
+                    await socket.arrived(data, link.receive)
+                else:
+                    await link.receive(data)
         except ConnectionClosed as closed:
             reason = "connection_closed"
             if closed.sent is not None and not closed.rcvd_then_sent and closed.sent.code in _FAULT_CODES:
@@ -189,7 +202,7 @@ def _tracked(
     class Tracked(ServerConnection):
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
             connections.add(self)
-            super().connection_made(transport)
+            super().connection_made(cast("asyncio.Transport", Wire(cast("asyncio.Transport", transport))))
 
         def connection_lost(self, exc: Exception | None) -> None:
             connections.discard(self)

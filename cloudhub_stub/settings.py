@@ -3,8 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edgecore.errors import ConfigError
+
+if TYPE_CHECKING:  # reading it takes time that most commands need not spend
+    from cloudhub_stub.faults.steps import Step
 
 DEFAULT_LISTEN = "127.0.0.1:10000"
 """The port of KubeEdge's CloudHub, on this machine only."""
@@ -32,6 +36,8 @@ class Settings:
     observe: str = "auto"
     keepalive_timeout_s: float = DEFAULT_KEEPALIVE_TIMEOUT_S
     max_message_bytes: int = MAX_MESSAGE_BYTES
+    scenario: "tuple[Step, ...]" = ()
+    """What is to go wrong (``faults/``)."""
 
     @property
     def control_path(self) -> Path:

@@ -8,6 +8,7 @@ from edgecore.control.program import Program, Verb
 VERBS = (
     Verb("run", "cloudhub_stub.cli.run", "run the cloud side until it is told to stop"),
     Verb("replay", "cloudhub_stub.cli.replay", "play a recording to a connected node"),
+    Verb("fault", "cloudhub_stub.cli.fault", "let something go wrong in the running stub, on purpose"),
     Verb("nodes", "cloudhub_stub.cli.nodes", "list the nodes that have connected, and what went to and fro"),
     Verb("status", "cloudhub_stub.cli.status", "show where the running stub listens and how it is"),
 )

@@ -10,6 +10,7 @@ import uvloop
 from cloudhub_stub.app import Stub, run_until_signal
 from cloudhub_stub.cli.target import state_dir_of
 from cloudhub_stub.cli.values import count, some_seconds
+from cloudhub_stub.faults.scenario import load_scenario
 from cloudhub_stub.settings import DEFAULT_KEEPALIVE_TIMEOUT_S, DEFAULT_LISTEN, MAX_MESSAGE_BYTES, OBSERVE_OFF, Settings
 from edgecore import __version__
 from edgecore.addresses import split_address
@@ -30,6 +31,8 @@ examples:
       a second one beside it, on a free port that it prints
   cloudhub-stub run --log-level debug --log-format json 2> stub.log
       keep everything it says
+  cloudhub-stub run --faults examples/faults/outage.yaml
+      and let go wrong what that scenario says
 
 exit code: 0 stopped as it was told, 1 could not start, 2 wrong usage"""
 
@@ -80,6 +83,12 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         metavar="N",
         help="drop a node that sends a longer message (default: %(default)d)",
     )
+    parser.add_argument(
+        "--faults",
+        type=Path,
+        metavar="FILE",
+        help="let go wrong what this scenario says (YAML; see cloudhub_stub/faults/README.md and `fault check`)",
+    )
     parser.add_argument("--log-level", choices=tuple(LEVELS), default="info", help="default: %(default)s")
     parser.add_argument(
         "--log-format",
@@ -101,6 +110,7 @@ def run(args: argparse.Namespace) -> int:
             observe=args.observe,
             keepalive_timeout_s=args.keepalive_timeout,
             max_message_bytes=args.max_message_bytes,
+            scenario=() if args.faults is None else load_scenario(args.faults),
         )
     )
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

@@ -44,6 +44,10 @@ class ControlClient:
         """Return the answer to ``POST``; ``body`` is a JSON value."""
         return self._ask("POST", path, body)
 
+    def delete(self, path: str, query: Mapping[str, str] | None = None) -> Any:
+        """Return the answer to ``DELETE``."""
+        return self._ask("DELETE", f"{path}?{urlencode(query)}" if query else path, None)
+
     def stream(self, method: str, path: str, body: Any = None) -> Iterator[Any]:
         """Yield the values of a stream as they come; asks when the first is wanted, and hangs up when closed.
 

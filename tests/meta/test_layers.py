@@ -46,7 +46,13 @@ OWNERS = {
     ),
     "cryptography": ("edgecore/modules/edgehub/certificates.py", "cloudhub_stub/authority.py"),
     "jwt": ("cloudhub_stub/tokens.py",),
-    "prometheus_client": ("edgecore/observe/", "edgecore/modules/", "edgecore/nodestate.py", "cloudhub_stub/views.py"),
+    "prometheus_client": (
+        "edgecore/observe/",
+        "edgecore/modules/",
+        "edgecore/nodestate.py",
+        "cloudhub_stub/views.py",
+        "cloudhub_stub/faults/views.py",
+    ),
 }
 """Library to the places that may import it: a file, a folder (/ at the end), or a file name anywhere (/ before it)."""
 

@@ -44,7 +44,7 @@ async def _never(_request: ControlRequest) -> Any:
     await asyncio.Event().wait()
 
 
-ECHO: Routes = {("GET", "/v1/echo"): _echo, ("POST", "/v1/echo"): _echo}
+ECHO: Routes = {("GET", "/v1/echo"): _echo, ("POST", "/v1/echo"): _echo, ("DELETE", "/v1/echo"): _echo}
 
 
 def _stream(make: Callable[[], AsyncIterator[Any]]) -> Routes:
@@ -66,6 +66,7 @@ async def test_query_and_body_reach_the_handler_and_its_value_comes_back(serve: 
         "body": None,
     }
     assert await asyncio.to_thread(client.post, "/v1/echo", {"file": "ü"}) == {"query": {}, "body": {"file": "ü"}}
+    assert await asyncio.to_thread(client.delete, "/v1/echo", {"id": "f1"}) == {"query": {"id": "f1"}, "body": None}
 
 
 @pytest.mark.parametrize("line", ["GET /v1/echo", "GET /nowhere", "PUT /v1/echo"])
@@ -79,7 +80,10 @@ async def test_every_answer_names_the_version_and_is_json(serve: Serve, ask: Ask
 async def test_an_unknown_route_is_answered_with_the_known_ones(serve: Serve, ask: Ask) -> None:
     await serve(ECHO)
     status, value = _status_and_json(await ask("GET /v1/ecko"))
-    assert (status, value["error"].partition("; ")[2]) == (404, "there are GET /v1/echo, POST /v1/echo")
+    assert (status, value["error"].partition("; ")[2]) == (
+        404,
+        "there are DELETE /v1/echo, GET /v1/echo, POST /v1/echo",
+    )
 
 
 async def test_a_refusal_comes_with_its_status_and_text(serve: Serve, ask: Ask) -> None:
