@@ -2,13 +2,13 @@
 
 import os
 from collections.abc import Callable
-from ssl import SSLContext
 from typing import Any
 
 import structlog
 
 from cloudhub_stub.cloud import Cloud
 from cloudhub_stub.hub import Hub
+from cloudhub_stub.joining import Joining
 from cloudhub_stub.nodes import Nodes
 from cloudhub_stub.objects import Objects
 from cloudhub_stub.player import Player
@@ -29,7 +29,7 @@ log = structlog.get_logger("cloudhub")
 
 
 class Stub:
-    """One stub: CloudHub, control socket, observation port."""
+    """One stub: CloudHub, the https listener for certificates, control socket, observation port."""
 
     def __init__(
         self,
@@ -37,9 +37,8 @@ class Stub:
         *,
         clock: Clock | None = None,
         new_id: NewId | None = None,
-        ssl_context: SSLContext | None = None,
     ) -> None:
-        """Raises ``ValueError`` where ``listen`` is no address."""
+        """Raises ``ValueError`` where ``listen`` or ``https`` is no address."""
         self._settings = settings
         self._clock = SystemClock() if clock is None else clock
         ids = random_ids() if new_id is None else new_id
@@ -55,32 +54,39 @@ class Stub:
             host,
             port,
             max_message_bytes=settings.max_message_bytes,
-            ssl_context=ssl_context,
         )
+        self.joining = Joining(settings, self.metrics, self._clock, faithful=False)
         self.control = ControlServer(
-            settings.control_path, routes(self.cloud, self.player, self.status), process="cloudhub-stub"
+            settings.control_path, routes(self.cloud, self.player, self.status, self.joining), process="cloudhub-stub"
         )
         self.observe = self._observe() if settings.observe != OBSERVE_OFF else None
         self.metrics.pull(lambda: metric_families(self.cloud))
         self._started_at = self._clock.monotonic()
 
     async def start(self) -> None:
-        """Listen everywhere. Raises ``ListenError``, with nothing left open."""
+        """Listen everywhere. Raises ``ListenError`` or ``ConfigError``, with nothing left open."""
         self._started_at = self._clock.monotonic()
         try:
             # The control socket first: it says whether a stub with this state directory is running already.
             await self.control.start()
-            await self.server.start()
+            await self.server.start(await self.joining.start())
             if self.observe is not None:
                 await self.observe.start()
         except BaseException:
             await self.stop()
             raise
-        log.info("stub_started", listen=self.server.url, control=str(self.control.path), version=__version__)
+        log.info(
+            "stub_started",
+            listen=self.server.url,
+            https=self.joining.url,
+            control=str(self.control.path),
+            version=__version__,
+        )
 
     async def stop(self) -> None:
         """Close every connection and every listener; does nothing the second time."""
         await self.server.stop()
+        await self.joining.stop()
         await self.control.stop()
         if self.observe is not None:
             await self.observe.stop()
@@ -93,6 +99,7 @@ class Stub:
             "pid": os.getpid(),
             "uptime_s": round(self._clock.monotonic() - self._started_at, 3),
             "listen": self.server.url,
+            **self.joining.status(),
             "control": str(self.control.path),
             "observe": None if self.observe is None else f"http://{self.observe.address}",
             "nodes_connected": [node.name for node in nodes.connected()],

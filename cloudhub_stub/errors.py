@@ -7,7 +7,8 @@
         ├── NoSuchNode    the node that is asked for is not connected, or it is not clear which one is meant
         ├── NodeLost      the connection of a node ended before what was sent to it was acknowledged
         ├── NoAck         a node is connected and acknowledges nothing
-        └── ReplayError   a recording cannot be played
+        ├── ReplayError   a recording cannot be played
+        └── CsrRefused    what a client asks a certificate with is no certificate request that can be signed
 """
 
 from edgecore.errors import EdgecoreError
@@ -31,3 +32,7 @@ class NoAck(StubError):  # noqa: N818
 
 class ReplayError(StubError):
     """A recording cannot be played."""
+
+
+class CsrRefused(StubError):  # noqa: N818
+    """What a client asks a certificate with is no certificate request that can be signed."""

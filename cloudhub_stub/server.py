@@ -45,14 +45,13 @@ class CloudHubServer:
         port: int,
         *,
         max_message_bytes: int = MAX_MESSAGE_BYTES,
-        ssl_context: SSLContext | None = None,
     ) -> None:
         self._hub = hub
         self._metrics = metrics
         self._host = host
         self._port = port
         self._max_message_bytes = max_message_bytes
-        self._ssl_context = ssl_context
+        self._ssl_context: SSLContext | None = None
         self._server: Server | None = None
         self._connections: set[ServerConnection] = set()
         self._closing: set[asyncio.Task[None]] = set()
@@ -64,8 +63,9 @@ class CloudHubServer:
             return ""
         return f"{'ws' if self._ssl_context is None else 'wss'}://{join_address(self._host, self._port)}"
 
-    async def start(self) -> None:
-        """Listen. Raises ``ListenError``."""
+    async def start(self, ssl_context: SSLContext | None = None) -> None:
+        """Listen, without TLS where there is no context. Raises ``ListenError``."""
+        self._ssl_context = ssl_context
         try:
             self._server = await serve(
                 self._serve,

@@ -80,7 +80,7 @@ async def make_stub(tmp_path: Path) -> AsyncIterator[MakeStub]:
     async with AsyncExitStack() as stack:
 
         async def make(clock: Clock | None = None, **settings: Any) -> Stub:
-            all_settings = {"state_dir": tmp_path, "listen": "127.0.0.1:0", "observe": "off", **settings}
+            all_settings = {"state_dir": tmp_path, "listen": "127.0.0.1:0", "observe": "off", "plain": True, **settings}
             stub = Stub(Settings(**all_settings), clock=clock, new_id=seeded_ids(1))
             await stub.start()
             stack.push_async_callback(stub.stop)

@@ -67,6 +67,7 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
         process = await asyncio.create_subprocess_exec(
             *COMMAND,
             *("run", "--listen", "127.0.0.1:0", "--observe", "off", "--state-dir", str(tmp_path / "state"), *arguments),
+            *(() if "--https" in arguments else ("--plain",)),
             cwd=ROOT,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
@@ -265,7 +266,7 @@ async def test_nodes_and_status_show_who_is_there(start: Start, start_edge: Any)
 async def test_a_port_in_use_ends_the_second_stub_with_the_reason(start: Start, tmp_path: Path) -> None:
     stub = await start()
     address = stub.url.removeprefix("ws://")
-    done = await command("run", "--listen", address, "--state-dir", str(tmp_path / "other"))
+    done = await command("run", "--plain", "--listen", address, "--state-dir", str(tmp_path / "other"))
     assert done.code == 1
     assert f"cloudhub-stub: cannot listen on {address}: another program listens there" in done.err
     assert "Traceback" not in done.err
@@ -274,7 +275,7 @@ async def test_a_port_in_use_ends_the_second_stub_with_the_reason(start: Start, 
 
 async def test_a_second_stub_with_the_same_state_directory_is_refused(start: Start) -> None:
     stub = await start()
-    done = await command("run", "--listen", "127.0.0.1:0", "--state-dir", str(stub.state_dir))
+    done = await command("run", "--plain", "--listen", "127.0.0.1:0", "--state-dir", str(stub.state_dir))
     assert done.code == 1
     assert f"cannot listen on {stub.state_dir / 'control.sock'}: another cloudhub-stub is running there" in done.err
 
