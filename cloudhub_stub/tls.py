@@ -55,6 +55,7 @@ def link_context(identity: Identity, admission: Admission, metrics: Metrics) -> 
     context = _context(_DemandingContext, identity)
     context.stranger = _context(_WatchedContext, identity)
     context.stranger.verify_mode = context.verify_mode = ssl.CERT_REQUIRED
+    context.stranger.report_faults(lambda _fault: None)  # it was counted as wanted
     context.admission = admission
     _trust(context, identity)
     context.report_faults(lambda fault: _count(metrics, fault))
@@ -82,18 +83,27 @@ def fault_word(error: ssl.SSLError) -> str:
 
 
 class _WatchedContext(ssl.SSLContext):
-    """A context that tells of handshakes that failed: asyncio drops such connections without a word."""
+    """A context that tells of handshakes that failed, and lets the peer know: asyncio does neither."""
 
     def report_faults(self, report: Callable[[ssl.SSLError], None]) -> None:
         class Watched(ssl.SSLObject):
+            failure: ssl.SSLError | None = None
+
             def do_handshake(self) -> None:
+                if self.failure is not None:
+                    raise self.failure
                 try:
                     super().do_handshake()
                 except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
                     raise
                 except ssl.SSLError as error:
                     report(error)
-                    raise
+                    if fault_word(error) == "no_tls":
+                        raise
+                    self.failure = error
+                    # The alert is written, but event loops send it only if this goes on. The connection ends as soon
+                    # as the peer says anything or hangs up, or else with the deadline of handshakes.
+                    raise ssl.SSLWantReadError(ssl.SSL_ERROR_WANT_READ, "the alert has to leave") from error
 
         self.sslobject_class = Watched
 

@@ -9,6 +9,7 @@ To take tokens back, an instant is kept up to which whatever ends is refused.
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
+from typing import Annotated
 
 import jwt
 import msgspec
@@ -26,7 +27,8 @@ _LIMIT_CHARS = 8192
 
 
 class _Claims(msgspec.Struct):
-    exp: int
+    exp: Annotated[int, msgspec.Meta(ge=0, le=253402300799)]
+    """No later than the year 9999: it is shown as a date."""
 
 
 def make_token(ca_der: bytes, key: bytes, ends_at: int) -> str:
