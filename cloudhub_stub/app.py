@@ -69,7 +69,9 @@ class Stub:
         try:
             # The control socket first: it says whether a stub with this state directory is running already.
             await self.control.start()
-            await self.server.start(await self.joining.start())
+            await self.joining.start()
+            self.server.tls = self.joining.link_tls
+            await self.server.start()
             if self.observe is not None:
                 await self.observe.start()
         except BaseException:

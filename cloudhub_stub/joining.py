@@ -21,7 +21,10 @@ log = structlog.get_logger("cloudhub")
 
 
 class Joining:
-    """The certificate side of a stub, from ``start`` to ``stop``; with ``plain`` settings there is none."""
+    """The certificate side of a stub, from ``start`` to ``stop``; with ``plain`` settings there is none.
+
+    It can be stopped and started again: on the same port, with the same files.
+    """
 
     def __init__(self, settings: Settings, metrics: Metrics, clock: Clock, *, faithful: bool) -> None:
         """Raises ``ValueError`` where ``https`` is no address."""
@@ -30,6 +33,8 @@ class Joining:
         self._clock = clock
         self._faithful = faithful
         self.admission = Admission()
+        self.link_tls: SSLContext | None = None
+        """The TLS of the link, once started; ``None`` where there is none."""
         self._tokens: Tokens | None = None
         self._issuer: Issuer | None = None
         self._https = None if settings.plain else HttpsServer(*split_address(settings.https), metrics, clock)
@@ -43,18 +48,31 @@ class Joining:
     def tokens(self) -> Tokens:
         """The tokens. Raises ``StubError`` where there are none."""
         if self._tokens is None:
-            text = "there are none: it runs with --plain" if self._https is None else "they are not made yet"
+            text = "the stub runs with --plain" if self._https is None else "none was made yet"
             raise StubError(f"cannot use tokens: {text}")
         return self._tokens
 
-    async def start(self) -> SSLContext | None:
-        """Read or make the files, listen, and return the TLS of the link. Raises ``ConfigError`` or ``ListenError``."""
+    def expire(self) -> None:
+        """Take back every token that was given out so far. Raises ``StubError`` where there are none."""
+        self.tokens.expire()
+
+    def refuse(self, times: int) -> None:
+        """Refuse the next ``times`` certificates that are asked for or shown.
+
+        Raises ``StubError`` where nobody asks for or shows any.
+        """
         if self._https is None:
-            return None
+            raise StubError("cannot refuse certificates: the stub runs with --plain")
+        self.admission.refuse(times)
+
+    async def start(self) -> None:
+        """Read or make the files, and listen. Raises ``ConfigError`` or ``ListenError``."""
+        if self._https is None:
+            return
         settings, now_ms = self._settings, self._clock.now_ms
         identity = self._identity(now_ms() / 1000)
         authority = identity.authority
-        link_tls = link_context(identity, self.admission, self._metrics)
+        self.link_tls = link_context(identity, self.admission, self._metrics)
         self._tokens = Tokens(
             settings.token_path,
             authority.certificate_der,
@@ -62,12 +80,13 @@ class Joining:
             self._clock,
             lifetime_s=settings.token_lifetime_s,
         )
+        issued = 0 if self._issuer is None else self._issuer.issued
         self._issuer = Issuer(
             authority, self._tokens, self.admission, now_ms, cert_days=settings.cert_days, faithful=self._faithful
         )
+        self._issuer.issued = issued
         self._tokens.start()
         await self._https.start(self._issuer, https_context(identity, self._metrics))
-        return link_tls
 
     async def stop(self) -> None:
         """Stop listening; does nothing the second time."""

@@ -51,7 +51,8 @@ class CloudHubServer:
         self._host = host
         self._port = port
         self._max_message_bytes = max_message_bytes
-        self._ssl_context: SSLContext | None = None
+        self.tls: SSLContext | None = None
+        """With what TLS it listens; without any where there is none."""
         self._server: Server | None = None
         self._connections: set[ServerConnection] = set()
         self._closing: set[asyncio.Task[None]] = set()
@@ -61,17 +62,16 @@ class CloudHubServer:
         """Where nodes connect, with the port that was found free if port 0 was asked for; until then nothing."""
         if self._port == 0:
             return ""
-        return f"{'ws' if self._ssl_context is None else 'wss'}://{join_address(self._host, self._port)}"
+        return f"{'ws' if self.tls is None else 'wss'}://{join_address(self._host, self._port)}"
 
-    async def start(self, ssl_context: SSLContext | None = None) -> None:
-        """Listen, without TLS where there is no context. Raises ``ListenError``."""
-        self._ssl_context = ssl_context
+    async def start(self) -> None:
+        """Listen. Raises ``ListenError``."""
         try:
             self._server = await serve(
                 self._serve,
                 self._host,
                 self._port,
-                ssl=self._ssl_context,
+                ssl=self.tls,
                 compression=None,
                 max_size=self._max_message_bytes,
                 ping_interval=None,

@@ -35,6 +35,10 @@ class Admission:
         self.refused = 0
         """How many were."""
 
+    def refuse(self, times: int) -> None:
+        """Refuse the next ``times``, beside those that are to be refused already."""
+        self.refuse_certificates = self.refuse_certificates is True or self.refuse_certificates + times
+
     def refuses(self) -> bool:
         """Return whether this one is refused, and count it."""
         wanted = self.refuse_certificates

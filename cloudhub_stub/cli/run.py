@@ -191,7 +191,8 @@ def _how_to_join(stub: Stub, args: argparse.Namespace) -> str:
     where = "" if args.state_dir is None else f" --state-dir {shlex.quote(str(args.state_dir))}"
     if args.control is not None:
         where = f" --control {shlex.quote(str(args.control))}"
-    return f'edgecore join --server {server} --https {stub.joining.url} --token "$(cloudhub-stub token{where})"'
+    join = f"edgecore join --user --server {server} --https {stub.joining.url} --token-file -"
+    return f"cloudhub-stub token{where} | {join}"
 
 
 def _address(text: str) -> str:

@@ -18,9 +18,8 @@ _EPILOG = """\
 exit code: 0 printed, 1 the stub cannot be reached, has no token, or the file cannot be read
 
 examples:
-  edgecore join --server 127.0.0.1:10000 --https https://127.0.0.1:10002 \\
-      --token "$(cloudhub-stub token)"
-      join an edge
+  cloudhub-stub token | edgecore join --user --server 127.0.0.1:10000 --token-file -
+      join an edge of this machine
   cloudhub-stub token --json
       with the time when it ends
   cloudhub-stub token --file

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from cloudhub_stub.app import Stub
+from cloudhub_stub.errors import StubError
 from cloudhub_stub.identity import load_identity
 from cloudhub_stub.settings import CertificateFiles
 from edgecore.clock import SystemClock
@@ -128,7 +129,7 @@ async def test_a_server_certificate_opens_no_link(stub: Stub, joined: Any, tmp_p
 async def test_a_certificate_is_refused_on_demand_and_not_the_one_after(
     stub: Stub, joined: Any, make_edge: Any
 ) -> None:
-    stub.joining.admission.refuse_certificates = 1
+    stub.joining.refuse(1)
     assert await refused(stub, joined.context(joined.certificate)) == "TLSV1_ALERT_UNKNOWN_CA"
     await make_edge(stub, tls=joined.context(joined.certificate))
     assert stub.status()["certificates_refused_on_demand"] == 1
@@ -165,6 +166,34 @@ async def test_after_a_restart_edges_come_in_with_what_they_have(make_stub: Any,
     second = await make_stub(plain=False, https="127.0.0.1:0")
     await make_edge(second, tls=joiner.context(joiner.certificate))
     assert second.joining.tokens.current == token
+
+
+async def test_both_listeners_come_back_where_they_were(stub: Stub, joined: Any, make_edge: Any) -> None:
+    urls = stub.server.url, stub.joining.url
+    await stub.server.stop()
+    await stub.joining.stop()
+    await stub.joining.start()
+    await stub.server.start()
+    assert (stub.server.url, stub.joining.url) == urls
+    await make_edge(stub, tls=joined.context(joined.certificate))
+    await joined.join(stub)
+    assert stub.status()["certificates_given"] == 2
+
+
+async def test_a_token_that_was_taken_back_admits_nobody_and_the_next_one_does(stub: Stub, joined: Any) -> None:
+    old = stub.joining.tokens.current.partition(".")[2]
+    stub.joining.expire()
+    headers = {"Authorization": f"Bearer {old}"}
+    assert (await joined.ask(stub.joining.url, "/edge.crt", headers=headers, body=joined.csr)).status == 401
+    await joined.join(stub)
+
+
+async def test_a_refusal_on_demand_is_a_fault_of_tls_alone(make_stub: Any) -> None:
+    plain = await make_stub()
+    with pytest.raises(StubError, match="the stub runs with --plain"):
+        plain.joining.refuse(1)
+    with pytest.raises(StubError, match="the stub runs with --plain"):
+        plain.joining.expire()
 
 
 async def test_a_stub_whose_https_port_is_taken_starts_nothing(make_stub: Any, stub: Stub, tmp_path: Path) -> None:

@@ -1,10 +1,24 @@
-"""What a failed handshake is counted as."""
+"""What a failed handshake is counted as, and certificates refused on demand."""
 
 import ssl
 
 import pytest
 
-from cloudhub_stub.tls import fault_word
+from cloudhub_stub.tls import Admission, fault_word
+
+
+def test_refusals_add_up_and_end() -> None:
+    admission = Admission()
+    admission.refuse(1)
+    admission.refuse(2)
+    assert [admission.refuses() for _ in range(4)] == [True, True, True, False]
+
+
+def test_a_refusal_of_all_is_not_made_less_by_one_of_some() -> None:
+    admission = Admission()
+    admission.refuse_certificates = True
+    admission.refuse(1)
+    assert all(admission.refuses() for _ in range(9))
 
 
 @pytest.mark.parametrize(
