@@ -23,7 +23,7 @@ from cloudhub_stub.settings import (
     Settings,
 )
 from edgecore import __version__
-from edgecore.addresses import split_address
+from edgecore.addresses import join_address, split_address
 from edgecore.observe.logs import FORMATS, LEVELS, configure_logging
 from edgecore.observe.server import AUTO
 
@@ -187,12 +187,22 @@ def _announce(stub: Stub, args: argparse.Namespace) -> None:
 
 def _how_to_join(stub: Stub, args: argparse.Namespace) -> str:
     """Return a line for the shell. The token is not in it: what is printed here may end in a log."""
-    server = stub.server.url.removeprefix("wss://")
-    where = "" if args.state_dir is None else f" --state-dir {shlex.quote(str(args.state_dir))}"
+    where = [] if args.state_dir is None else ["--state-dir", str(args.state_dir)]
     if args.control is not None:
-        where = f" --control {shlex.quote(str(args.control))}"
-    join = f"edgecore join --user --server {server} --https {stub.joining.url} --token-file -"
-    return f"cloudhub-stub token{where} | {join}"
+        where = ["--control", str(args.control)]
+    server, https = (_as_dialled(url or "", args.advertise) for url in (stub.server.url, stub.joining.url))
+    return (
+        f"{shlex.join(['cloudhub-stub', 'token', *where])} | "
+        f"edgecore join --user --server {server} --https https://{https} --token-file -"
+    )
+
+
+def _as_dialled(url: str, advertised: list[str]) -> str:
+    """Return ``host:port`` of ``url`` as edges reach it: nobody can dial all addresses of a machine."""
+    host, port = split_address(url.rpartition("/")[2])
+    if host in {"0.0.0.0", "::"}:
+        host = advertised[0] if advertised else "127.0.0.1"
+    return join_address(host, port)
 
 
 def _address(text: str) -> str:
