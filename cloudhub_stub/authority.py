@@ -35,6 +35,17 @@ from edgecore.errors import ConfigError
 _NAME = "KubeEdge"
 _CLIENT = ExtendedKeyUsageOID.CLIENT_AUTH
 _SERVER = ExtendedKeyUsageOID.SERVER_AUTH
+_UNFIT = (
+    ValueError,
+    TypeError,
+    InvalidSignature,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.ExtensionNotFound,
+    x509.InvalidVersion,
+)
+"""What the library raises for bytes that are not what they should be."""
+
 _PRIVATE_KEY = re.compile(rb"-----BEGIN (?:EC )?PRIVATE KEY-----(.*?)-----END (?:EC )?PRIVATE KEY-----", re.DOTALL)
 _DNS_NAME = re.compile(r"(\*\.)?[a-z0-9_]([a-z0-9_-]{0,62})(\.[a-z0-9_]([a-z0-9_-]{0,62}))*")
 
@@ -90,7 +101,7 @@ class Authority:
             certificate = self._signed(builder, _CLIENT)
             der = certificate.public_bytes(serialization.Encoding.DER)
             subject = certificate.subject.rfc4514_string()
-        except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        except _UNFIT as error:
             reason = str(error).partition("\n")[0][:120]
             raise CsrRefused(f"cannot read the certificate request, which must be PKCS #10 in DER: {reason}") from error
         return Issued(der, subject, f"{certificate.serial_number:x}", certificate.not_valid_after_utc)
@@ -111,7 +122,7 @@ class Authority:
             certificate, key = x509.load_pem_x509_certificate(pair.certificate), _load_key(pair.key)
             certificate.verify_directly_issued_by(self._certificate)
             has = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm, x509.ExtensionNotFound):
+        except _UNFIT:
             return False
         return (
             set(has) == {_general_name(name) for name in names}
@@ -128,7 +139,7 @@ class Authority:
             for below, above in pairwise([*chain, self._certificate]):
                 if below != self._certificate:
                     below.verify_directly_issued_by(above)
-        except (ValueError, TypeError, InvalidSignature) as error:
+        except _UNFIT as error:
             text = "the CA has not signed it, so no edge would trust it; name the one that has (--ca-file)"
             raise ConfigError(f"cannot use {certificate_file}: {text}") from error
 
@@ -163,7 +174,7 @@ def load_authority(pair: PemPair, certificate_file: str, key_file: str) -> Autho
     _must_be_one(certificate, key, certificate_file, key_file)
     try:
         is_ca = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
-    except (x509.ExtensionNotFound, ValueError):
+    except _UNFIT:
         is_ca = False
     if not is_ca:
         raise ConfigError(f"cannot use {certificate_file}: it is no CA certificate (basic constraint CA:TRUE)")
@@ -247,7 +258,7 @@ def _with_usages(
 def _load_certificates(pem: bytes, file: str) -> list[x509.Certificate]:
     try:
         return x509.load_pem_x509_certificates(pem)
-    except ValueError as error:
+    except _UNFIT as error:
         raise ConfigError(f"cannot use {file}: there is no PEM certificate in it") from error
 
 
@@ -256,7 +267,7 @@ def _load_user_key(pem: bytes, file: str) -> ec.EllipticCurvePrivateKey:
         raise ConfigError(f"cannot use {file}: the key is encrypted; take the password off (openssl pkey)")
     try:
         return _load_key(pem)
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+    except _UNFIT as error:
         text = "there is no unencrypted EC private key in PEM in it; edges of KubeEdge 1.3.1 want ECDSA"
         raise ConfigError(f"cannot use {file}: {text}") from error
 
@@ -302,7 +313,7 @@ def _must_be_one(
 ) -> None:
     try:
         fits = certificate.public_key() == key.public_key()
-    except (ValueError, UnsupportedAlgorithm):
+    except _UNFIT:
         fits = False
     if not fits:
         raise ConfigError(f"cannot use {certificate_file} with {key_file}: the key is not that of the certificate")

@@ -112,6 +112,12 @@ def test_what_is_no_request_is_refused_with_what_it_should_be(authority: Authori
         authority.sign(what, NOW_S, 1)
 
 
+def test_a_request_of_another_version_is_refused(authority: Authority, go: dict[str, bytes]) -> None:
+    csr = go["csr"].replace(b"\x02\x01\x00", b"\x02\x01\x09", 1)
+    with pytest.raises(CsrRefused):
+        authority.sign(csr, NOW_S, 1)
+
+
 def test_bytes_after_a_request_are_refused(authority: Authority, go: dict[str, bytes]) -> None:
     with pytest.raises(CsrRefused):
         authority.sign(go["csr"] + b"x", NOW_S, 1)
