@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable
-from ssl import SSLContext
 from typing import Any
 
 import structlog
@@ -12,6 +11,7 @@ from cloudhub_stub.faults.injector import Injector
 from cloudhub_stub.faults.routes import fault_routes
 from cloudhub_stub.faults.views import families as fault_families
 from cloudhub_stub.hub import Hub
+from cloudhub_stub.joining import Joining
 from cloudhub_stub.nodes import Nodes
 from cloudhub_stub.objects import Objects
 from cloudhub_stub.player import Player
@@ -32,7 +32,7 @@ log = structlog.get_logger("cloudhub")
 
 
 class Stub:
-    """One stub: CloudHub, control socket, observation port."""
+    """One stub: CloudHub, the https listener for certificates, control socket, observation port."""
 
     def __init__(
         self,
@@ -40,9 +40,8 @@ class Stub:
         *,
         clock: Clock | None = None,
         new_id: NewId | None = None,
-        ssl_context: SSLContext | None = None,
     ) -> None:
-        """Raises ``ValueError`` where ``listen`` is no address."""
+        """Raises ``ValueError`` where ``listen`` or ``https`` is no address."""
         self._settings = settings
         self._clock = SystemClock() if clock is None else clock
         ids = random_ids() if new_id is None else new_id
@@ -52,7 +51,8 @@ class Stub:
         self.hub = Hub(self.cloud)
         self.player = Player(self.cloud, self.hub)
         host, port = split_address(settings.listen)
-        self.faults = Injector(self._clock)
+        self.joining = Joining(settings, self.metrics, self._clock, faithful=False)
+        self.faults = Injector(self._clock, certifier=self.joining, tokens=self.joining)
         self.server = CloudHubServer(
             self.hub,
             self.metrics,
@@ -60,12 +60,11 @@ class Stub:
             host,
             port,
             max_message_bytes=settings.max_message_bytes,
-            ssl_context=ssl_context,
         )
-        self.faults.restarts(self.server)
+        self.faults.restarts(self.server, self.joining)
         self.control = ControlServer(
             settings.control_path,
-            {**routes(self.cloud, self.player, self.status), **fault_routes(self.faults)},
+            {**routes(self.cloud, self.player, self.status, self.joining), **fault_routes(self.faults)},
             process="cloudhub-stub",
         )
         self.observe = self._observe() if settings.observe != OBSERVE_OFF else None
@@ -74,11 +73,13 @@ class Stub:
         self._started_at = self._clock.monotonic()
 
     async def start(self) -> None:
-        """Listen everywhere. Raises ``ListenError``, with nothing left open."""
+        """Listen everywhere. Raises ``ListenError`` or ``ConfigError``, with nothing left open."""
         self._started_at = self._clock.monotonic()
         try:
             # The control socket first: it says whether a stub with this state directory is running already.
             await self.control.start()
+            await self.joining.start()
+            self.server.tls = self.joining.link_tls
             await self.server.start()
             if self.observe is not None:
                 await self.observe.start()
@@ -86,12 +87,19 @@ class Stub:
         except BaseException:
             await self.stop()
             raise
-        log.info("stub_started", listen=self.server.url, control=str(self.control.path), version=__version__)
+        log.info(
+            "stub_started",
+            listen=self.server.url,
+            https=self.joining.url,
+            control=str(self.control.path),
+            version=__version__,
+        )
 
     async def stop(self) -> None:
         """Close every connection and every listener; does nothing the second time."""
         await self.faults.stop()
         await self.server.stop()
+        await self.joining.stop()
         await self.control.stop()
         if self.observe is not None:
             await self.observe.stop()
@@ -104,6 +112,7 @@ class Stub:
             "pid": os.getpid(),
             "uptime_s": round(self._clock.monotonic() - self._started_at, 3),
             "listen": self.server.url,
+            **self.joining.status(),
             "control": str(self.control.path),
             "observe": None if self.observe is None else f"http://{self.observe.address}",
             "nodes_connected": [node.name for node in nodes.connected()],

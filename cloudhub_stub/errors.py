@@ -8,7 +8,8 @@
         ├── NodeLost      the connection of a node ended before what was sent to it was acknowledged
         ├── NoAck         a node is connected and acknowledges nothing
         ├── ReplayError   a recording cannot be played
-        └── FaultRefused  a fault that is asked for cannot be had
+        ├── FaultRefused  a fault that is asked for cannot be had
+        └── CsrRefused    what a client asks a certificate with is no certificate request that can be signed
 """
 
 from edgecore.errors import EdgecoreError
@@ -36,3 +37,7 @@ class ReplayError(StubError):
 
 class FaultRefused(StubError):  # noqa: N818
     """A fault that is asked for cannot be had: nothing is there that it could hit, or there are too many."""
+
+
+class CsrRefused(StubError):  # noqa: N818
+    """What a client asks a certificate with is no certificate request that can be signed."""

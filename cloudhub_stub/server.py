@@ -49,7 +49,6 @@ class CloudHubServer:
         port: int,
         *,
         max_message_bytes: int = MAX_MESSAGE_BYTES,
-        ssl_context: SSLContext | None = None,
     ) -> None:
         self._hub = hub
         self._metrics = metrics
@@ -57,7 +56,8 @@ class CloudHubServer:
         self._host = host
         self._port = port
         self._max_message_bytes = max_message_bytes
-        self._ssl_context = ssl_context
+        self.tls: SSLContext | None = None
+        """With what TLS it listens; without any where there is none."""
         self._server: Server | None = None
         self._connections: set[ServerConnection] = set()
         self._closing: set[asyncio.Task[None]] = set()
@@ -67,7 +67,7 @@ class CloudHubServer:
         """Where nodes connect, with the port that was found free if port 0 was asked for; until then nothing."""
         if self._port == 0:
             return ""
-        return f"{'ws' if self._ssl_context is None else 'wss'}://{join_address(self._host, self._port)}"
+        return f"{'ws' if self.tls is None else 'wss'}://{join_address(self._host, self._port)}"
 
     async def start(self) -> None:
         """Listen. Raises ``ListenError``."""
@@ -76,7 +76,7 @@ class CloudHubServer:
                 self._serve,
                 self._host,
                 self._port,
-                ssl=self._ssl_context,
+                ssl=self.tls,
                 compression=None,
                 max_size=self._max_message_bytes,
                 ping_interval=None,

@@ -13,6 +13,14 @@ if TYPE_CHECKING:  # reading it takes time that most commands need not spend
 DEFAULT_LISTEN = "127.0.0.1:10000"
 """The port of KubeEdge's CloudHub, on this machine only."""
 
+DEFAULT_HTTPS = "127.0.0.1:10002"
+"""The port where KubeEdge gives certificates, on this machine only."""
+
+HUNDRED_YEARS_DAYS = 36500.0
+"""How long the certificates of KubeEdge last."""
+
+DEFAULT_TOKEN_LIFETIME_S = 24 * 3600.0
+
 DEFAULT_KEEPALIVE_TIMEOUT_S = 30.0
 """As ``keepaliveInterval`` of CloudHub; an edge sends a keepalive every 15 s."""
 
@@ -23,6 +31,16 @@ OBSERVE_OFF = "off"
 
 OBSERVE_BASE_PORT = 10450
 """The first port that ``--observe auto`` tries."""
+
+
+@dataclass(frozen=True)
+class CertificateFiles:
+    """The user's own PEM files: of each pair both or none."""
+
+    ca: Path | None = None
+    ca_key: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -38,6 +56,26 @@ class Settings:
     max_message_bytes: int = MAX_MESSAGE_BYTES
     scenario: "tuple[Step, ...]" = ()
     """What is to go wrong (``faults/``)."""
+    plain: bool = False
+    """``ws://`` without TLS, and no https listener."""
+    https: str = DEFAULT_HTTPS
+    """Where certificates are given, ``host:port``."""
+    advertise: tuple[str, ...] = ()
+    """More names and addresses by which edges reach the stub: the server's certificate is for them too."""
+    certificate_files: CertificateFiles = CertificateFiles()
+    cert_days: float = HUNDRED_YEARS_DAYS
+    """How long the certificates of edges last."""
+    token_lifetime_s: float = DEFAULT_TOKEN_LIFETIME_S
+
+    @property
+    def pki_dir(self) -> Path:
+        """Where the CA and the server's certificate are."""
+        return self.state_dir / "pki"
+
+    @property
+    def token_path(self) -> Path:
+        """Where the token is."""
+        return token_file(self.state_dir)
 
     @property
     def control_path(self) -> Path:
@@ -48,6 +86,11 @@ class Settings:
 def control_socket(state_dir: Path) -> Path:
     """Return the control socket of the stub that keeps its files in ``state_dir``."""
     return state_dir / "control.sock"
+
+
+def token_file(state_dir: Path) -> Path:
+    """Return the file with the token of the stub that keeps its files in ``state_dir``."""
+    return state_dir / "token"
 
 
 def default_state_dir(environ: Mapping[str, str]) -> Path:

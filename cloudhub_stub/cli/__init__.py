@@ -7,6 +7,7 @@ from edgecore.control.program import Program, Verb
 
 VERBS = (
     Verb("run", "cloudhub_stub.cli.run", "run the cloud side until it is told to stop"),
+    Verb("token", "cloudhub_stub.cli.token", "print the token with which an edge joins"),
     Verb("replay", "cloudhub_stub.cli.replay", "play a recording to a connected node"),
     Verb("fault", "cloudhub_stub.cli.fault", "let something go wrong in the running stub, on purpose"),
     Verb("nodes", "cloudhub_stub.cli.nodes", "list the nodes that have connected, and what went to and fro"),
@@ -20,7 +21,9 @@ to a CloudHub; it answers what they ask, and plays recorded traffic to them."""
 _EPILOG = """\
 examples:
   cloudhub-stub run
-      listen on ws://127.0.0.1:10000 until Ctrl-C
+      listen on wss://127.0.0.1:10000 until Ctrl-C, and say how an edge joins
+  cloudhub-stub token
+      print the token that it joins with
   cloudhub-stub nodes
       see, from another terminal, who has connected
   cloudhub-stub replay examples/recordings/b_services_endpoints_pods.jsonl --map 10.66.0.2=127.0.0.2

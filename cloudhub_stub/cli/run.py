@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import shlex
 import sys
 from pathlib import Path
 
@@ -9,26 +10,42 @@ import uvloop
 
 from cloudhub_stub.app import Stub, run_until_signal
 from cloudhub_stub.cli.target import state_dir_of
-from cloudhub_stub.cli.values import count, some_seconds
+from cloudhub_stub.cli.values import count, some_days, some_seconds
 from cloudhub_stub.faults.scenario import load_scenario
-from cloudhub_stub.settings import DEFAULT_KEEPALIVE_TIMEOUT_S, DEFAULT_LISTEN, MAX_MESSAGE_BYTES, OBSERVE_OFF, Settings
+from cloudhub_stub.settings import (
+    DEFAULT_HTTPS,
+    DEFAULT_KEEPALIVE_TIMEOUT_S,
+    DEFAULT_LISTEN,
+    DEFAULT_TOKEN_LIFETIME_S,
+    HUNDRED_YEARS_DAYS,
+    MAX_MESSAGE_BYTES,
+    OBSERVE_OFF,
+    CertificateFiles,
+    Settings,
+)
 from edgecore import __version__
-from edgecore.addresses import split_address
+from edgecore.addresses import join_address, split_address
 from edgecore.observe.logs import FORMATS, LEVELS, configure_logging
 from edgecore.observe.server import AUTO
 
 _DESCRIPTION = """\
 Run the cloud side until Ctrl-C or SIGTERM (a second one ends it at once): edge nodes
-connect by websocket, register, post their status and ask for objects; other commands
-of cloudhub-stub tell it what to do through its control socket. It forgets everything
-when it ends."""
+fetch a certificate by https with a token, connect by websocket with it, register, post
+their status and ask for objects; other commands of cloudhub-stub tell it what to do
+through its control socket. The first start makes the CA, which later ones use again."""
 
 _EPILOG = """\
 examples:
   cloudhub-stub run
-      listen on ws://127.0.0.1:10000
-  cloudhub-stub run --listen 127.0.0.1:0 --state-dir /tmp/stub
-      a second one beside it, on a free port that it prints
+      listen on wss://127.0.0.1:10000, and on https://127.0.0.1:10002 for certificates
+  cloudhub-stub run --listen 0.0.0.0:10000 --https 0.0.0.0:10002 --advertise 192.0.2.10
+      for edges on other machines, which know this one as 192.0.2.10
+  cloudhub-stub run --listen 127.0.0.1:0 --https 127.0.0.1:0 --state-dir /tmp/stub
+      a second one beside it, on free ports that it prints
+  cloudhub-stub run --plain
+      ws://127.0.0.1:10000 without TLS, for trying things out
+  cloudhub-stub run --cert-days 0.01
+      certificates of a quarter of an hour, to see edges renew them
   cloudhub-stub run --log-level debug --log-format json 2> stub.log
       keep everything it says
   cloudhub-stub run --faults examples/faults/outage.yaml
@@ -53,6 +70,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         metavar="HOST:PORT",
         help="where edges connect; port 0 takes a free one (default: %(default)s)",
     )
+    _add_certificates(parser)
     parser.add_argument(
         "--state-dir",
         type=Path,
@@ -99,6 +117,48 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.set_defaults(run=run)
 
 
+def _add_certificates(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--https",
+        type=_address,
+        default=DEFAULT_HTTPS,
+        metavar="HOST:PORT",
+        help="where edges fetch certificates; port 0 takes a free one (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--plain", action="store_true", help="ws:// without TLS and certificates, and no https: for trying things out"
+    )
+    parser.add_argument(
+        "--advertise",
+        action="append",
+        default=[],
+        metavar="NAME|IP",
+        help="by what name or address edges reach this machine, where it is another than it listens on; "
+        "can be given several times",
+    )
+    parser.add_argument(
+        "--cert-days",
+        type=some_days,
+        default=HUNDRED_YEARS_DAYS,
+        metavar="DAYS",
+        help="how long the certificates of edges last (default: %(default)g, as in KubeEdge)",
+    )
+    parser.add_argument(
+        "--token-lifetime",
+        type=some_seconds,
+        default=DEFAULT_TOKEN_LIFETIME_S,
+        metavar="S",
+        help="how long a token is good for; a new one is made at half its time (default: %(default)g)",
+    )
+    for flag, meaning in (
+        ("--ca-file", "your own CA certificate, instead of the one that the first start makes"),
+        ("--ca-key-file", "its key: EC, as edges of KubeEdge 1.3.1 want it"),
+        ("--cert-file", "your own server certificate, of that CA"),
+        ("--key-file", "its key"),
+    ):
+        parser.add_argument(flag, type=Path, metavar="PEM", help=meaning)
+
+
 def run(args: argparse.Namespace) -> int:
     """Run until a signal. Raises ``ListenError`` or ``ConfigError`` where it cannot start."""
     configure_logging(args.log_level, args.log_format)
@@ -111,20 +171,48 @@ def run(args: argparse.Namespace) -> int:
             keepalive_timeout_s=args.keepalive_timeout,
             max_message_bytes=args.max_message_bytes,
             scenario=() if args.faults is None else load_scenario(args.faults),
+            plain=args.plain,
+            https=args.https,
+            advertise=tuple(args.advertise),
+            certificate_files=CertificateFiles(args.ca_file, args.ca_key_file, args.cert_file, args.key_file),
+            cert_days=args.cert_days,
+            token_lifetime_s=args.token_lifetime,
         )
     )
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(run_until_signal(stub, lambda: _announce(stub)))
+        runner.run(run_until_signal(stub, lambda: _announce(stub, args)))
     return 0
 
 
-def _announce(stub: Stub) -> None:
+def _announce(stub: Stub, args: argparse.Namespace) -> None:
     print(f"cloudhub-stub {__version__} is running; Ctrl-C stops it")
     print(f"  edges connect to  {stub.server.url}")
     print(f"  commands use      {stub.control.path}")
     if stub.observe is not None:
         print(f"  figures           http://{stub.observe.address}/metrics")
+    if stub.joining.url is not None:
+        print(f"  certificates      {stub.joining.url}\nan edge joins with\n  {_how_to_join(stub, args)}")
     sys.stdout.flush()
+
+
+def _how_to_join(stub: Stub, args: argparse.Namespace) -> str:
+    """Return a line for the shell. The token is not in it: what is printed here may end in a log."""
+    where = [] if args.state_dir is None else ["--state-dir", str(args.state_dir)]
+    if args.control is not None:
+        where = ["--control", str(args.control)]
+    server, https = (_as_dialled(url or "", args.advertise) for url in (stub.server.url, stub.joining.url))
+    return (
+        f"{shlex.join(['cloudhub-stub', 'token', *where])} | "
+        f"edgecore join --user --server {server} --https https://{https} --token-file -"
+    )
+
+
+def _as_dialled(url: str, advertised: list[str]) -> str:
+    """Return ``host:port`` of ``url`` as edges reach it: nobody can dial all addresses of a machine."""
+    host, port = split_address(url.rpartition("/")[2])
+    if host in {"0.0.0.0", "::"}:
+        host = advertised[0] if advertised else "127.0.0.1"
+    return join_address(host, port)
 
 
 def _address(text: str) -> str:

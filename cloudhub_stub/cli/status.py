@@ -46,6 +46,7 @@ def report(status: dict[str, Any]) -> str:
     lines = [
         f"cloudhub-stub {status['version']}, running for {status['uptime_s']:.0f} s (process {status['pid']})",
         f"  edges connect to  {status['listen']}",
+        f"  certificates      {status['https'] or 'none: ws:// without TLS'}",
         f"  commands use      {status['control']}",
         f"  figures           {status['observe'] or 'off'}",
         f"  connected nodes   {nodes} ({status['nodes_known']} known)",

@@ -3,6 +3,8 @@
 import argparse
 import math
 
+from cloudhub_stub.settings import HUNDRED_YEARS_DAYS
+
 
 def seconds(text: str) -> float:
     """Return a duration; 0 is one."""
@@ -20,6 +22,17 @@ def some_seconds(text: str) -> float:
     value = seconds(text)
     if value == 0:
         raise argparse.ArgumentTypeError("must be more than 0 seconds")
+    return value
+
+
+def some_days(text: str) -> float:
+    """Return a number of days, or a part of one, above 0 and up to a hundred years."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value <= HUNDRED_YEARS_DAYS:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of days above 0, up to {HUNDRED_YEARS_DAYS:g}")
     return value
 
 

@@ -93,7 +93,7 @@ def _stub(root: Path, screen: Screen) -> Program:
     directory = root / "stub"
     directory.mkdir()
     socket = directory / "control.sock"
-    arguments = ["run", "--listen", "127.0.0.1:0", "--state-dir", str(directory), "--control", str(socket)]
+    arguments = ["run", "--plain", "--listen", "127.0.0.1:0", "--state-dir", str(directory), "--control", str(socket)]
     screen.say(f"$ cloudhub-stub {' '.join(arguments)}")
     return Program("cloudhub-stub", ["cloudhub_stub", *arguments], root / "stub.log", socket)
 

@@ -319,7 +319,8 @@ class Programs:
 
     def cloud(self, listen: str = "127.0.0.1:0") -> RunningCloud:
         directory = self.directory("cloud")
-        arguments = ["cloudhub_stub", "run", "--listen", listen, "--state-dir", str(directory), "--observe", "off"]
+        arguments = ["cloudhub_stub", "run", "--plain", "--listen", listen, "--state-dir", str(directory)]
+        arguments += ["--observe", "off"]
         cloud = RunningCloud(directory, self._command(arguments), directory / "control.sock", self.env)
         self._started.append(cloud)
         cloud.wait_for("address", lambda status: status["listen"])

@@ -22,7 +22,7 @@ NAMED = {"e_disconnect_reconnect_resync": {"H3": 1}}
 
 @pytest.fixture
 async def stub(tmp_path: Path) -> AsyncIterator[Stub]:
-    stub = Stub(Settings(state_dir=tmp_path, listen="127.0.0.1:0", observe="off"))
+    stub = Stub(Settings(state_dir=tmp_path, listen="127.0.0.1:0", observe="off", plain=True))
     await stub.start()
     yield stub
     await stub.stop()

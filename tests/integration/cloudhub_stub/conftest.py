@@ -2,12 +2,18 @@
 
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.x509.oid import NameOID
 from websockets.asyncio.client import ClientConnection, connect
 
 from cloudhub_stub.app import Stub
@@ -70,6 +76,107 @@ class ScriptedEdge:
             await self.acknowledge(document)
 
 
+class Reply(NamedTuple):
+    """An answer of the https port."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+class Joiner:
+    """An edge's half of joining, written out: a key, a CSR, requests byte by byte, TLS with or without certificate."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "kubeedge.io")])
+        request = x509.CertificateSigningRequestBuilder().subject_name(name).sign(self._key, SHA256())
+        self.csr = request.public_bytes(serialization.Encoding.DER)
+        self.ca = b""
+        """The CA certificate (DER), once fetched."""
+        self.certificate = b""
+        """The edge's certificate (DER), once given."""
+
+    async def join(self, stub: Stub) -> None:
+        """Fetch the CA and a certificate, as an edge does."""
+        assert stub.joining.url is not None
+        unchecked = ssl.create_default_context()
+        unchecked.check_hostname, unchecked.verify_mode = False, ssl.CERT_NONE
+        self.ca = (await self.ask(stub.joining.url, "/ca.crt", context=unchecked)).body
+        bearer = {"Authorization": f"Bearer {stub.joining.tokens.current.partition('.')[2]}"}
+        reply = await self.ask(stub.joining.url, "/edge.crt", headers=bearer, body=self.csr)
+        assert reply.status == 200
+        self.certificate = reply.body
+
+    def context(self, certificate: bytes = b"") -> ssl.SSLContext:
+        """Return TLS that trusts the CA alone, strictly, and shows ``certificate`` (DER) with our key."""
+        context = ssl.create_default_context(cadata=self.ca)
+        context.verify_flags |= ssl.VERIFY_X509_STRICT
+        if certificate:
+            key = self._key.private_bytes(
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            )
+            file = self._directory / "client.pem"
+            file.write_bytes(ssl.DER_cert_to_PEM_cert(certificate).encode() + key)
+            context.load_cert_chain(file)
+        return context
+
+    @property
+    def public_key(self) -> bytes:
+        return _public(self._key.public_key())
+
+    def public_key_of(self, certificate: bytes) -> bytes:
+        return _public(x509.load_der_x509_certificate(certificate).public_key())
+
+    async def ask(
+        self,
+        url: str,
+        path: str,
+        *,
+        context: ssl.SSLContext | None = None,
+        method: str = "GET",
+        headers: dict[str, str] | None = None,
+        body: bytes = b"",
+    ) -> Reply:
+        """Ask the https port once, by default without a certificate."""
+        fields = {"Host": "x", "Connection": "close", **(headers or {})}
+        if body:
+            fields["Content-Length"] = str(len(body))
+        head = f"{method} {path} HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+        return self.reply_of(await self.exchange(url, head.encode() + b"\r\n" + body, context))
+
+    async def exchange(self, url: str, request: bytes, context: ssl.SSLContext | None = None) -> bytes:
+        """Send these bytes, and return all that comes back until the other side closes, however it does."""
+        host, _, port = url.rpartition("/")[2].rpartition(":")
+        reader, writer = await asyncio.open_connection(host, int(port), ssl=context or self.context())
+        data = b""
+        try:
+            writer.write(request)
+            with suppress(ssl.SSLError, ConnectionError):
+                while chunk := await reader.read(65536):
+                    data += chunk
+        finally:
+            writer.transport.abort()
+        return data
+
+    def reply_of(self, data: bytes) -> Reply:
+        head, _, body = data.partition(b"\r\n\r\n")
+        first, *rest = head.decode().split("\r\n")
+        headers = dict(line.split(": ", 1) for line in rest)
+        return Reply(int(first.split()[1]), headers, body[: int(headers.get("Content-Length", len(body)))])
+
+
+def _public(key: Any) -> bytes:
+    encoded: bytes = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return encoded
+
+
+@pytest.fixture
+def joiner(tmp_path: Path) -> Joiner:
+    return Joiner(tmp_path)
+
+
 MakeStub = Callable[..., Awaitable[Stub]]
 MakeEdge = Callable[..., Awaitable[ScriptedEdge]]
 
@@ -80,7 +187,7 @@ async def make_stub(tmp_path: Path) -> AsyncIterator[MakeStub]:
     async with AsyncExitStack() as stack:
 
         async def make(clock: Clock | None = None, **settings: Any) -> Stub:
-            all_settings = {"state_dir": tmp_path, "listen": "127.0.0.1:0", "observe": "off", **settings}
+            all_settings = {"state_dir": tmp_path, "listen": "127.0.0.1:0", "observe": "off", "plain": True, **settings}
             stub = Stub(Settings(**all_settings), clock=clock, new_id=seeded_ids(1))
             await stub.start()
             stack.push_async_callback(stub.stop)
@@ -94,11 +201,14 @@ async def make_edge() -> AsyncIterator[MakeEdge]:
     """Connect edges; closed at the end."""
     async with AsyncExitStack() as stack:
 
-        async def make(stub: Stub, node: str = "edge-1", *, path: str = "/p/edge-1/events") -> ScriptedEdge:
+        async def make(
+            stub: Stub, node: str = "edge-1", *, path: str = "/p/edge-1/events", tls: ssl.SSLContext | None = None
+        ) -> ScriptedEdge:
             headers = [(name, node if name == "Node_id" else value) for name, value in IDENTITY]
             connection = await connect(
                 stub.server.url + path,
                 additional_headers=headers,
+                ssl=tls,
                 compression=None,
                 ping_interval=None,
                 close_timeout=1,

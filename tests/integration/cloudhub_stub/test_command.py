@@ -67,6 +67,7 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
         process = await asyncio.create_subprocess_exec(
             *COMMAND,
             *("run", "--listen", "127.0.0.1:0", "--observe", "off", "--state-dir", str(tmp_path / "state"), *arguments),
+            *(() if "--https" in arguments else ("--plain",)),
             cwd=ROOT,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
@@ -265,7 +266,7 @@ async def test_nodes_and_status_show_who_is_there(start: Start, start_edge: Any)
 async def test_a_port_in_use_ends_the_second_stub_with_the_reason(start: Start, tmp_path: Path) -> None:
     stub = await start()
     address = stub.url.removeprefix("ws://")
-    done = await command("run", "--listen", address, "--state-dir", str(tmp_path / "other"))
+    done = await command("run", "--plain", "--listen", address, "--state-dir", str(tmp_path / "other"))
     assert done.code == 1
     assert f"cloudhub-stub: cannot listen on {address}: another program listens there" in done.err
     assert "Traceback" not in done.err
@@ -274,7 +275,7 @@ async def test_a_port_in_use_ends_the_second_stub_with_the_reason(start: Start, 
 
 async def test_a_second_stub_with_the_same_state_directory_is_refused(start: Start) -> None:
     stub = await start()
-    done = await command("run", "--listen", "127.0.0.1:0", "--state-dir", str(stub.state_dir))
+    done = await command("run", "--plain", "--listen", "127.0.0.1:0", "--state-dir", str(stub.state_dir))
     assert done.code == 1
     assert f"cannot listen on {stub.state_dir / 'control.sock'}: another cloudhub-stub is running there" in done.err
 
@@ -290,3 +291,55 @@ async def test_the_metrics_are_where_the_banner_says(start: Start) -> None:
     writer.close()
     await writer.wait_closed()
     assert "cloudhub_nodes_connected 0.0" in answer
+
+
+@pytest.fixture
+async def with_tls(start: Start) -> tuple[RunningStub, str]:
+    """A stub with TLS on free ports, and the rest of what it prints at start."""
+    stub = await start("--https", "127.0.0.1:0")
+    assert stub.process.stdout is not None
+    return stub, b"".join([await stub.process.stdout.readline() for _ in range(3)]).decode()
+
+
+async def test_the_banner_says_how_an_edge_joins_without_telling_the_token(with_tls: tuple[RunningStub, str]) -> None:
+    stub, rest = with_tls
+    status = json.loads((await stub.ask("status", "--json")).out)
+    assert status["listen"] in stub.banner
+    join = f"edgecore join --user --server {status['listen'].removeprefix('wss://')} --https {status['https']}"
+    assert f"certificates      {status['https']}" in rest
+    assert f"  cloudhub-stub token --state-dir {stub.state_dir} | {join} --token-file -\n" in rest
+    assert (await stub.ask("token")).out.strip() not in stub.banner + rest
+
+
+async def test_the_token_is_the_same_from_the_stub_and_from_its_file(with_tls: tuple[RunningStub, str]) -> None:
+    stub, _ = with_tls
+    token = (await stub.ask("token")).out
+    assert len(token.split(".")) == 4
+    assert (await stub.ask("token", "--file")).out == token
+    told = json.loads((await stub.ask("token", "--json")).out)
+    assert (told["token"], told["file"]) == (token.strip(), str(stub.state_dir / "token"))
+    assert told["expires_at"].endswith("Z")
+
+
+async def test_no_secret_is_logged_and_the_files_outlive_the_stub(with_tls: tuple[RunningStub, str]) -> None:
+    stub, _ = with_tls
+    token = (await stub.ask("token")).out.strip()
+    done = await stub.stop()
+    assert done.code == 0
+    assert token.rpartition(".")[2] not in done.err
+    assert sorted(path.name for path in stub.state_dir.iterdir()) == ["pki", "token"]
+    assert (await stub.ask("token", "--file")).out.strip() == token
+
+
+async def test_a_plain_stub_has_no_token_and_says_why(start: Start) -> None:
+    stub = await start()
+    done = await stub.ask("token")
+    assert (done.code, done.out) == (1, "")
+    assert "cannot use tokens: the stub runs with --plain" in done.err
+
+
+async def test_half_a_pair_of_files_ends_the_start_with_the_reason(tmp_path: Path) -> None:
+    arguments = ("--listen", "127.0.0.1:0", "--https", "127.0.0.1:0", "--state-dir", str(tmp_path / "state"))
+    done = await command("run", *arguments, "--cert-file", "x.pem")
+    assert done.code == 1
+    assert "cloudhub-stub: cannot use --cert-file alone: give --key-file too, or neither\n" in done.err

@@ -63,6 +63,7 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
             *(
                 *COMMAND,
                 "run",
+                "--plain",
                 "--listen",
                 "127.0.0.1:0",
                 "--observe",
@@ -172,7 +173,7 @@ async def test_rules_are_listed_with_how_often_they_matched_and_cleared(start: S
     [
         (("cut", "--node", "edge-9"), "cannot do cut: node edge-9 is not connected"),
         (("clear", "f9"), "cannot clear 'f9': no such fault"),
-        (("expire-token",), "this stub"),
+        (("expire-token",), "cannot use tokens: the stub runs with --plain"),
     ],
 )
 async def test_what_cannot_be_done_is_exit_code_1_with_the_reason(
@@ -201,7 +202,7 @@ async def test_the_example_is_played(start: Start) -> None:
 async def test_a_scenario_with_mistakes_keeps_the_stub_from_starting(tmp_path: Path) -> None:
     (tmp_path / "s.yaml").write_text("- at: 0\n  do: {drop: {ntn: 3}}\n")
     arguments = ("--state-dir", str(tmp_path / "state"), "--faults", str(tmp_path / "s.yaml"))
-    done = await command("run", "--listen", "127.0.0.1:0", "--observe", "off", *arguments)
+    done = await command("run", "--plain", "--listen", "127.0.0.1:0", "--observe", "off", *arguments)
     assert done.code == 1
     assert "s.yaml:\n  document 1, step 1 (line 1): do.drop.ntn: not a known field; did you mean nth?" in done.err
 

@@ -23,6 +23,7 @@ STATUS: dict[str, Any] = {
     "uptime_s": 61.2,
     "pid": 7,
     "listen": "ws://127.0.0.1:10000",
+    "https": None,
     "control": "/s/control.sock",
     "observe": None,
     "nodes_connected": [],
@@ -52,6 +53,7 @@ def test_the_status_says_where_to_connect_and_what_was_refused() -> None:
     lines = report(STATUS).splitlines()
     assert lines[0] == "cloudhub-stub 1.0, running for 61 s (process 7)"
     assert "  edges connect to  ws://127.0.0.1:10000" in lines
+    assert "  certificates      none: ws:// without TLS" in lines
     assert "  figures           off" in lines
     assert "  connected nodes   none (2 known)" in lines
     assert lines[-1] == "  refused input     cloudhub/no_http: 2"

@@ -26,6 +26,12 @@ RECORDING = "examples/recordings/b2_deletes.jsonl"
         ["run", "--keepalive-timeout", "0"],
         ["run", "--max-message-bytes", "-1"],
         ["run", "--log-level", "loud"],
+        ["run", "--https", "10002"],
+        ["run", "--cert-days", "0"],
+        ["run", "--cert-days", "nan"],
+        ["run", "--cert-days", "36501"],
+        ["run", "--token-lifetime", "0"],
+        ["token", "--json", "--file"],
         ["what"],
     ],
 )
@@ -42,7 +48,7 @@ def test_the_help_of_each_verb_teaches_with_examples(verb: str, capsys: pytest.C
     assert f"cloudhub-stub {verb}" in text.partition("examples:")[2]
 
 
-@pytest.mark.parametrize("arguments", [["nodes"], ["status"], ["replay", RECORDING]])
+@pytest.mark.parametrize("arguments", [["nodes"], ["status"], ["token"], ["replay", RECORDING]])
 def test_without_a_running_stub_the_way_to_start_one_is_named(
     arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
