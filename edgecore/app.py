@@ -41,15 +41,17 @@ from edgecore.modules.edgemesh.services import ServiceTable
 from edgecore.modules.metamanager import tables as meta_tables
 from edgecore.modules.metamanager.module import MetaManager
 from edgecore.nodestate import NodeState
+from edgecore.observe.ledger import Ledger
 from edgecore.observe.metrics import Metrics
 from edgecore.observe.server import ObserveServer
 from edgecore.routes import node_routes
+from edgecore.store import outbox
 from edgecore.store.store import Store, open_store
 
 log = structlog.get_logger("node")
 
 CLUSTER_DOMAIN = "cluster.local"
-SCHEMA = (*meta_tables.SCHEMA, *mesh_tables.SCHEMA)
+SCHEMA = (*meta_tables.SCHEMA, *outbox.SCHEMA, *mesh_tables.SCHEMA)
 
 
 class Node:
@@ -60,6 +62,7 @@ class Node:
         self.config = loaded.config
         self.clock = clock or SystemClock()
         self.metrics = Metrics()
+        self.ledger = Ledger(self.clock.monotonic)
         self.bus = Bus(
             self.clock,
             new_id or random_ids(),
@@ -139,8 +142,10 @@ class Node:
                     ports[r.METAMANAGER],
                     store,
                     self.metrics,
+                    ledger=self.ledger,
                     hub=modules.meta_manager.context_send_module,
                     hub_group=modules.meta_manager.context_send_group,
+                    pod_status_sync_s=modules.meta_manager.pod_status_sync_interval,
                 )
             )
         if r.EDGEMESH in ports:

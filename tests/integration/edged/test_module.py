@@ -18,6 +18,7 @@ from edgecore.modules.edged.module import KINDS_COUNTED, Edged
 from edgecore.modules.edged.nodestatus import HostFacts, NodeIdentity
 from edgecore.modules.metamanager.module import MetaManager
 from edgecore.modules.metamanager.tables import SCHEMA
+from edgecore.observe.ledger import Ledger
 from edgecore.observe.metrics import Metrics
 from edgecore.store.store import open_store
 
@@ -62,7 +63,7 @@ class Surroundings:
 async def node(tmp_path: Path, vclock: VirtualClock, ids: NewId, metrics: Metrics) -> AsyncIterator[Surroundings]:
     bus = Bus(vclock, ids)
     store = open_store(tmp_path / "edgecore.db", SCHEMA)
-    meta = MetaManager(bus.register("metaManager", "meta"), store, metrics)
+    meta = MetaManager(bus.register("metaManager", "meta"), store, metrics, ledger=Ledger(vclock.monotonic))
     surroundings = Surroundings(bus, vclock)
     surroundings.tasks.append(asyncio.create_task(meta.run()))
     yield surroundings
