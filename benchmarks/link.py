@@ -79,7 +79,7 @@ def ours(ledger: Callable[[Callable[[], float]], Ledger]) -> Edge:
             max_message_bytes=1 << 20,
             jitter=random.Random(1),
         )
-        meta = MetaManager(meta_port, store, metrics)
+        meta = MetaManager(meta_port, store, metrics, ledger=book)
         readers = [bus.register("edgemesh", "mesh"), bus.register("edged", "edged")]
         await hub.start()
         tasks = [asyncio.create_task(work) for work in (hub.run(), meta.run(), *map(read_all, readers))]

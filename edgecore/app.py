@@ -153,8 +153,10 @@ class Node:
                     ports[r.METAMANAGER],
                     store,
                     self.metrics,
+                    ledger=self.ledger,
                     hub=modules.meta_manager.context_send_module,
                     hub_group=modules.meta_manager.context_send_group,
+                    pod_status_sync_s=modules.meta_manager.pod_status_sync_interval,
                 )
             )
         if r.EDGEMESH in ports:

@@ -338,5 +338,5 @@ class MetaManager(Section, frozen=True, kw_only=True):
     ] = "websocket"
     enable: Enable = True
     pod_status_sync_interval: Annotated[
-        int, Key(help="Time between two reports of the pods' states.", rule=rules.WHOLE_SECONDS, used=False)
+        int, Key(help="Time between two reports of the pods' states.", rule=rules.WHOLE_SECONDS)
     ] = 60

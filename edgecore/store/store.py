@@ -15,6 +15,7 @@ import sqlite3
 import threading
 from collections.abc import Sequence
 from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -41,6 +42,13 @@ class Statement(NamedTuple):
 
     sql: str
     params: Sequence[Any] = ()
+    apart: bool = False
+    """It touches a table that no other statement touches but those that are apart as well: it may be executed after
+    the others of its transaction. So what each write of a group brings of it becomes one batch."""
+
+
+_SQL = attrgetter("sql")
+_APART = attrgetter("apart")
 
 
 class StoreStatistics(NamedTuple):
@@ -168,7 +176,7 @@ class Store:
         connection: sqlite3.Connection = self._database.connection()
         connection.execute("BEGIN IMMEDIATE")
         try:
-            for sql, same in groupby(statements, key=lambda statement: statement.sql):
+            for sql, same in groupby(_in_batches(statements), key=_SQL):
                 connection.executemany(sql, [statement.params for statement in same])
             connection.execute("COMMIT")
         except BaseException:
@@ -188,6 +196,11 @@ class Store:
                 write.committed.set_result(None)
             else:
                 write.committed.set_exception(error)
+
+
+def _in_batches(statements: Sequence[Statement]) -> list[Statement]:
+    """Return ``statements`` in their order, those that are apart behind the others."""
+    return sorted(statements, key=_APART)  # which keeps the order of what is alike
 
 
 def open_store(path: Path, schema: Sequence[str]) -> Store:

@@ -4,56 +4,48 @@
 
     mailbox ──▶ plan ──▶ rows on their way ──▶ commit (shared by all that wait) ──▶ forward, answer, acknowledge
 
-Up to ``IN_FLIGHT`` messages lie between plan and commit; queries are answered at once and see those rows.
+Up to ``IN_FLIGHT`` messages lie between plan and commit; queries are answered at once and see those rows. A message of
+the cloud that was applied before is acknowledged at its place, and nothing else. Each message is closed in the ledger.
 """
 
 import asyncio
-from collections.abc import Coroutine
 from typing import Any, NamedTuple
 
 import structlog
 
-from edgecore.beehive.message import (
-    Message,
-    content_json,
-    error_to,
-    response_to,
-    with_id,
-    with_sender,
-    with_sync,
-)
+from edgecore.beehive.message import Message, with_sync
 from edgecore.beehive.port import Port
-from edgecore.beehive.resource import (
-    EDGED,
-    EDGEHUB,
-    GROUP_META,
-    METAMANAGER,
-    OK,
-    RESPONSE,
-)
-from edgecore.errors import BusClosed, BusError, ContentError, StoreError
+from edgecore.beehive.resource import EDGEHUB, GROUP_META, METAMANAGER, QUERY
+from edgecore.errors import BusClosed, BusError, ContentError, MailboxFull, StoreError
+from edgecore.modules.metamanager import endings
 from edgecore.modules.metamanager import plan as planning
-from edgecore.modules.metamanager.plan import Plan, Put, Step, plan
-from edgecore.modules.metamanager.tables import MetaTable
+from edgecore.modules.metamanager.answers import Answers
+from edgecore.modules.metamanager.applied import KEPT, AppliedIds, Progress, State
+from edgecore.modules.metamanager.endings import Ending, ending_of
+from edgecore.modules.metamanager.plan import Plan, Step, plan
+from edgecore.modules.metamanager.podreports import PodReports
+from edgecore.modules.metamanager.questions import Questions, Work
+from edgecore.modules.metamanager.tables import MetaTable, newest_applied
+from edgecore.observe.ledger import DOWN, Ledger
 from edgecore.observe.metrics import Metrics
-from edgecore.store.store import Store
+from edgecore.store import outbox
+from edgecore.store.store import Statement, Store
 
 log = structlog.get_logger("metamanager")
 
 IN_FLIGHT = 1024
 """Messages whose rows may wait for their commit."""
-REMOTE_QUERIES = 64
-"""Questions that may wait for the cloud's answer at one time (bug M7: Go sets no bound)."""
-REMOTE_TIMEOUT_S = 30.0
-"""How long the cloud may take. Who asks waits 60 s, so that the row we have instead still finds them waiting (bug M7);
-a cloudcore gives an answer up 25 s after it was first sent.
-"""
+POD_STATUS_SYNC_S = 60.0
 
 
 class _Accepted(NamedTuple):
     message: Message
     steps: tuple[Step, ...]
-    written: asyncio.Future[None] | None
+    written: asyncio.Future[None] | None = None
+    progress: Progress | None = None
+    """Of a message of the cloud that is acknowledged when it is done."""
+    again: bool = False
+    """``progress`` is that of the same message, which came before."""
 
 
 class MetaManager:
@@ -63,37 +55,74 @@ class MetaManager:
     group = GROUP_META
 
     def __init__(
-        self, port: Port, store: Store, metrics: Metrics, *, hub: str = EDGEHUB, hub_group: str = "hub"
+        self,
+        port: Port,
+        store: Store,
+        metrics: Metrics,
+        *,
+        ledger: Ledger,
+        hub: str = EDGEHUB,
+        hub_group: str = "hub",
+        pod_status_sync_s: float = POD_STATUS_SYNC_S,
     ) -> None:
         self._port = port
+        self._store = store
         self._metrics = metrics
+        self._ledger = ledger
         self._table = MetaTable(store)
-        self._hub = hub
-        self._hub_group = hub_group
+        self._applied = AppliedIds()
+        self._answers = Answers(port, self._table, hub_group)
+        self._questions = Questions(
+            port,
+            self._table,
+            self._applied,
+            self._answers,
+            metrics=metrics,
+            hub=hub,
+            carry_through=self._carry_through,
+        )
         self._connected = False
+        self._pod_reports = PodReports(
+            port,
+            self._table,
+            self._answers,
+            metrics,
+            every_s=pod_status_sync_s,
+            connected=lambda: self._connected,
+        )
         self._accepted: asyncio.Queue[_Accepted] = asyncio.Queue(IN_FLIGHT)
-        self._asking: set[asyncio.Task[None]] = set()
+        self._in_hand: set[str] = set()
         self._settler: asyncio.Task[None] | None = None
+        ledger.hold(DOWN, lambda _, message_id: message_id in self._in_hand)
 
     async def start(self) -> None:
-        """Nothing to bind."""
+        """Remember what was applied before the node was started again."""
+        try:
+            self._applied.load(newest_applied(self._store, KEPT))
+        except StoreError as error:  # what the cloud sends again is applied again: no reason not to run
+            log.error("applied_messages_not_remembered", error=str(error))
 
     async def run(self) -> None:
         """Take messages until the bus is closed."""
-        async with asyncio.TaskGroup() as tasks:
-            self._settler = tasks.create_task(self._settle_in_order(), name="metamanager settle")
-            async for message in self._port:
-                await self._take(message)
-            self._settler.cancel()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                self._settler = tasks.create_task(self._settle_in_order(), name="metamanager settle")
+                syncing = tasks.create_task(self._pod_reports.run(), name="metamanager podstatus")
+                async for message in self._port:
+                    await self._take(message)
+                self._settler.cancel()
+                syncing.cancel()
+        except asyncio.CancelledError:
+            self._give_up()
+            raise
+        self._give_up()
 
     async def stop(self) -> None:
         """Wait until what was taken is committed and acknowledged; give up questions to the cloud."""
         if self._settler is not None and not self._settler.done():
             await self._accepted.join()
             self._settler.cancel()
-        for task in list(self._asking):
-            task.cancel()
-        await asyncio.gather(*self._asking, return_exceptions=True)
+        await self._questions.stop()
 
     def status(self) -> dict[str, Any]:
         """Return the number of rows by type, and whether the cloud is there."""
@@ -101,7 +130,8 @@ class MetaManager:
             "connected": self._connected,
             "rows": self._rows(),
             "in_flight": self._accepted.qsize(),
-            "asking_cloud": len(self._asking),
+            "asking_cloud": len(self._questions),
+            "applied_remembered": len(self._applied),
         }
 
     def _rows(self) -> dict[str, int] | None:
@@ -111,156 +141,204 @@ class MetaManager:
             log.warning("rows_not_counted", error=str(error))
             return None
 
+    # Taking.
+
     async def _take(self, message: Message) -> None:
+        self._in_hand.add(message.header.id)
+        accepted: _Accepted | None = None
         try:
-            decided = plan(message, self._table.value, connected=self._connected)
+            accepted = self._accept(message)
+            if accepted.progress is not None or accepted.written is not None or _keeps_its_place(accepted.steps):
+                await self._accepted.put(accepted)
+                return
+        except BaseException:
+            if accepted is not None:
+                self._lose(accepted)
+            self._close(message, endings.INTERRUPTED)
+            raise
+        await self._carry_through(message, self._finish(message, accepted.steps))
+
+    def _accept(self, message: Message) -> _Accepted:
+        """Decide what is to be done with ``message``, and send its rows on their way."""
+        message_id = message.header.id
+        known = self._applied.find(message_id)
+        if known is not None:
+            known.behind += 1
+            steps = () if known.state is State.DONE else self._plan(message).steps
+            return _Accepted(message, steps, None, known, again=True)
+        decided = self._plan(message)
+        if _is_acknowledged(decided.steps):
+            committed = self._table.write(decided.changes, self._applied.statements(message_id))
+            return _Accepted(message, decided.steps, committed, self._applied.take(message_id))
+        also: tuple[Statement, ...] = ()
+        if any(isinstance(step, planning.ToCloud) and step.durable for step in decided.steps):
+            try:
+                also = (outbox.keep(with_sync(message, False)),)
+            except ContentError as error:
+                decided = planning.wrong_content(error)
+        written = self._table.write(decided.changes, also) if decided.changes or also else None
+        return _Accepted(message, decided.steps, written)
+
+    def _plan(self, message: Message) -> Plan:
+        try:
+            return plan(message, self._table.value, connected=self._connected)
         except StoreError as error:
-            decided = Plan(steps=(_failed(message, "Error to query meta in DB", error),))
-        if decided.changes:
-            await self._accepted.put(_Accepted(message, decided.steps, self._table.write(decided.changes)))
-        elif any(isinstance(step, planning.Forward | planning.ToCloud) for step in decided.steps):
-            await self._accepted.put(_Accepted(message, decided.steps, None))
-        else:
-            await self._carry_through(message, self._do(message, decided.steps))
+            return Plan(steps=(planning.Report(_refusal(message, "query", error)),))
+
+    # Settling.
 
     async def _settle_in_order(self) -> None:
         while True:
             accepted = await self._accepted.get()
+            progress = accepted.progress
+            if progress is None:
+                work = self._settle(accepted)
+            elif accepted.again:
+                work = self._settle_again(accepted, progress)
+            else:
+                work = self._apply(accepted, progress)
             try:
-                steps = await self._committed(accepted)
-                await self._carry_through(accepted.message, self._do(accepted.message, steps))
+                await self._carry_through(accepted.message, work)
             finally:
                 self._accepted.task_done()
 
-    async def _committed(self, accepted: _Accepted) -> tuple[Step, ...]:
-        """Return what is to be done, once the rows are stored or refused."""
-        try:
-            if accepted.written is not None:
-                await accepted.written
-        except StoreError as error:
-            return (_failed(accepted.message, "Error to save meta to DB", error),)
-        return accepted.steps
+    async def _settle(self, accepted: _Accepted) -> Ending | None:
+        if accepted.written is not None:
+            await accepted.written
+        return await self._finish(accepted.message, accepted.steps)
 
-    async def _carry_through(self, message: Message, work: Coroutine[Any, Any, None]) -> None:
-        """Await ``work``. A neighbour that takes nothing costs this message, not the module: it is not acknowledged."""
+    async def _finish(self, message: Message, steps: tuple[Step, ...]) -> Ending | None:
+        await self._do(message, steps)
+        return ending_of(message.route.operation, steps)
+
+    async def _apply(self, accepted: _Accepted, progress: Progress) -> Ending:
+        """Do a message of the cloud, and acknowledge it. From then on it is done, even if the ack cannot leave."""
+        message, steps, written = accepted.message, accepted.steps, accepted.written
+        done = False
         try:
-            await work
+            if written is not None:
+                await written
+                progress.state = State.STORED
+            await self._do(message, steps)
+            done = True
+        finally:
+            self._applied.settle(message.header.id, progress, done=done)
+        await self._answers.acknowledge(message)
+        return endings.WAS_ACKNOWLEDGED
+
+    async def _settle_again(self, accepted: _Accepted, progress: Progress) -> Ending | None:
+        """Do what is left to do of a message that came before."""
+        progress.behind -= 1
+        match progress.state:
+            case State.DONE:
+                await self._answers.acknowledge(accepted.message)
+                return endings.SEEN_BEFORE
+            case State.UNDONE if _is_acknowledged(accepted.steps):
+                return await self._apply(accepted, progress)
+            case State.UNDONE | State.LOST:
+                return endings.FIRST_NOT_SETTLED
+            case _:  # an answer to a question of ours, which does not pass through here
+                return endings.UNDER_WAY
+
+    async def _do(self, message: Message, steps: tuple[Step, ...]) -> None:
+        """Do ``steps``, but for the acknowledgement, which is for when all else is done.
+
+        Raises ``StoreError``, ``BusError``.
+        """
+        for step in steps:
+            match step:
+                case planning.Forward(module):
+                    await self._port.send(module, message)
+                case planning.Acknowledge():
+                    pass
+                case planning.ToCloud(durable):
+                    await self._answers.to_cloud(message, durable=durable)
+                case planning.Reply(content):
+                    await self._answers.reply(message, content)
+                case planning.AnswerLocally(key, row_type, namespace):
+                    await self._answers.reply_with_rows(message, key, row_type, namespace)
+                case planning.AskCloud():
+                    self._questions.ask(message)
+                case planning.Connection(connected):
+                    self._connected = connected
+                case planning.Report(text):
+                    await self._answers.report(message, text)
+                case planning.Fault(reason, detail):
+                    self._count(message, reason, detail)
+
+    def _count(self, message: Message, reason: str, detail: str) -> None:
+        self._metrics.bad_input(
+            METAMANAGER,
+            reason,
+            peer=message.route.source or "unknown",
+            id=message.header.id,
+            operation=message.route.operation,
+            resource=message.route.resource,
+            detail=detail,
+        )
+
+    # Ending.
+
+    async def _carry_through(self, message: Message, work: Work) -> None:
+        """Await ``work`` on ``message``, and close the book on it.
+
+        Where the file refuses, who asked is told. A neighbour that takes nothing costs this message, not the module: it
+        is not acknowledged.
+        """
+        ending: Ending | None = endings.INTERRUPTED
+        try:
+            try:
+                ending = await work
+            except StoreError as error:
+                what = "query" if message.route.operation == QUERY else "save"
+                await self._answers.report(message, _refusal(message, what, error))
+                ending = endings.STORE_REFUSED
         except BusClosed:
-            return
+            ending = endings.STOPPING
         except BusError as error:
+            ending = endings.MAILBOX_FULL if isinstance(error, MailboxFull) else endings.BUS_REFUSED
             log.error(
                 "message_not_settled",
                 id=message.header.id,
                 resource=message.route.resource,
                 error=str(error),
             )
+        finally:
+            if ending is not None:
+                self._close(message, ending)
 
-    async def _do(self, message: Message, steps: tuple[Step, ...]) -> None:
-        for step in steps:
-            match step:
-                case planning.Forward(module):
-                    await self._port.send(module, message)
-                case planning.Acknowledge():
-                    await self._to_cloud(response_to(message, OK, self._port.new_id, self._port.clock))
-                case planning.ToCloud():
-                    await self._to_cloud(message)
-                case planning.Reply(content):
-                    await self._reply(message, response_to(message, content, self._port.new_id, self._port.clock))
-                case planning.AnswerLocally(key, row_type, namespace):
-                    await self._answer(message, key, row_type, namespace)
-                case planning.AskCloud():
-                    self._ask_cloud(message)
-                case planning.Connection(connected):
-                    self._connected = connected
-                case planning.Report(text):
-                    await self._report(message, text)
-                case planning.Fault(reason, detail):
-                    self._metrics.bad_input(
-                        METAMANAGER,
-                        reason,
-                        peer=message.route.source or "unknown",
-                        id=message.header.id,
-                        operation=message.route.operation,
-                        resource=message.route.resource,
-                        detail=detail,
-                    )
+    def _close(self, message: Message, ending: Ending) -> None:
+        self._in_hand.discard(message.header.id)
+        self._ledger.close(DOWN, message.header.id, ending.outcome, ending.reason)
 
-    async def _to_cloud(self, message: Message) -> None:
-        await self._port.send_to_group(self._hub_group, with_sync(message, False))
+    def _give_up(self) -> None:
+        """The node stops: nothing that waits here will be settled, nor acknowledged."""
+        while not self._accepted.empty():
+            accepted = self._accepted.get_nowait()
+            self._accepted.task_done()
+            self._lose(accepted)
+            self._close(accepted.message, endings.STOPPING)
 
-    async def _reply(self, request: Message, reply: Message) -> None:
-        """Answer ``request``: in its reply slot if its sender waits, else in the mailbox of the module concerned."""
-        if request.header.sync:
-            self._port.respond(reply)
+    def _lose(self, accepted: _Accepted) -> None:
+        if accepted.progress is None:
             return
-        await self._port.send(planning.receiver_of_answer(request.route), reply)
-
-    async def _answer(self, request: Message, key: str, row_type: str, namespace: str) -> None:
-        try:
-            if key:
-                value = self._table.value(key)
-                values = None if value is None else [value]
-            else:
-                values = self._table.values(row_type, namespace) or None
-        except StoreError as error:
-            await self._report(request, _failed(request, "Error to query meta in DB", error).text)
-            return
-        reply = response_to(request, values, self._port.new_id, self._port.clock)
-        await self._reply(request, with_sender(reply, METAMANAGER, reply.route.group))
-
-    def _ask_cloud(self, request: Message) -> None:
-        if len(self._asking) < REMOTE_QUERIES:
-            work = self._answer_from_cloud(request)
+        if accepted.again:
+            accepted.progress.behind -= 1
         else:
-            log.warning("remote_query_refused", resource=request.route.resource, limit=REMOTE_QUERIES)
-            work = self._answer_from_rows(request)
-        task = asyncio.create_task(self._carry_through(request, work), name=f"ask cloud {request.route.resource}")
-        self._asking.add(task)
-        task.add_done_callback(self._asking.discard)
-
-    async def _answer_from_rows(self, request: Message) -> None:
-        await self._answer(request, request.route.resource, "", "")
-
-    async def _answer_from_cloud(self, request: Message) -> None:
-        """Ask the cloud under an id of our own; store what it says, hand it on, acknowledge it.
-
-        If it says nothing, or nothing that can be kept, the row we have is better than no answer.
-        """
-        resource = request.route.resource
-        question = with_sync(with_id(request, self._port.new_id()), False)
-        try:
-            answer = await self._port.send_sync(self._hub, question, REMOTE_TIMEOUT_S)
-            value = content_json(answer).decode()
-            kept = answer.route.operation == RESPONSE and planning.is_kept(value)
-            if kept:
-                await self._table.write((Put(resource, resource.split("/")[1], value),))
-        except BusClosed:
-            raise
-        except (BusError, ContentError, StoreError) as error:
-            log.warning("remote_query_failed", resource=resource, error=str(error))
-            await self._answer_from_rows(request)
-            return
-        if kept:
-            own = response_to(request, answer.content, self._port.new_id, self._port.clock)
-            await self._reply(request, with_sender(own, answer.route.source, answer.route.group))
-        else:
-            self._metrics.bad_input(METAMANAGER, "wrong_answer", peer="cloud", id=answer.header.id, resource=resource)
-            await self._answer_from_rows(request)
-        await self._to_cloud(response_to(answer, OK, self._port.new_id, self._port.clock))
-
-    async def _report(self, request: Message, text: str) -> None:
-        """Tell who asked that it failed (``feedbackError``)."""
-        error = error_to(request, text, self._port.new_id, self._port.clock)
-        error = with_sender(error, METAMANAGER, request.route.group)
-        if request.header.sync:
-            self._port.respond(error)
-        elif request.route.source == EDGED:
-            await self._port.send(EDGED, error)
-        else:
-            await self._to_cloud(error)
+            self._applied.settle(accepted.message.header.id, accepted.progress, done=False)
 
 
-def _failed(request: Message, what: str, error: StoreError) -> planning.Report:
+def _is_acknowledged(steps: tuple[Step, ...]) -> bool:
+    """Whether a message of these steps is one of the cloud; the acknowledgement is the last of them."""
+    return bool(steps) and isinstance(steps[-1], planning.Acknowledge)
+
+
+def _keeps_its_place(steps: tuple[Step, ...]) -> bool:
+    """Whether a message without rows must not overtake those that wait for theirs."""
+    return any(isinstance(step, planning.Forward | planning.ToCloud) for step in steps)
+
+
+def _refusal(request: Message, what: str, error: StoreError) -> str:
     """Log what the file refused, and return what who asked is told."""
     log.error("request_failed", id=request.header.id, resource=request.route.resource, error=str(error))
-    return planning.Report(f"{what}: {error}")
+    return f"Error to {what} meta {'in' if what == 'query' else 'to'} DB: {error}"

@@ -77,6 +77,9 @@ class Acknowledge(NamedTuple):
 class ToCloud(NamedTuple):
     """Send the message on to the cloud, unchanged."""
 
+    durable: bool = False
+    """It gets a row of its own in the outbox, committed with the changes: nobody would make it a second time."""
+
 
 class Reply(NamedTuple):
     """Answer who asked, with this content."""
@@ -136,7 +139,12 @@ def plan(message: Message, stored: Callable[[str], str | None], *, connected: bo
     try:
         return handler(_Request(message, stored, connected))
     except ContentError as error:
-        return Plan(steps=(Fault("wrong_content", str(error)), Report(f"Error to unmarshal: {error}")))
+        return wrong_content(error)
+
+
+def wrong_content(error: ContentError) -> Plan:
+    """Return what is done with a message whose content cannot be read."""
+    return Plan(steps=(Fault("wrong_content", str(error)), Report(f"Error to unmarshal: {error}")))
 
 
 class _Request:
@@ -200,7 +208,7 @@ def _delete(request: _Request) -> Plan:
         return Plan((Remove(request.key),), (Reply(r.OK),))
     changes = _removed(request.key)
     if request.type == r.POD and request.source == r.EDGED:
-        return Plan(changes, (ToCloud(),))
+        return Plan(changes, (ToCloud(durable=True),))
     return Plan(changes, (*request.faults, Forward(request.receiver), Acknowledge()))
 
 

@@ -1,4 +1,4 @@
-"""The ``meta`` table, as the Go edgecore makes it, with the rows that are on their way to it.
+"""The tables: ``meta``, as the Go edgecore makes it, with the rows that are on their way to it; and ``applied``.
 
 Between a message and its commit a row lies in ``_pending``, so that a query that follows a write sees it, as it does in
 Go, where each message is committed before the next is looked at.
@@ -16,6 +16,7 @@ SCHEMA = (
     """CREATE TABLE IF NOT EXISTS meta (
         key varchar(256) NOT NULL PRIMARY KEY, type varchar(32) NOT NULL DEFAULT '', value text
     )""",
+    "CREATE TABLE IF NOT EXISTS applied (seq integer NOT NULL PRIMARY KEY, id text NOT NULL)",
 )
 
 _PUT = "INSERT OR REPLACE INTO meta (key, type, value) VALUES (?, ?, ?)"
@@ -36,13 +37,13 @@ class MetaTable:
         self._store = store
         self._pending: dict[str, list[_Pending]] = {}
 
-    def write(self, changes: Sequence[Put | Remove]) -> asyncio.Future[None]:
-        """Store ``changes`` together; return a future that is done after the commit.
+    def write(self, changes: Sequence[Put | Remove], also: Iterable[Statement] = ()) -> asyncio.Future[None]:
+        """Store ``changes`` together, and what ``also`` writes to other tables; return a future: done once committed.
 
         They are seen by ``value`` and ``values`` at once. The future fails with ``StoreError`` if they cannot be
         stored; then nothing of them is. Its caller bounds how many are under way.
         """
-        committed = self._store.submit(*_statements(changes))
+        committed = self._store.submit(*_statements(changes), *also)
         pending = [_Pending(change, committed) for change in changes]
         for one in pending:
             self._pending.setdefault(one.change.key, []).append(one)
@@ -70,6 +71,11 @@ class MetaTable:
 
         (Go ignores the namespace: bug M3. EdgeMesh asks for ``all``.)
         """
+        prefix = "" if namespace == ALL_NAMESPACES else f"{namespace}/"
+        return [value for key, value in self.rows(row_type) if key.startswith(prefix)]
+
+    def rows(self, row_type: str) -> list[tuple[str, str]]:
+        """Return key and value of every row of a type, by key."""
         rows = dict(self._store.rows("SELECT key, value FROM meta WHERE type = ?", (row_type,)))
         for waiting in self._pending.values():
             change, committed = waiting[-1]
@@ -79,8 +85,7 @@ class MetaTable:
                 rows.pop(change.key, None)
             elif change.type == row_type:
                 rows[change.key] = change.value
-        prefix = "" if namespace == ALL_NAMESPACES else f"{namespace}/"
-        return [value for key, value in sorted(rows.items()) if key.startswith(prefix)]
+        return sorted(rows.items())
 
     def counts(self) -> dict[str, int]:
         """Return how many committed rows there are of each type."""
@@ -93,3 +98,24 @@ def _statements(changes: Iterable[Put | Remove]) -> Iterator[Statement]:
             yield Statement(_PUT, (change.key, change.type, change.value))
         else:
             yield Statement(_REMOVE, (change.key,))
+
+
+# The ids of the cloud's messages that were applied. There is no index on them: nobody looks one up here, and a row at
+# the end of a table is the cheapest there is.
+
+
+def newest_applied(store: Store, limit: int) -> list[str]:
+    """Return up to ``limit`` ids, the newest last. Raises ``StoreError``."""
+    rows = store.rows("SELECT id FROM applied ORDER BY seq DESC LIMIT ?", (limit,))
+    return [message_id for (message_id,) in reversed(rows)]
+
+
+def add_applied(message_id: str) -> Statement:
+    """Return the statement that notes an id; to be written with the rows of its message."""
+    return Statement("INSERT INTO applied (id) VALUES (?)", (message_id,), apart=True)
+
+
+def trim_applied(limit: int) -> Statement:
+    """Return the statement that leaves the ``limit`` newest."""
+    sql = "DELETE FROM applied WHERE seq <= (SELECT max(seq) FROM applied) - ?"
+    return Statement(sql, (limit,), apart=True)

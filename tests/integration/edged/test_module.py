@@ -18,8 +18,10 @@ from edgecore.modules.edged.module import KINDS_COUNTED, Edged
 from edgecore.modules.edged.nodestatus import HostFacts, NodeIdentity
 from edgecore.modules.edged.simulated import SimulatedRuntime
 from edgecore.modules.metamanager.module import MetaManager
-from edgecore.modules.metamanager.tables import SCHEMA
+from edgecore.modules.metamanager.tables import SCHEMA as META_SCHEMA
+from edgecore.observe.ledger import Ledger
 from edgecore.observe.metrics import Metrics
+from edgecore.store import outbox
 from edgecore.store.store import open_store
 
 NODE = "default/nodestatus/n"
@@ -64,8 +66,8 @@ class Surroundings:
 @pytest.fixture
 async def node(tmp_path: Path, vclock: VirtualClock, ids: NewId, metrics: Metrics) -> AsyncIterator[Surroundings]:
     bus = Bus(vclock, ids)
-    store = open_store(tmp_path / "edgecore.db", SCHEMA)
-    meta = MetaManager(bus.register("metaManager", "meta"), store, metrics)
+    store = open_store(tmp_path / "edgecore.db", (*META_SCHEMA, *outbox.SCHEMA))
+    meta = MetaManager(bus.register("metaManager", "meta"), store, metrics, ledger=Ledger(vclock.monotonic))
     surroundings = Surroundings(bus, vclock, metrics)
     surroundings.tasks.append(asyncio.create_task(meta.run()))
     yield surroundings

@@ -25,10 +25,12 @@ from edgecore.modules.edged.pods import DELETE_AFTER_S
 from edgecore.modules.edged.runtime import Containers
 from edgecore.modules.edged.simulated import SimulatedRuntime
 from edgecore.modules.metamanager.module import MetaManager
-from edgecore.modules.metamanager.tables import SCHEMA
+from edgecore.modules.metamanager.tables import SCHEMA as META_SCHEMA
+from edgecore.observe.ledger import Ledger
 from edgecore.observe.metrics import Metrics
 from edgecore.recording.entries import CloudFrame, Direction
 from edgecore.recording.reader import read_entries
+from edgecore.store import outbox
 from edgecore.store.store import open_store
 
 DATA = Path(__file__).parents[2] / "data"
@@ -98,7 +100,9 @@ class Node:
         self.clock = clock
         self.store = store
         self.hub = bus.register("websocket", "hub")
-        self.meta = MetaManager(bus.register("metaManager", "meta"), store, metrics)
+        self.meta = MetaManager(
+            bus.register("metaManager", "meta"), store, metrics, ledger=Ledger(bus.clock.monotonic)
+        )
         bus.register("edgemesh", "mesh", capacity=10_000)
         port = bus.register("edged", "edged")
         self.edged = Edged(
@@ -154,7 +158,7 @@ async def node(
     tmp_path: Path, vclock: VirtualClock, ids: NewId, metrics: Metrics, runtime: SimulatedRuntime
 ) -> AsyncIterator[Node]:
     bus = Bus(vclock, ids)
-    store = open_store(tmp_path / "edgecore.db", SCHEMA)
+    store = open_store(tmp_path / "edgecore.db", (*META_SCHEMA, *outbox.SCHEMA))
     node = Node(bus, vclock, store, metrics, runtime)
     tasks = [asyncio.create_task(node.meta.run()), asyncio.create_task(node.edged.run())]
     await node.settled()

@@ -10,6 +10,7 @@ import pytest
 
 from edgecore.modules.metamanager.module import MetaManager
 from edgecore.modules.metamanager.tables import SCHEMA
+from edgecore.observe.ledger import Ledger
 from edgecore.store.store import open_store
 
 LINES = (Path(__file__).parents[2] / "data" / "probe_edge.jsonl").read_text().splitlines()
@@ -72,7 +73,7 @@ async def session(cloud: Any, link: Any, tmp_path: Path, metrics: Any) -> AsyncI
     """The cloud's end of a link to EdgeHub with a real MetaManager behind it."""
     store = open_store(tmp_path / "edgecore.db", SCHEMA)
     linked = await link()
-    meta = MetaManager(linked.meta, store, metrics)
+    meta = MetaManager(linked.meta, store, metrics, ledger=Ledger(linked.bus.clock.monotonic))
     linked.bus.register("edgemesh", "mesh")
     running = asyncio.create_task(meta.run())
     yield await cloud.sessions.get()

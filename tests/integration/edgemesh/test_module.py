@@ -26,6 +26,7 @@ from edgecore.modules.edgemesh.proxy.server import HttpProxy
 from edgecore.modules.edgemesh.services import ServiceTable
 from edgecore.modules.metamanager import tables as meta_tables
 from edgecore.modules.metamanager.module import MetaManager
+from edgecore.observe.ledger import Ledger
 from edgecore.observe.metrics import Metrics
 from edgecore.recording.entries import CloudFrame, Direction
 from edgecore.recording.reader import read_entries
@@ -61,7 +62,9 @@ class Node:
         self.names = NameTable()
         table = ServiceTable()
         port = self.bus.register(EDGEMESH, "mesh")
-        self.meta = MetaManager(self.bus.register(METAMANAGER, "meta"), self.store, self.metrics)
+        self.meta = MetaManager(
+            self.bus.register(METAMANAGER, "meta"), self.store, self.metrics, ledger=Ledger(clock.monotonic)
+        )
         self.mesh = EdgeMesh(
             port=port,
             meta=MetaClient(port, EDGEMESH),

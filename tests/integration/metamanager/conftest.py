@@ -17,7 +17,9 @@ from edgecore.clock import VirtualClock, settle
 from edgecore.ids import NewId
 from edgecore.modules.metamanager.module import MetaManager
 from edgecore.modules.metamanager.tables import SCHEMA
+from edgecore.observe.ledger import DOWN, Ledger
 from edgecore.observe.metrics import Metrics
+from edgecore.store import outbox
 from edgecore.store.store import Store, open_store
 
 REFUSAL = (
@@ -37,12 +39,18 @@ class Surroundings:
         self.hub = bus.register("websocket", "hub")
         self.edged = bus.register("edged", "edged")
         self.mesh = bus.register("edgemesh", "mesh")
-        self.meta = MetaManager(bus.register("metaManager", "meta"), store, metrics)
+        self.ledger = Ledger(clock.monotonic)
+        self.meta = MetaManager(bus.register("metaManager", "meta"), store, metrics, ledger=self.ledger)
 
     async def from_cloud(self, operation: str, resource: str, content: Any = None, **header: Any) -> Message:
         """Hand MetaManager a message as EdgeHub does; ``source`` may be given, all else goes into the header."""
         route = Route(header.pop("source", EDGECONTROLLER), "resource", operation, resource)
         message = Message(Header(**{"id": self.bus.new_id(), "timestamp_ms": 1, **header}), route, content)
+        return await self.deliver(message)
+
+    async def deliver(self, message: Message) -> Message:
+        """Hand over a message as it is, perhaps once more; open it in the ledger, as EdgeHub does."""
+        self.ledger.open(DOWN, message)
         await self.hub.send_to_group("meta", message)
         return message
 
@@ -79,7 +87,7 @@ def refusal() -> str:
 
 @pytest.fixture
 async def node(tmp_path: Path, vclock: VirtualClock, ids: NewId, metrics: Metrics) -> AsyncIterator[Surroundings]:
-    store = open_store(tmp_path / "edgecore.db", (*SCHEMA, REFUSAL))
+    store = open_store(tmp_path / "edgecore.db", (*SCHEMA, *outbox.SCHEMA, REFUSAL))
     bus = Bus(vclock, ids, capacity=4096)
     surroundings = Surroundings(bus, vclock, store, metrics)
     await surroundings.meta.start()

@@ -14,6 +14,7 @@ from edgecore.clock import VirtualClock, settle
 from edgecore.ids import NewId
 from edgecore.modules.metamanager.module import MetaManager
 from edgecore.modules.metamanager.tables import SCHEMA
+from edgecore.observe.ledger import Ledger
 from edgecore.observe.metrics import Metrics
 from edgecore.store.store import open_store
 
@@ -81,7 +82,7 @@ class Stuck:
 
     async def give(self, operation: str, resource: str, content: Any = None) -> None:
         route = Route("edgecontroller", "resource", operation, resource)
-        await self.hub.send("metaManager", Message(Header("m"), route, content))
+        await self.hub.send("metaManager", self.hub.build(route, content))
 
 
 @pytest.fixture
@@ -90,7 +91,7 @@ async def stuck(
 ) -> AsyncIterator[Stuck]:
     store = open_store(tmp_path / "edgecore.db", (*SCHEMA, refusal))
     bus = Bus(vclock, ids, send_timeout_s=30)
-    meta = MetaManager(bus.register("metaManager", "meta"), store, metrics)
+    meta = MetaManager(bus.register("metaManager", "meta"), store, metrics, ledger=Ledger(vclock.monotonic))
     neighbours = Stuck(bus, meta)
     running = asyncio.create_task(meta.run())
     yield neighbours
@@ -162,7 +163,7 @@ async def test_a_mistake_of_our_own_ends_run_so_that_the_module_is_restarted(
 ) -> None:
     store = open_store(tmp_path / "edgecore.db", SCHEMA)
     bus = Bus(vclock, ids)
-    meta = MetaManager(bus.register("metaManager", "meta"), store, BrokenMetrics())
+    meta = MetaManager(bus.register("metaManager", "meta"), store, BrokenMetrics(), ledger=Ledger(vclock.monotonic))
     stuck = Stuck(bus, meta)
     await stuck.give("insert", "default/unknown/x", {})
     with pytest.raises(ExceptionGroup, match="unhandled"):

@@ -10,7 +10,7 @@ import pytest
 
 from edgecore.beehive.message import Message, Route, response_to
 from edgecore.clock import settle
-from edgecore.modules.metamanager.module import REMOTE_QUERIES, REMOTE_TIMEOUT_S
+from edgecore.modules.metamanager.questions import REMOTE_QUERIES, REMOTE_TIMEOUT_S
 
 Held = Callable[[], AbstractContextManager[None]]
 CM = "default/configmap/cm"

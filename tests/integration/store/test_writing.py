@@ -51,6 +51,17 @@ async def test_statements_of_a_write_are_executed_in_order(store: Store) -> None
     assert store.rows("SELECT type, value FROM meta") == [("x", "123")]
 
 
+async def test_statements_that_are_apart_are_executed_behind_the_others_in_their_order(store: Store) -> None:
+    await store.write(put("log", ""), append("1")._replace(apart=True), append("2"), append("3")._replace(apart=True))
+    assert store.rows("SELECT value FROM meta") == [("213",)]
+
+
+async def test_statements_that_are_apart_are_of_the_same_write(store: Store) -> None:
+    with capture_logs(), pytest.raises(StoreError):
+        await store.write(put("a")._replace(apart=True), put("b"), put("b"))
+    assert keys(store) == []
+
+
 async def test_write_of_nothing_is_a_commit(store: Store) -> None:
     await store.write()
     assert store.statistics().writes == 1

@@ -17,7 +17,6 @@ NOT_YET_BUILT = frozenset(
         f.CONFIGMAP_QUERY,
         f.SECRET_QUERY,
         f.ANSWER_ACK,  # there are no answers without those two
-        f.POD_STATUS_LIST,  # to be deleted with the arrival of MetaManager's lists of them (M9 in docs/fidelity.md)
     }
 )
 """Kinds whose sender our node does not have: the recorded ones are counted, and one of ours is a fault."""

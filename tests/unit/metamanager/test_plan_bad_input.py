@@ -21,8 +21,10 @@ from edgecore.modules.metamanager.plan import (
     Put,
     Remove,
     Report,
+    ToCloud,
     plan,
 )
+from edgecore.store.outbox import is_durable
 
 Make = Callable[..., Message]
 SERVICES = "namespace/servicelist/service"
@@ -178,3 +180,6 @@ def test_plan_returns_whatever_route_and_content(given_message: Message, stored:
     if Report in kinds:
         assert decided.changes == ()
         assert Acknowledge not in kinds
+    for step in decided.steps:
+        if isinstance(step, ToCloud):  # EdgeHub asks the same of the message when it gets it
+            assert step.durable is is_durable(given_message)

@@ -8,7 +8,7 @@ import pytest
 
 from edgecore.errors import StoreError
 from edgecore.modules.metamanager.plan import Put, Remove
-from edgecore.modules.metamanager.tables import MetaTable
+from edgecore.modules.metamanager.tables import MetaTable, add_applied, newest_applied, trim_applied
 from edgecore.store.store import Store
 
 Held = Callable[[], AbstractContextManager[None]]
@@ -142,3 +142,35 @@ async def test_a_closed_store_refuses_and_leaves_nothing_pending(tmp_path: Path,
         await table.write((Put(POD, "pod", "1"),))
     with pytest.raises(StoreError):
         table.value(POD)
+
+
+async def test_rows_are_those_of_a_type_by_key(table: MetaTable, commits_held: Held) -> None:
+    await table.write((Put("b/pod/x", "pod", "x"), Put("a/service/y", "service", "y")))
+    with commits_held():
+        written = table.write((Put("a/pod/z", "pod", "z"),))
+        assert table.rows("pod") == [("a/pod/z", "z"), ("b/pod/x", "x")]
+    await written
+
+
+async def test_an_id_is_stored_with_the_rows_of_its_message(table: MetaTable, store: Store) -> None:
+    await table.write((Put(POD, "pod", "1"),), (add_applied("m-1"),))
+    with pytest.raises(StoreError):
+        await table.write((Put("default/pod/refused", "pod", "1"),), (add_applied("m-2"),))
+    assert newest_applied(store, 10) == ["m-1"]
+
+
+async def test_the_newest_ids_are_returned_the_newest_last(store: Store) -> None:
+    await store.write(*map(add_applied, "cabc"))
+    assert newest_applied(store, 3) == ["a", "b", "c"]
+
+
+async def test_trimming_leaves_the_newest_ids(store: Store) -> None:
+    await store.write(*map(add_applied, "abcdef"), trim_applied(4))
+    assert newest_applied(store, 10) == ["c", "d", "e", "f"]
+    await store.write(trim_applied(4), add_applied("g"), trim_applied(2))
+    assert newest_applied(store, 10) == ["f", "g"]
+
+
+async def test_trimming_an_empty_table_is_nothing(store: Store) -> None:
+    await store.write(trim_applied(4))
+    assert newest_applied(store, 10) == []

@@ -1,0 +1,57 @@
+"""Tells the cloud the states of all pods, now and then, while it is there; forgets those of pods that are gone."""
+
+from collections.abc import Callable
+
+import structlog
+
+from edgecore.beehive.port import Port
+from edgecore.beehive.resource import METAMANAGER, PODSTATUS
+from edgecore.errors import BusClosed, BusError, StoreError
+from edgecore.modules.metamanager.answers import Answers
+from edgecore.modules.metamanager.podstatus import report_route, resync
+from edgecore.modules.metamanager.tables import MetaTable
+from edgecore.observe.metrics import Metrics
+
+log = structlog.get_logger("metamanager")
+
+
+class PodReports:
+    """One look at the rows every ``every_s`` seconds."""
+
+    def __init__(
+        self,
+        port: Port,
+        table: MetaTable,
+        answers: Answers,
+        metrics: Metrics,
+        *,
+        every_s: float,
+        connected: Callable[[], bool],
+    ) -> None:
+        self._port = port
+        self._table = table
+        self._answers = answers
+        self._metrics = metrics
+        self._every_s = every_s
+        self._connected = connected
+
+    async def run(self) -> None:
+        """Report until the bus is closed."""
+        while True:
+            await self._port.clock.sleep(self._every_s)
+            try:
+                await self._report()
+            except BusClosed:
+                return
+            except (BusError, StoreError) as error:
+                log.warning("pod_statuses_not_reported", error=str(error))
+
+    async def _report(self) -> None:
+        found = resync(self._table.rows(PODSTATUS), self._table.value)
+        if found.gone:
+            await self._table.write(found.gone)
+        if found.unreadable:
+            self._metrics.bad_input(METAMANAGER, "unreadable_podstatus", peer="store", keys=", ".join(found.unreadable))
+        if self._connected():
+            for namespace, statuses in found.statuses.items():
+                await self._answers.to_cloud(self._port.build(report_route(namespace), statuses))
