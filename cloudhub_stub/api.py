@@ -3,3 +3,6 @@
 STATUS = "/v1/status"
 NODES = "/v1/nodes"
 REPLAY = "/v1/replay"
+MESSAGES = "/v1/messages"
+LEDGER = "/v1/ledger"
+JOURNAL = "/v1/journal"

@@ -8,20 +8,25 @@ from typing import Any
 import structlog
 
 from cloudhub_stub.cloud import Cloud
+from cloudhub_stub.delivery import Delivery
 from cloudhub_stub.hub import Hub
+from cloudhub_stub.journal import Journal
 from cloudhub_stub.nodes import Nodes
 from cloudhub_stub.objects import Objects
 from cloudhub_stub.player import Player
 from cloudhub_stub.routes import routes
+from cloudhub_stub.send import Sender
 from cloudhub_stub.server import CloudHubServer
 from cloudhub_stub.settings import OBSERVE_BASE_PORT, OBSERVE_OFF, Settings
-from cloudhub_stub.views import metric_families, nodes_view
+from cloudhub_stub.store.tables import StoredRows
+from cloudhub_stub.views import metric_families, nodes_view, queues_view
 from edgecore import __version__
 from edgecore.addresses import split_address
 from edgecore.clock import Clock, SystemClock
 from edgecore.control.server import ControlServer
 from edgecore.control.signals import stop_on_signal
 from edgecore.ids import NewId, random_ids
+from edgecore.observe.ledger import UP, Ledger
 from edgecore.observe.metrics import Metrics
 from edgecore.observe.server import ObserveServer
 
@@ -44,10 +49,11 @@ class Stub:
         self._clock = SystemClock() if clock is None else clock
         ids = random_ids() if new_id is None else new_id
         self.metrics = Metrics()
-        nodes = Nodes(self._clock, ids, keepalive_timeout_s=settings.keepalive_timeout_s)
-        self.cloud = Cloud(self._clock, ids, self.metrics, nodes, Objects())
+        self.rows = StoredRows(settings.state_dir)
+        self.cloud = self._cloud(ids)
         self.hub = Hub(self.cloud)
         self.player = Player(self.cloud, self.hub)
+        self.sender = Sender(self.cloud, self.hub)
         host, port = split_address(settings.listen)
         self.server = CloudHubServer(
             self.hub,
@@ -58,18 +64,22 @@ class Stub:
             ssl_context=ssl_context,
         )
         self.control = ControlServer(
-            settings.control_path, routes(self.cloud, self.player, self.status), process="cloudhub-stub"
+            settings.control_path,
+            routes(self.cloud, self.player, self.sender, self.rows, self.status),
+            process="cloudhub-stub",
         )
         self.observe = self._observe() if settings.observe != OBSERVE_OFF else None
         self.metrics.pull(lambda: metric_families(self.cloud))
         self._started_at = self._clock.monotonic()
 
     async def start(self) -> None:
-        """Listen everywhere. Raises ``ListenError``, with nothing left open."""
+        """Open the file and listen everywhere. Raises ``ListenError`` or ``StoreError``, with nothing left open."""
         self._started_at = self._clock.monotonic()
         try:
             # The control socket first: it says whether a stub with this state directory is running already.
             await self.control.start()
+            self.rows.open()
+            self.cloud.delivery.load()
             await self.server.start()
             if self.observe is not None:
                 await self.observe.start()
@@ -84,6 +94,7 @@ class Stub:
         await self.control.stop()
         if self.observe is not None:
             await self.observe.stop()
+        await self.rows.close()
 
     def status(self) -> dict[str, Any]:
         """Return what this process is and does."""
@@ -97,11 +108,40 @@ class Stub:
             "observe": None if self.observe is None else f"http://{self.observe.address}",
             "nodes_connected": [node.name for node in nodes.connected()],
             "nodes_known": len(nodes.known()),
+            "faithful": self._settings.faithful,
+            "queues": queues_view(self.cloud),
+            "unexplained": self.cloud.ledger.unexplained,
             "objects_held": len(self.cloud.objects),
             "objects_held_bytes": self.cloud.objects.held_bytes,
             "objects_dropped": self.cloud.objects.dropped,
             "bad_input": {f"{module}/{reason}": n for (module, reason), n in self.metrics.bad_input_counts.items()},
         }
+
+    def _cloud(self, new_id: NewId) -> Cloud:
+        settings, clock = self._settings, self._clock
+        nodes = Nodes(
+            clock,
+            new_id,
+            keepalive_timeout_s=settings.keepalive_timeout_s,
+            max_nodes=settings.node_limit,
+            faithful=settings.faithful,
+            write_timeout_s=settings.write_timeout_s,
+        )
+        ledger = Ledger(clock.monotonic)
+        journal = Journal(self.rows)
+        ledger.hold(UP, journal.is_pending)
+        return Cloud(
+            clock,
+            new_id,
+            self.metrics,
+            ledger,
+            nodes,
+            Objects(),
+            Delivery(settings.queue_rules, self.rows, ledger, self.metrics),
+            journal,
+            settings.faithful,
+            settings.answer_delay_s,
+        )
 
     def _observe(self) -> ObserveServer:
         return ObserveServer(
@@ -109,7 +149,11 @@ class Stub:
             OBSERVE_BASE_PORT,
             self.metrics,
             health=lambda: {"status": "ok"},
-            debug={"status": self.status, "nodes": lambda: nodes_view(self.cloud)},
+            debug={
+                "status": self.status,
+                "nodes": lambda: nodes_view(self.cloud),
+                "ledger": self.cloud.ledger.view,
+            },
         )
 
 

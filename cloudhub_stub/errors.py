@@ -5,8 +5,10 @@
     EdgecoreError
     └── StubError
         ├── NoSuchNode    the node that is asked for is not connected, or it is not clear which one is meant
-        ├── NodeLost      the connection of a node ended before what was sent to it was acknowledged
+        ├── NodeLost      the connection of a node ended
         ├── NoAck         a node is connected and acknowledges nothing
+        ├── QueueFull     a node's queue takes no more
+        ├── BadMessage    what shall be sent to a node is no message
         └── ReplayError   a recording cannot be played
 """
 
@@ -22,11 +24,19 @@ class NoSuchNode(StubError):  # noqa: N818 - the tree above reads as states, as 
 
 
 class NodeLost(StubError):  # noqa: N818
-    """The connection of a node ended before what was sent to it was acknowledged."""
+    """The connection of a node ended."""
 
 
 class NoAck(StubError):  # noqa: N818
     """A node is connected and acknowledges nothing."""
+
+
+class QueueFull(StubError):  # noqa: N818
+    """A node's queue takes no more."""
+
+
+class BadMessage(StubError):  # noqa: N818
+    """What shall be sent to a node is no message."""
 
 
 class ReplayError(StubError):

@@ -5,22 +5,30 @@ from typing import Any
 
 import msgspec
 
-from cloudhub_stub.api import NODES, REPLAY, STATUS
+from cloudhub_stub.api import JOURNAL, LEDGER, MESSAGES, NODES, REPLAY, STATUS
 from cloudhub_stub.cloud import Cloud
-from cloudhub_stub.errors import ReplayError
+from cloudhub_stub.errors import BadMessage, NoSuchNode, QueueFull, ReplayError
 from cloudhub_stub.player import Event, Player
 from cloudhub_stub.replay import ReplayOptions
+from cloudhub_stub.send import Sender, SendOptions
+from cloudhub_stub.store.tables import Rows
 from cloudhub_stub.views import nodes_view
-from edgecore.control.routes import ControlRefused, ControlRequest, Routes
+from edgecore.control.routes import ControlRefused, ControlRequest, Handler, Routes
+
+MAX_JOURNAL = 1000
+"""How many rows of the journal are shown at a time."""
 
 
-def routes(cloud: Cloud, player: Player, status: Callable[[], dict[str, Any]]) -> Routes:
+def routes(cloud: Cloud, player: Player, sender: Sender, rows: Rows, status: Callable[[], dict[str, Any]]) -> Routes:
     """Return the routes of the control socket.
 
     | route | answer |
     | --- | --- |
     | ``GET /v1/status`` | what ``status`` returns |
     | ``GET /v1/nodes`` | the nodes that the stub knows (``views.py``) |
+    | ``GET /v1/ledger`` | what became of the messages (``edgecore/observe/ledger.py``) |
+    | ``GET /v1/journal?node=NAME&after=SEQ`` | the messages with an effect that were taken in of a node, from one on |
+    | ``POST /v1/messages`` with ``SendOptions`` | ``accepted``, or a stream of events (``send.py``) |
     | ``POST /v1/replay`` with ``ReplayOptions`` | a stream of events (``player.py``); hanging up stops the replay |
     """
 
@@ -30,6 +38,9 @@ def routes(cloud: Cloud, player: Player, status: Callable[[], dict[str, Any]]) -
     async def show_nodes(_request: ControlRequest) -> list[dict[str, Any]]:
         return nodes_view(cloud)
 
+    async def show_ledger(_request: ControlRequest) -> dict[str, Any]:
+        return cloud.ledger.view()
+
     async def replay(request: ControlRequest) -> AsyncIterator[Event]:
         try:
             options = msgspec.convert(request.body, ReplayOptions)
@@ -37,4 +48,31 @@ def routes(cloud: Cloud, player: Player, status: Callable[[], dict[str, Any]]) -
         except (msgspec.ValidationError, ReplayError) as error:
             raise ControlRefused(400, str(error)) from error
 
-    return {("GET", STATUS): show_status, ("GET", NODES): show_nodes, ("POST", REPLAY): replay}
+    async def send(request: ControlRequest) -> Event | AsyncIterator[Event]:
+        try:
+            return await sender.send(msgspec.convert(request.body, SendOptions))
+        except (msgspec.ValidationError, BadMessage) as error:
+            raise ControlRefused(400, str(error)) from error
+        except NoSuchNode as error:
+            raise ControlRefused(409, str(error)) from error
+        except QueueFull as error:
+            raise ControlRefused(429, str(error)) from error
+
+    return {
+        ("GET", STATUS): show_status,
+        ("GET", NODES): show_nodes,
+        ("GET", LEDGER): show_ledger,
+        ("GET", JOURNAL): _journal(rows),
+        ("POST", MESSAGES): send,
+        ("POST", REPLAY): replay,
+    }
+
+
+def _journal(rows: Rows) -> Handler:
+    async def show_journal(request: ControlRequest) -> list[dict[str, Any]]:
+        node, after = request.query.get("node", ""), request.query.get("after", "0")
+        if not node or not (after.isascii() and after.isdigit() and len(after) < 19):
+            raise ControlRefused(400, "cannot show the journal: it wants ?node=NAME, and a number in &after=SEQ")
+        return [row._asdict() for row in rows.journal(node, int(after), MAX_JOURNAL)]
+
+    return show_journal

@@ -13,7 +13,7 @@ from websockets.frames import CloseCode
 from websockets.http11 import Request, Response
 from websockets.protocol import State
 
-from cloudhub_stub.errors import NodeLost, NoSuchNode
+from cloudhub_stub.errors import NodeLost, NoSuchNode, QueueFull
 from cloudhub_stub.hub import STOPPING, Hub
 from cloudhub_stub.link import Link
 from cloudhub_stub.settings import MAX_MESSAGE_BYTES
@@ -106,7 +106,7 @@ class CloudHubServer:
             return  # never: _judge lets no such connection be opened
         try:
             link = self._hub.connect(upgrade, _Socket(connection, self._close_soon))
-        except NoSuchNode as error:
+        except (NoSuchNode, QueueFull) as error:
             self._metrics.bad_input("cloudhub", "too_many_nodes", _peer(connection), node=upgrade.node)
             await connection.close(CloseCode.TRY_AGAIN_LATER, str(error)[:120])
             return

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from cloudhub_stub.ack_lane import Timing
+from cloudhub_stub.queue import QueueRules
 from edgecore.errors import ConfigError
 
 DEFAULT_LISTEN = "127.0.0.1:10000"
@@ -14,6 +16,16 @@ DEFAULT_KEEPALIVE_TIMEOUT_S = 30.0
 
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 """The largest message that is read, all its fragments together."""
+
+DEFAULT_WRITE_TIMEOUT_S = 30.0
+"""As ``writeTimeout`` of CloudHub, which only a faithful stub has."""
+
+DEFAULT_ANSWER_DELAY_S = 0.010
+"""5 to 30 ms are enough for a Go edge to be ready for the answer to its question."""
+
+DEFAULT_NODE_LIMIT = 1000
+
+MAX_IN_FLIGHT = 1000
 
 OBSERVE_OFF = "off"
 
@@ -32,6 +44,24 @@ class Settings:
     observe: str = "auto"
     keepalive_timeout_s: float = DEFAULT_KEEPALIVE_TIMEOUT_S
     max_message_bytes: int = MAX_MESSAGE_BYTES
+    resend_every_s: float = 5.0
+    give_up_after_s: float = 25.0
+    in_flight: int = 1
+    """How many messages that are due an acknowledgement are on their way to a node at a time."""
+    queue_messages: int = 10_000
+    queue_bytes: int = 64 * 1024 * 1024
+    """How much waits for a node."""
+    answer_delay_s: float = DEFAULT_ANSWER_DELAY_S
+    node_limit: int = DEFAULT_NODE_LIMIT
+    faithful: bool = False
+    """Whether the bugs of CloudHub 1.3.1 that a peer can see are there too."""
+    write_timeout_s: float = DEFAULT_WRITE_TIMEOUT_S
+
+    @property
+    def queue_rules(self) -> QueueRules:
+        """What holds for the queues of all nodes."""
+        timing = Timing(self.resend_every_s, self.give_up_after_s, self.in_flight)
+        return QueueRules(timing, self.queue_messages, self.queue_bytes, self.faithful)
 
     @property
     def control_path(self) -> Path:
