@@ -1,7 +1,8 @@
 """The queues of all nodes: messages accepted, kept on disk until they are through, and those who sent them told."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import structlog
 
@@ -14,7 +15,7 @@ from cloudhub_stub.queue import NodeQueue, QueueRules
 from cloudhub_stub.store.tables import QueuedRow, Rows
 from edgecore.beehive.message import Message
 from edgecore.beehive.wire import decode
-from edgecore.errors import FrameError
+from edgecore.errors import FrameError, StoreError
 from edgecore.observe.ledger import DOWN, Ledger
 from edgecore.observe.metrics import Metrics
 
@@ -22,6 +23,15 @@ log = structlog.get_logger("cloudhub")
 
 Observer = Callable[[Fate], None]
 """Told what becomes of a message, up to its ``Settled``."""
+
+
+class _Intake(NamedTuple):
+    """Messages that room is kept for."""
+
+    node: str
+    queue: NodeQueue
+    parcels: list[Parcel]
+    messages: Sequence[Message]
 
 
 class Delivery:
@@ -95,12 +105,14 @@ class Delivery:
             for parcel in parcels:
                 self._observers.setdefault((node, parcel.id), []).append(observer)
         if not durable:
-            self._enter(node, queue, parcels, messages)
+            self._enter(_Intake(node, queue, parcels, messages))
             return
         kept = self._rows.keep(QueuedRow(node, parcel.id, parcel.data) for parcel in parcels)
+        entered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        entered.add_done_callback(is_committed)
         # Entered by the commit and not by this task: who asked may hang up while the rows are being written.
-        kept.add_done_callback(lambda _: self._committed(node, queue, parcels, messages, kept))
-        await asyncio.shield(kept)
+        kept.add_done_callback(lambda _: self._end_intake(kept, entered, _Intake(node, queue, parcels, messages)))
+        await asyncio.shield(entered)
 
     def withdraw(self, node: str, message_id: str) -> None:
         """Take a message back that nobody wants to be sent any more."""
@@ -134,25 +146,21 @@ class Delivery:
             # Not waited for: a row too many is a message sent twice under one id, which edges take once.
             self._rows.forget(node, through).add_done_callback(is_committed)
 
-    def _committed(
-        self,
-        node: str,
-        queue: NodeQueue,
-        parcels: Sequence[Parcel],
-        messages: Sequence[Message],
-        kept: asyncio.Future[None],
-    ) -> None:
+    def _end_intake(self, kept: asyncio.Future[None], entered: asyncio.Future[None], intake: _Intake) -> None:
         if is_committed(kept):
-            self._enter(node, queue, parcels, messages)
+            self._enter(intake)
+            entered.set_result(None)
             return
-        for parcel in parcels:
-            queue.release(parcel)
-            self._observers.pop((node, parcel.id), None)
+        entered.set_exception(kept.exception() or StoreError("cannot queue messages: the stub is stopping"))
+        for parcel in intake.parcels:
+            intake.queue.release(parcel)
+            self._observers.pop((intake.node, parcel.id), None)
 
-    def _enter(self, node: str, queue: NodeQueue, parcels: Sequence[Parcel], messages: Iterable[Message]) -> None:
-        for parcel, message in zip(parcels, messages, strict=True):
+    def _enter(self, intake: _Intake) -> None:
+        node = intake.node
+        for parcel, message in zip(intake.parcels, intake.messages, strict=True):
             self.ledger.open(DOWN, message, node)
-            queue.enter(parcel)
+            intake.queue.enter(parcel)
         self.settle(node)
         self.on_work(node)
 

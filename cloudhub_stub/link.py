@@ -1,7 +1,7 @@
 """One connection of one node, live: frames in, in order; what its queue says out; its time watched.
 
-Keepalives and acknowledgements are taken at once, all else in order (``inbox.py``). There is one timer, and no task: one
-that writes is made when there is something to write, and ends with it.
+Keepalives and acknowledgements are taken at once, all else in order (``inbox.py``). There is one timer, and no task:
+one that writes is made when there is something to write, and ends with it.
 """
 
 import asyncio

@@ -40,6 +40,9 @@ class QueueRules:
     faithful: bool = False
 
 
+DEFAULT_RULES = QueueRules()
+
+
 class Prove:
     """Something that is answered at once shall be written."""
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from cloudhub_stub.ack_lane import Timing
-from cloudhub_stub.queue import QueueRules
+from cloudhub_stub.ack_lane import DEFAULT_TIMING, Timing
+from cloudhub_stub.queue import DEFAULT_RULES, QueueRules
 from edgecore.errors import ConfigError
 
 DEFAULT_LISTEN = "127.0.0.1:10000"
@@ -44,12 +44,12 @@ class Settings:
     observe: str = "auto"
     keepalive_timeout_s: float = DEFAULT_KEEPALIVE_TIMEOUT_S
     max_message_bytes: int = MAX_MESSAGE_BYTES
-    resend_every_s: float = 5.0
-    give_up_after_s: float = 25.0
-    in_flight: int = 1
+    resend_every_s: float = DEFAULT_TIMING.resend_every_s
+    give_up_after_s: float = DEFAULT_TIMING.give_up_after_s
+    in_flight: int = DEFAULT_TIMING.in_flight
     """How many messages that are due an acknowledgement are on their way to a node at a time."""
-    queue_messages: int = 10_000
-    queue_bytes: int = 64 * 1024 * 1024
+    queue_messages: int = DEFAULT_RULES.max_messages
+    queue_bytes: int = DEFAULT_RULES.max_bytes
     """How much waits for a node."""
     answer_delay_s: float = DEFAULT_ANSWER_DELAY_S
     node_limit: int = DEFAULT_NODE_LIMIT

@@ -94,11 +94,14 @@ async def make_edge() -> AsyncIterator[MakeEdge]:
     """Connect edges; closed at the end."""
     async with AsyncExitStack() as stack:
 
-        async def make(stub: Stub, node: str = "edge-1", *, path: str = "/p/edge-1/events") -> ScriptedEdge:
+        async def make(
+            stub: Stub, node: str = "edge-1", *, path: str = "/p/edge-1/events", agent: str = "edgecore"
+        ) -> ScriptedEdge:
             headers = [(name, node if name == "Node_id" else value) for name, value in IDENTITY]
             connection = await connect(
                 stub.server.url + path,
                 additional_headers=headers,
+                user_agent_header=agent,
                 compression=None,
                 ping_interval=None,
                 close_timeout=1,
