@@ -9,16 +9,19 @@
 | an object's, see ``_QUERIED`` | query | | the object if the stub holds it, else silence, as from Go |
 | podstatus | update | noted | |
 | pod | delete | noted | |
+| (an upload of a device) | response | noted | |
 
 Everything else meets silence, for a reason that is counted. Go passes over the status of a node that it does not know;
 the stub takes it, so that an edge lives on when the stub was restarted.
 """
 
+from base64 import urlsafe_b64decode
 from typing import Any, NamedTuple
 
-from cloudhub_stub.nodes import Node, PodNote
+from cloudhub_stub.journal import is_upload
+from cloudhub_stub.nodes import Node, PodNote, Upload
 from cloudhub_stub.objects import OBJECT_TYPES, Objects
-from edgecore.beehive.message import Message, content_value
+from edgecore.beehive.message import Message, content_json, content_value
 from edgecore.beehive.resource import (
     DELETE,
     GROUP_USER,
@@ -39,6 +42,7 @@ from edgecore.errors import ContentError
 FAULTS = frozenset({"bad_content", "other_node", "bad_resource"})
 """The outcomes that are the edge's fault: counted as bad input."""
 
+_LONGEST_TOPIC = 200
 _LONGEST_NAME = 253
 """Of a Kubernetes object; what nodes say in longer words is not kept."""
 
@@ -68,6 +72,8 @@ def answer(request: Message, node: Node, objects: Objects, now_ms: int) -> Answe
     route = request.route
     if route.source == TWIN:
         return Answer("device_not_answered")
+    if is_upload(request):
+        return _take_upload(request, node, now_ms)
     if route.group == GROUP_USER:
         return Answer("user_message_not_answered")  # of EventBus or ServiceBus: no resource path of this kind
     resource = parse_edge(route.resource)
@@ -77,6 +83,22 @@ def answer(request: Message, node: Node, objects: Objects, now_ms: int) -> Answe
         return _decide(request, resource, node, objects, now_ms)
     except ContentError:
         return Answer("bad_content", _refusal(request, resource))
+
+
+def _take_upload(request: Message, node: Node, now_ms: int) -> Answer:
+    """Take what a device sent up; its topic is the resource, in base64url."""
+    encoded = request.route.resource[: 2 * _LONGEST_TOPIC]
+    try:
+        topic = urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)).decode(errors="replace")
+    except ValueError:
+        topic = encoded
+    try:
+        size_bytes = len(content_json(request))
+    except ContentError:
+        return Answer("bad_content")
+    node.counters.uploads += 1
+    node.uploads.append(Upload(topic[:_LONGEST_TOPIC], size_bytes, now_ms))
+    return Answer("upload_taken")
 
 
 def _refusal(request: Message, resource: EdgeResource) -> Reply | None:

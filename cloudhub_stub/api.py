@@ -5,3 +5,6 @@ TOKEN = "/v1/token"  # noqa: S105 - a path
 NODES = "/v1/nodes"
 REPLAY = "/v1/replay"
 FAULTS = "/v1/faults"
+MESSAGES = "/v1/messages"
+LEDGER = "/v1/ledger"
+JOURNAL = "/v1/journal"

@@ -7,24 +7,29 @@ from typing import Any
 import structlog
 
 from cloudhub_stub.cloud import Cloud
+from cloudhub_stub.delivery import Delivery
 from cloudhub_stub.faults.injector import Injector
 from cloudhub_stub.faults.routes import fault_routes
 from cloudhub_stub.faults.views import families as fault_families
 from cloudhub_stub.hub import Hub
 from cloudhub_stub.joining import Joining
+from cloudhub_stub.journal import Journal
 from cloudhub_stub.nodes import Nodes
 from cloudhub_stub.objects import Objects
 from cloudhub_stub.player import Player
-from cloudhub_stub.routes import routes
+from cloudhub_stub.routes import ledger_routes, routes, token_routes
+from cloudhub_stub.send import Sender
 from cloudhub_stub.server import CloudHubServer
 from cloudhub_stub.settings import OBSERVE_BASE_PORT, OBSERVE_OFF, Settings
-from cloudhub_stub.views import metric_families, nodes_view
+from cloudhub_stub.store.tables import StoredRows
+from cloudhub_stub.views import metric_families, nodes_view, queues_view
 from edgecore import __version__
 from edgecore.addresses import split_address
 from edgecore.clock import Clock, SystemClock
 from edgecore.control.server import ControlServer
 from edgecore.control.signals import stop_on_signal
 from edgecore.ids import NewId, random_ids
+from edgecore.observe.ledger import UP, Ledger
 from edgecore.observe.metrics import Metrics
 from edgecore.observe.server import ObserveServer
 
@@ -46,12 +51,13 @@ class Stub:
         self._clock = SystemClock() if clock is None else clock
         ids = random_ids() if new_id is None else new_id
         self.metrics = Metrics()
-        nodes = Nodes(self._clock, ids, keepalive_timeout_s=settings.keepalive_timeout_s)
-        self.cloud = Cloud(self._clock, ids, self.metrics, nodes, Objects())
+        self.rows = StoredRows(settings.state_dir)
+        self.cloud = self._cloud(ids)
         self.hub = Hub(self.cloud)
         self.player = Player(self.cloud, self.hub)
+        self.sender = Sender(self.cloud, self.hub)
         host, port = split_address(settings.listen)
-        self.joining = Joining(settings, self.metrics, self._clock, faithful=False)
+        self.joining = Joining(settings, self.metrics, self._clock, faithful=settings.faithful)
         self.faults = Injector(self._clock, certifier=self.joining, tokens=self.joining)
         self.server = CloudHubServer(
             self.hub,
@@ -64,7 +70,12 @@ class Stub:
         self.faults.restarts(self.server, self.joining)
         self.control = ControlServer(
             settings.control_path,
-            {**routes(self.cloud, self.player, self.status, self.joining), **fault_routes(self.faults)},
+            {
+                **routes(self.cloud, self.player, self.sender, self.rows, self.status),
+                **ledger_routes(self._ledger),
+                **token_routes(self.joining),
+                **fault_routes(self.faults),
+            },
             process="cloudhub-stub",
         )
         self.observe = self._observe() if settings.observe != OBSERVE_OFF else None
@@ -73,11 +84,16 @@ class Stub:
         self._started_at = self._clock.monotonic()
 
     async def start(self) -> None:
-        """Listen everywhere. Raises ``ListenError`` or ``ConfigError``, with nothing left open."""
+        """Open the file and listen everywhere.
+
+        Raises ``ListenError``, ``ConfigError`` or ``StoreError``, with nothing left open.
+        """
         self._started_at = self._clock.monotonic()
         try:
             # The control socket first: it says whether a stub with this state directory is running already.
             await self.control.start()
+            self.rows.open()
+            self.cloud.delivery.load()
             await self.joining.start()
             self.server.tls = self.joining.link_tls
             await self.server.start()
@@ -103,6 +119,7 @@ class Stub:
         await self.control.stop()
         if self.observe is not None:
             await self.observe.stop()
+        await self.rows.close()
 
     def status(self) -> dict[str, Any]:
         """Return what this process is and does."""
@@ -117,11 +134,44 @@ class Stub:
             "observe": None if self.observe is None else f"http://{self.observe.address}",
             "nodes_connected": [node.name for node in nodes.connected()],
             "nodes_known": len(nodes.known()),
+            "faithful": self._settings.faithful,
+            "queues": queues_view(self.cloud),
+            "unexplained": self.cloud.ledger.unexplained,
             "objects_held": len(self.cloud.objects),
             "objects_held_bytes": self.cloud.objects.held_bytes,
             "objects_dropped": self.cloud.objects.dropped,
             "bad_input": {f"{module}/{reason}": n for (module, reason), n in self.metrics.bad_input_counts.items()},
         }
+
+    def _cloud(self, new_id: NewId) -> Cloud:
+        settings, clock = self._settings, self._clock
+        nodes = Nodes(
+            clock,
+            new_id,
+            keepalive_timeout_s=settings.keepalive_timeout_s,
+            max_nodes=settings.node_limit,
+            faithful=settings.faithful,
+            write_timeout_s=settings.write_timeout_s,
+        )
+        ledger = Ledger(clock.monotonic)
+        journal = Journal(self.rows)
+        ledger.hold(UP, journal.is_pending)
+        return Cloud(
+            clock,
+            new_id,
+            self.metrics,
+            ledger,
+            nodes,
+            Objects(),
+            Delivery(settings.queue_rules, self.rows, ledger, self.metrics),
+            journal,
+            settings.faithful,
+            settings.answer_delay_s,
+        )
+
+    def _ledger(self) -> dict[str, Any]:
+        """Return what became of every message, and what was made to go wrong."""
+        return {**self.cloud.ledger.view(), "faults": self.faults.view()}
 
     def _observe(self) -> ObserveServer:
         return ObserveServer(
@@ -129,7 +179,12 @@ class Stub:
             OBSERVE_BASE_PORT,
             self.metrics,
             health=lambda: {"status": "ok"},
-            debug={"status": self.status, "nodes": lambda: nodes_view(self.cloud), "faults": self.faults.view},
+            debug={
+                "status": self.status,
+                "nodes": lambda: nodes_view(self.cloud),
+                "ledger": self._ledger,
+                "faults": self.faults.view,
+            },
         )
 
 

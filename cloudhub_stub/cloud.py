@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass
 
+from cloudhub_stub.delivery import Delivery
+from cloudhub_stub.journal import Journal
 from cloudhub_stub.nodes import Nodes
 from cloudhub_stub.objects import Objects
 from edgecore.clock import Clock
 from edgecore.ids import NewId
+from edgecore.observe.ledger import Ledger
 from edgecore.observe.metrics import Metrics
 
 
@@ -16,5 +19,13 @@ class Cloud:
     clock: Clock
     new_id: NewId
     metrics: Metrics
+    ledger: Ledger
+    """Of both directions; the peer of a message is its node."""
     nodes: Nodes
     objects: Objects
+    delivery: Delivery
+    journal: Journal
+    faithful: bool = False
+    """Whether the bugs of CloudHub 1.3.1 that a peer can see are there too."""
+    answer_delay_s: float = 0.0
+    """How long an answer to a Go edge is held back: it sends a question and only then waits for the answer (E1)."""

@@ -1,6 +1,8 @@
 """Who is connected now: the live links by node, one each, and waiting for a node to come."""
 
 import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import structlog
 
@@ -29,9 +31,13 @@ class Hub:
         self._cloud = cloud
         self._links: dict[str, Link] = {}
         self._arrival = asyncio.Event()
+        self._watchers: dict[str, list[Callable[[bool], None]]] = {}
+        cloud.delivery.on_work = self._wake
 
     def connect(self, upgrade: Upgrade, socket: Socket) -> Link:
-        """Begin a link. Raises ``NoSuchNode`` when as many nodes are connected as may be."""
+        """Begin a link. Raises ``NoSuchNode`` when as many nodes are connected as may be, ``QueueFull`` when as many
+        have messages waiting for them."""
+        self._cloud.delivery.queue(upgrade.node)
         node, session = self._cloud.nodes.connect(upgrade)
         old = self._links.pop(upgrade.node, None)
         if old is not None:
@@ -39,9 +45,11 @@ class Hub:
         link = Link(self._cloud, node, session, socket, self._forget)
         self._links[upgrade.node] = link
         link.start()
-        log.info("node_connected", node=node.name, epoch=session.epoch, project=node.project[:80])
+        waiting = self._cloud.delivery.depth(node.name)
+        log.info("node_connected", node=node.name, epoch=session.epoch, project=node.project[:80], waiting=waiting)
         self._arrival.set()
         self._arrival = asyncio.Event()
+        self._tell(node.name, is_connected=True)
         return link
 
     def end_all(self, reason: str) -> None:
@@ -80,7 +88,29 @@ class Hub:
             await self._arrival.wait()
         return link
 
+    @contextmanager
+    def watch(self, name: str, watcher: Callable[[bool], None]) -> Iterator[None]:
+        """Call ``watcher`` whenever the node ``name`` connects (true) or is gone (false)."""
+        self._watchers.setdefault(name, []).append(watcher)
+        try:
+            yield
+        finally:
+            watchers = self._watchers[name]
+            watchers.remove(watcher)
+            if not watchers:
+                del self._watchers[name]
+
+    def _tell(self, name: str, *, is_connected: bool) -> None:
+        for watcher in list(self._watchers.get(name, ())):
+            watcher(is_connected)
+
+    def _wake(self, name: str) -> None:
+        link = self._links.get(name)
+        if link is not None:
+            link.wake()
+
     def _forget(self, link: Link) -> None:
         """``link`` has ended, whoever ended it; unless it was replaced, its node is not connected any more."""
         if self._cloud.nodes.disconnect(link.session):
             del self._links[link.node.name]
+            self._tell(link.node.name, is_connected=False)

@@ -1,27 +1,38 @@
-"""One connection of one node, live: frames in, answers out, acknowledgements awaited, the keepalive watched."""
+"""One connection of one node, live: frames in, in order; what its queue says out; its time watched.
+
+Keepalives and acknowledgements are taken at once, all else in order (``inbox.py``). There is one timer, and no task:
+one that writes is made when there is something to write, and ends with it.
+"""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
+from math import inf
 from typing import Protocol
 
 import structlog
 
 from cloudhub_stub.answers import FAULTS, Reply, answer
 from cloudhub_stub.cloud import Cloud
-from cloudhub_stub.errors import NoAck, NodeLost
+from cloudhub_stub.errors import NodeLost
+from cloudhub_stub.inbox import Ended, Inbox
+from cloudhub_stub.journal import is_upload
+from cloudhub_stub.list_lane import PACE
 from cloudhub_stub.nodes import Node
-from cloudhub_stub.session import Acknowledged, Control, Ignored, Keepalive, Request, Session
+from cloudhub_stub.parcel import Parcel, parcel_of
+from cloudhub_stub.queue import Prove
+from cloudhub_stub.session import Control, Ignored, Keepalive, Request, Response, Session
 from edgecore.beehive.message import Header, Message, Route, response_to
-from edgecore.beehive.resource import EDGECONTROLLER, GROUP_RESOURCE, RESPONSE
+from edgecore.beehive.resource import CONTROL_OPERATIONS, EDGECONTROLLER, GROUP_RESOURCE, PING, RESPONSE
 from edgecore.beehive.wire import decode, encode
-from edgecore.clock import Timer, before
+from edgecore.clock import Timer
 from edgecore.errors import FrameError
+from edgecore.observe.ledger import ACKNOWLEDGED, COALESCED, DELIVERED, DOWN, DROPPED, UP
 
 log = structlog.get_logger("cloudhub")
 
-KEEPALIVE_TIMEOUT = "keepalive_timeout"
-"""Why a session ends whose node was silent for too long."""
-
+CONNECTION_CLOSED = "connection_closed"
+"""Why a session ends whose connection went away."""
 _CONTROL_ANSWER = "ack"
 
 
@@ -36,35 +47,57 @@ class Socket(Protocol):
 
 
 class Link:
-    """A session and the socket under it. Once ended, it touches neither the node nor the socket."""
+    """A session and the socket under it. Once ended, it touches neither the node's session nor the socket."""
 
     def __init__(
         self, cloud: Cloud, node: Node, session: Session, socket: Socket, on_end: Callable[["Link"], None]
     ) -> None:
+        """Raises ``QueueFull`` where there are as many queues as may be."""
         self.node = node
         self.session = session
         self._cloud = cloud
         self._socket = socket
         self._on_end = on_end
-        self._acknowledgements: dict[str, asyncio.Future[None]] = {}
+        self._queue = cloud.delivery.queue(node.name)
+        self._inbox = Inbox(cloud, node, session, self._act, self.end)
+        self._controls: deque[bytes] = deque()
+        """Answers of the transport, which go before everything else."""
+        self._writer: asyncio.Task[None] | None = None
         self._timer: Timer | None = None
+        self._timer_at = inf
 
     def start(self) -> None:
-        """Watch the keepalive from now on."""
-        self._timer = self._cloud.clock.call_at(self.session.deadline, self._check_keepalive)
+        """Begin to send what is queued, and watch the keepalive from now on."""
+        self._queue.connect(None if self.session.is_ours else PACE)
+        self.wake()
 
     def end(self, reason: str) -> None:
-        """End the session, for a fixed snake_case word; whoever waits for an acknowledgement gets ``NodeLost``."""
+        """End the session, for a fixed snake_case word; what it leaves behind waits for the next one."""
         if not self.session.end(reason):
             return
         if self._timer is not None:
             self._timer.cancel()
-        for acknowledgement in self._acknowledgements.values():
-            if not acknowledgement.done():
-                acknowledgement.set_exception(self._lost())
+        if self._writer is not None and self._writer is not asyncio.current_task():
+            self._writer.cancel()
+        self._queue.disconnect()
+        self._settle()
         self._on_end(self)
         self._socket.hang_up(reason)
         log.info("node_disconnected", node=self.node.name, epoch=self.session.epoch, reason=reason)
+
+    def wake(self) -> None:
+        """Write what is due, and set the timer for what is due later."""
+        if self.session.ended:
+            return
+        now = self._cloud.clock.monotonic()
+        self._queue.expire(now)
+        self._settle()
+        at = self._queue.wake_at()
+        if at <= now or self._controls:
+            self._start_writing()
+        self._set_timer(at if at > now else inf)
+
+    # What comes in.
 
     async def receive(self, data: bytes) -> None:
         """Take one frame and do what it asks for. Never raises, whatever the bytes."""
@@ -72,98 +105,152 @@ class Link:
             return
         self.node.counters.received += 1
         try:
-            await self._act(decode(data))
-        except FrameError as error:  # also: what it told about itself does not fit into an answer
-            self.node.counters.malformed += 1
-            self._cloud.metrics.bad_input("cloudhub", error.reason, self.node.name, detail=error.detail)
-        except NodeLost:
-            return  # the connection went while the answer was on its way; its reader ends the link
+            self._take(decode(data))
+        except FrameError as error:
+            self._count_malformed(error)
+        await self._inbox.room()
 
-    async def send(self, message: Message) -> None:
-        """Send ``message`` as one text frame. Raises ``NodeLost`` when the session is over."""
-        if self.session.ended:
-            raise self._lost()
-        self._cloud.objects.note_sent(message)
-        await self._socket.send(encode(message) + b"\n")
-        self.node.counters.sent += 1
-
-    async def deliver(self, message: Message, timeout_s: float) -> None:
-        """Send ``message`` and return once the node has acknowledged it.
-
-        Raises ``NoAck`` when ``timeout_s`` seconds went by, ``NodeLost`` when the session ended.
-        """
-        acknowledgement: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._acknowledgements[message.header.id] = acknowledgement
-        self.session.expect_ack(message)
-        deadline = self._cloud.clock.monotonic() + timeout_s
-        try:
-            await before(self._cloud.clock, deadline, self._send_and_wait(message, acknowledgement))
-        except TimeoutError as error:
-            raise NoAck(f"no acknowledgement from {self.node.name} in {timeout_s:g} s: is the edge running?") from error
-        finally:
-            acknowledgement.cancel()
-            self._acknowledgements.pop(message.header.id, None)
-            self.session.forget_ack(message.header.id)
-
-    async def _send_and_wait(self, message: Message, acknowledgement: asyncio.Future[None]) -> None:
-        await self.send(message)
-        await acknowledgement
-
-    async def _act(self, message: Message) -> None:
-        counters = self.node.counters
-        match self.session.receive(message, self._cloud.clock.monotonic()):
+    def _take(self, message: Message) -> None:
+        cloud, counters = self._cloud, self.node.counters
+        action = self.session.receive(message, cloud.clock.monotonic(), hub_is_full=cloud.nodes.ignores_all)
+        match action:
             case Keepalive():
                 counters.keepalives += 1
-            case Acknowledged(message_id):
-                counters.acknowledged += 1
-                acknowledgement = self._acknowledgements.get(message_id)
-                if acknowledgement is not None and not acknowledgement.done():
-                    acknowledgement.set_result(None)
-            case Control():
-                await self.send(response_to(message, _CONTROL_ANSWER, self._cloud.new_id, self._cloud.clock))
-            case Request():
-                await self._answer(message)
+                self._record(message, DELIVERED)
             case Ignored(reason):
-                counters.count(reason)
-                self._log_route("message_ignored", reason, message)
+                self._ignore(message, reason)
+            case Response(parent_id):
+                self._take_response(message, parent_id)
+            case Control() | Request():
+                self._inbox.put(message)
 
-    async def _answer(self, request: Message) -> None:
-        outcome, reply = answer(request, self.node, self._cloud.objects, self._cloud.clock.now_ms())
+    def _take_response(self, message: Message, parent_id: str) -> None:
+        if self._queue.acknowledge(parent_id):
+            self.node.counters.acknowledged += 1
+            self._record(message, DELIVERED)
+            self.wake()
+        elif not is_upload(message):
+            self._ignore(message, "unawaited_response")
+        elif self._cloud.faithful:
+            self._ignore(message, "response_swallowed")
+        else:
+            self._inbox.put(message)
+
+    def _ignore(self, message: Message, reason: str) -> None:
+        self.node.counters.count(reason)
+        self._record(message, COALESCED if reason == "unawaited_response" else DROPPED, reason)
+        self._log_route("message_ignored", reason, message)
+
+    def _act(self, message: Message) -> Ended:
+        """Do what a message asks for whose turn it is, and return how it ended."""
+        if message.route.operation in CONTROL_OPERATIONS:
+            self._controls.append(encode(response_to(message, _CONTROL_ANSWER, self._cloud.new_id, self._cloud.clock)))
+            self.wake()
+            return Ended(ACKNOWLEDGED)
+        try:
+            return self._answer(message)
+        except FrameError as error:  # what the node told about itself does not fit into an answer
+            self._count_malformed(error)
+            return Ended(DROPPED, error.reason)
+
+    def _answer(self, request: Message) -> Ended:
+        cloud, route = self._cloud, request.route
+        outcome, reply = answer(request, self.node, cloud.objects, cloud.clock.now_ms())
         self.node.counters.count(outcome)
         if outcome in FAULTS:
-            self._cloud.metrics.bad_input(
-                "cloudhub",
-                outcome,
-                self.node.name,
-                operation=request.route.operation,
-                resource=request.route.resource,
-            )
+            name = self.node.name
+            cloud.metrics.bad_input("cloudhub", outcome, name, operation=route.operation, resource=route.resource)
         if reply is not None:
-            await self._reply(request, reply)
+            self._reply(request, reply)
         elif outcome not in FAULTS:
             self._log_route("request_unanswered", outcome, request)
+        if outcome in FAULTS:
+            return Ended(DROPPED, outcome)
+        return Ended(DELIVERED if reply is None else ACKNOWLEDGED)
 
-    async def _reply(self, request: Message, reply: Reply) -> None:
+    def _reply(self, request: Message, reply: Reply) -> None:
+        cloud = self._cloud
         message = Message(
-            Header(self._cloud.new_id(), request.header.id, self._cloud.clock.now_ms(), reply.resource_version),
+            Header(cloud.new_id(), request.header.id, cloud.clock.now_ms(), reply.resource_version),
             Route(EDGECONTROLLER, GROUP_RESOURCE, RESPONSE, reply.resource),
             reply.content,
         )
-        if reply.due_ack:
-            self.session.expect_ack(message)
-        await self.send(message)
+        parcel = parcel_of(message, lasting=False)
+        cloud.ledger.open(DOWN, message, self.node.name)
+        delay_s = 0.0 if self.session.is_ours else cloud.answer_delay_s
+        self._queue.answer(parcel, cloud.clock.monotonic() + delay_s)
+        self.wake()
+
+    # What goes out.
+
+    def _start_writing(self) -> None:
+        if self._writer is None:
+            self._writer = asyncio.get_running_loop().create_task(self._write(), name="link writer")
+
+    async def _write(self) -> None:
+        try:
+            while not self.session.ended:
+                data = self._next()
+                if data is None:
+                    break
+                self.node.counters.sent += 1
+                self.session.wrote(self._cloud.clock.monotonic())
+                await self._socket.send(data)
+                self._settle()
+        except NodeLost:
+            self.end(CONNECTION_CLOSED)
+        finally:
+            self._writer = None
+        self.wake()
+
+    def _next(self) -> bytes | None:
+        """Return the next frame to be written."""
+        if self._controls:
+            return self._controls.popleft() + b"\n"
+        now = self._cloud.clock.monotonic()
+        due = self._queue.take(now)
+        if isinstance(due, Parcel):
+            self._cloud.objects.note_sent(decode(due.data))
+            return due.data
+        if isinstance(due, Prove):
+            message_id = self._cloud.new_id()
+            self._queue.proving(message_id, now)
+            head = Header(message_id, "", self._cloud.clock.now_ms())
+            return encode(Message(head, Route(EDGECONTROLLER, GROUP_RESOURCE, PING, "node"), PING)) + b"\n"
+        return None
+
+    # Time, and the books.
+
+    def _set_timer(self, at: float) -> None:
+        """Be called at ``at``, or when the session is over, if that is earlier; one timer does for both."""
+        at = min(at, self.session.deadline)
+        if self._timer is not None:
+            if self._timer_at <= at:
+                return
+            self._timer.cancel()
+        self._timer_at = at
+        self._timer = self._cloud.clock.call_at(at, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer, self._timer_at = None, inf
+        if self.session.ended:
+            return
+        if self._cloud.clock.monotonic() >= self.session.deadline:
+            self.end(self.session.overdue)
+        else:
+            self._set_timer(inf)
+            self.wake()
+
+    def _settle(self) -> None:
+        self._cloud.delivery.settle(self.node.name)
+
+    def _record(self, message: Message, outcome: str, reason: str = "") -> None:
+        self._cloud.ledger.record(UP, message, outcome, reason, self.node.name)
+
+    def _count_malformed(self, error: FrameError) -> None:
+        self.node.counters.malformed += 1
+        self._cloud.metrics.bad_input("cloudhub", error.reason, self.node.name, detail=error.detail)
 
     def _log_route(self, event: str, reason: str, message: Message) -> None:
         route = message.route
         log.info(event, node=self.node.name, reason=reason, operation=route.operation, resource=route.resource[:200])
-
-    def _check_keepalive(self) -> None:
-        if self.session.ended:
-            return
-        if self._cloud.clock.monotonic() >= self.session.deadline:
-            self.end(KEEPALIVE_TIMEOUT)
-        else:
-            self.start()
-
-    def _lost(self) -> NodeLost:
-        return NodeLost(f"the connection of {self.node.name} ended ({self.session.ended or 'closed'})")

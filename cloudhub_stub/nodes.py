@@ -1,5 +1,6 @@
 """The nodes that the stub knows: who is connected, in which session, and what each has told about itself."""
 
+from collections import deque
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -13,6 +14,9 @@ from edgecore.ids import NewId
 MAX_NODES = 1000
 """How many nodes are known at a time, connected or not."""
 
+MAX_UPLOADS = 100
+"""How many uploads are kept of one node; beyond that the oldest is dropped."""
+
 MAX_PODS = 10_000
 """How many pod statuses are kept of one node; beyond that the oldest is dropped."""
 
@@ -24,6 +28,14 @@ class PodNote(NamedTuple):
     phase: str
 
 
+class Upload(NamedTuple):
+    """Something that a device sent up by MQTT, for nobody in particular."""
+
+    topic: str
+    size_bytes: int
+    at_ms: int
+
+
 class Counters:
     """What went to and came from one node, over all its connections."""
 
@@ -32,6 +44,7 @@ class Counters:
         self.received = 0
         self.sent = 0
         self.acknowledged = 0
+        self.uploads = 0
         self.keepalives = 0
         self.malformed = 0
         self.outcomes: dict[str, int] = {}
@@ -59,6 +72,8 @@ class Node:
         """The Node as Kubernetes would show it; ``metadata.resourceVersion`` is added when it is sent."""
         self.counters = Counters()
         self._pods: dict[EdgeResource, PodNote] = {}
+        self.uploads: deque[Upload] = deque(maxlen=MAX_UPLOADS)
+        """The newest."""
 
     @property
     def pods(self) -> dict[EdgeResource, PodNote]:
@@ -94,12 +109,26 @@ def _node_object(name: str, uid: str, created_ms: int) -> dict[str, Any]:
 class Nodes:
     """All nodes, by name. Nothing is forgotten while there is room."""
 
-    def __init__(self, clock: Clock, new_id: NewId, *, keepalive_timeout_s: float, max_nodes: int = MAX_NODES) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        new_id: NewId,
+        *,
+        keepalive_timeout_s: float,
+        max_nodes: int = MAX_NODES,
+        faithful: bool = False,
+        write_timeout_s: float | None = None,
+    ) -> None:
+        """``max_nodes`` may be connected; a faithful hub lets more come, and then takes nothing of any (bug H1)."""
         self._clock = clock
         self._new_id = new_id
         self._keepalive_timeout_s = keepalive_timeout_s
-        self._max_nodes = max_nodes
+        self._write_timeout_s = write_timeout_s if faithful else None
+        self._max_connected = max_nodes
+        self._max_known = max(MAX_NODES, max_nodes) if faithful else max_nodes
+        self._faithful = faithful
         self._nodes: dict[str, Node] = {}
+        self._connected = 0
         self._epoch = 0
 
     def connect(self, upgrade: Upgrade) -> tuple[Node, Session]:
@@ -108,6 +137,10 @@ class Nodes:
         Raises ``NoSuchNode`` when the node is new and there is no room: as many are connected as may be.
         """
         node = self._nodes.get(upgrade.node)
+        if not self._faithful and self._connected >= self._max_connected and (node is None or node.session is None):
+            raise NoSuchNode(
+                f"cannot connect {upgrade.node}: {self._connected} nodes are connected, which is the limit"
+            )
         if node is None:
             self._make_room(upgrade.node)
             node = Node(upgrade.node, self._new_id(), self._clock.now_ms())
@@ -115,7 +148,15 @@ class Nodes:
         self._epoch += 1
         node.project = upgrade.project
         node.counters.connections += 1
-        node.session = Session(upgrade.node, self._epoch, self._clock.monotonic(), self._keepalive_timeout_s)
+        self._connected += node.session is None
+        node.session = Session(
+            upgrade.node,
+            self._epoch,
+            self._clock.monotonic(),
+            self._keepalive_timeout_s,
+            agent=upgrade.agent,
+            write_timeout_s=self._write_timeout_s,
+        )
         return node, node.session
 
     def disconnect(self, session: Session) -> bool:
@@ -124,7 +165,13 @@ class Nodes:
         if node is None or node.session is not session:
             return False
         node.session = None
+        self._connected -= 1
         return True
+
+    @property
+    def ignores_all(self) -> bool:
+        """Whether messages of all nodes are ignored: a faithful hub with as many nodes as it may have (bug H1)."""
+        return self._faithful and self._connected >= self._max_connected
 
     def get(self, name: str) -> Node | None:
         """Return the node of that name, connected or not."""
@@ -139,10 +186,10 @@ class Nodes:
         return [node for node in self.known() if node.session is not None]
 
     def _make_room(self, name: str) -> None:
-        if len(self._nodes) < self._max_nodes:
+        if len(self._nodes) < self._max_known:
             return
         for other in self._nodes.values():
             if other.session is None:
                 del self._nodes[other.name]
                 return
-        raise NoSuchNode(f"cannot connect {name}: {self._max_nodes} nodes are connected, which is the limit")
+        raise NoSuchNode(f"cannot connect {name}: {self._max_known} nodes are connected, which is the limit")

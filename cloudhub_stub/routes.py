@@ -5,17 +5,22 @@ from typing import Any
 
 import msgspec
 
-from cloudhub_stub.api import NODES, REPLAY, STATUS, TOKEN
+from cloudhub_stub.api import JOURNAL, LEDGER, MESSAGES, NODES, REPLAY, STATUS, TOKEN
 from cloudhub_stub.cloud import Cloud
-from cloudhub_stub.errors import ReplayError, StubError
+from cloudhub_stub.errors import BadMessage, NoSuchNode, QueueFull, ReplayError, StubError
 from cloudhub_stub.joining import Joining
 from cloudhub_stub.player import Event, Player
 from cloudhub_stub.replay import ReplayOptions
+from cloudhub_stub.send import Sender, SendOptions
+from cloudhub_stub.store.tables import Rows
 from cloudhub_stub.views import nodes_view
-from edgecore.control.routes import ControlRefused, ControlRequest, Routes
+from edgecore.control.routes import ControlRefused, ControlRequest, Handler, Routes
+
+MAX_JOURNAL = 1000
+"""How many rows of the journal are shown at a time."""
 
 
-def routes(cloud: Cloud, player: Player, status: Callable[[], dict[str, Any]], joining: Joining) -> Routes:
+def routes(cloud: Cloud, player: Player, sender: Sender, rows: Rows, status: Callable[[], dict[str, Any]]) -> Routes:
     """Return the routes of the control socket.
 
     | route | answer |
@@ -23,18 +28,14 @@ def routes(cloud: Cloud, player: Player, status: Callable[[], dict[str, Any]], j
     | ``GET /v1/status`` | what ``status`` returns |
     | ``GET /v1/token`` | the token with which edges join, and when it ends |
     | ``GET /v1/nodes`` | the nodes that the stub knows (``views.py``) |
+    | ``GET /v1/ledger`` | what became of the messages (``edgecore/observe/ledger.py``) |
+    | ``GET /v1/journal?node=NAME&after=SEQ`` | the messages with an effect that were taken in of a node, from one on |
+    | ``POST /v1/messages`` with ``SendOptions`` | ``accepted``, or a stream of events (``send.py``) |
     | ``POST /v1/replay`` with ``ReplayOptions`` | a stream of events (``player.py``); hanging up stops the replay |
     """
 
     async def show_status(_request: ControlRequest) -> dict[str, Any]:
         return status()
-
-    async def show_token(_request: ControlRequest) -> dict[str, Any]:
-        try:
-            tokens = joining.tokens
-        except StubError as error:
-            raise ControlRefused(409, str(error)) from error
-        return {"token": tokens.current, "expires_at": tokens.expires_at, "file": str(tokens.path)}
 
     async def show_nodes(_request: ControlRequest) -> list[dict[str, Any]]:
         return nodes_view(cloud)
@@ -46,9 +47,52 @@ def routes(cloud: Cloud, player: Player, status: Callable[[], dict[str, Any]], j
         except (msgspec.ValidationError, ReplayError) as error:
             raise ControlRefused(400, str(error)) from error
 
+    async def send(request: ControlRequest) -> Event | AsyncIterator[Event]:
+        try:
+            return await sender.send(msgspec.convert(request.body, SendOptions))
+        except (msgspec.ValidationError, BadMessage) as error:
+            raise ControlRefused(400, str(error)) from error
+        except NoSuchNode as error:
+            raise ControlRefused(409, str(error)) from error
+        except QueueFull as error:
+            raise ControlRefused(429, str(error)) from error
+
     return {
         ("GET", STATUS): show_status,
-        ("GET", TOKEN): show_token,
         ("GET", NODES): show_nodes,
+        ("GET", JOURNAL): _journal(rows),
+        ("POST", MESSAGES): send,
         ("POST", REPLAY): replay,
     }
+
+
+def _journal(rows: Rows) -> Handler:
+    async def show_journal(request: ControlRequest) -> list[dict[str, Any]]:
+        node, after = request.query.get("node", ""), request.query.get("after", "0")
+        if not node or not (after.isascii() and after.isdigit() and len(after) < 19):
+            raise ControlRefused(400, "cannot show the journal: it wants ?node=NAME, and a number in &after=SEQ")
+        return [row._asdict() for row in rows.journal(node, int(after), MAX_JOURNAL)]
+
+    return show_journal
+
+
+def token_routes(joining: Joining) -> Routes:
+    """Return the route of the token: ``GET /v1/token``, an object with ``token``, ``expires_at`` and ``file``."""
+
+    async def show_token(_request: ControlRequest) -> dict[str, Any]:
+        try:
+            tokens = joining.tokens
+        except StubError as error:
+            raise ControlRefused(409, str(error)) from error
+        return {"token": tokens.current, "expires_at": tokens.expires_at, "file": str(tokens.path)}
+
+    return {("GET", TOKEN): show_token}
+
+
+def ledger_routes(view: Callable[[], dict[str, Any]]) -> Routes:
+    """Return the route of the ledger: ``GET /v1/ledger``, ``Ledger.view`` with the faults that were fired."""
+
+    async def show_ledger(_request: ControlRequest) -> dict[str, Any]:
+        return view()
+
+    return {("GET", LEDGER): show_ledger}

@@ -13,7 +13,7 @@ from websockets.frames import CloseCode
 from websockets.http11 import Request, Response
 from websockets.protocol import State
 
-from cloudhub_stub.errors import NodeLost, NoSuchNode
+from cloudhub_stub.errors import NodeLost, NoSuchNode, QueueFull
 from cloudhub_stub.faults.injector import Injector
 from cloudhub_stub.faults.socket import FaultySocket
 from cloudhub_stub.faults.wire import Wire
@@ -113,7 +113,7 @@ class CloudHubServer:
         socket = self._faults.attach(upgrade.node, _Socket(connection, self._close_soon), wire)
         try:
             link = self._hub.connect(upgrade, socket)
-        except NoSuchNode as error:
+        except (NoSuchNode, QueueFull) as error:
             self._metrics.bad_input("cloudhub", "too_many_nodes", _peer(connection), node=upgrade.node)
             await connection.close(CloseCode.TRY_AGAIN_LATER, str(error)[:120])
         else:

@@ -5,15 +5,17 @@ The order of the questions is CloudHub's (``kubeedge cloud/pkg/cloudhub/handler/
 | message | action |
 | --- | --- |
 | operation ``config``, ``ping``, ``pong`` | ``Control``: the transport answers "ack" (``VD/conn/ws.go:69-94``) |
+| any, while a faithful stub has as many nodes as it may have | ``Ignored`` (bug H1) |
 | operation ``keepalive`` | ``Keepalive``: the deadline moves on |
 | resource ``<namespace>/volume/...`` | ``Ignored``: answers to CSI requests, which the stub never sends |
-| operation ``response`` | ``Acknowledged`` where its parent waits for that, else ``Ignored`` |
+| operation ``response`` | ``Response``: an acknowledgement if its parent awaits one |
 | anything else | ``Request``: the controllers' business (``answers.py``) |
 
 An ended session ignores everything, so that nothing of an old connection touches the one that replaced it.
 """
 
 import re
+from math import inf
 from typing import NamedTuple
 
 from edgecore.beehive.message import Message
@@ -28,8 +30,13 @@ from edgecore.beehive.resource import (
     UPDATE,
 )
 
-MAX_UNACKNOWLEDGED = 1024
-"""How many sent messages are remembered until their acknowledgement; beyond that the oldest is forgotten."""
+KEEPALIVE_TIMEOUT = "keepalive_timeout"
+"""Why a session ends whose node was silent for too long."""
+WRITE_TIMEOUT = "write_timeout"
+"""Why a session of a faithful stub ends to whose node nothing was written for too long (bug T2)."""
+
+OUR_AGENT = "edgecore"
+"""How our edge names itself in the upgrade request; a Go edge says ``Go-http-client/1.1``."""
 
 _VOLUME = re.compile(r"\w[-\w.+]*/volume/\w[-\w.+]*")
 
@@ -38,22 +45,18 @@ class Keepalive(NamedTuple):
     """The node is alive; nothing is answered."""
 
 
-class Acknowledged(NamedTuple):
-    """The node took the message ``message_id``."""
+class Response(NamedTuple):
+    """The node answers the message ``parent_id``."""
 
-    message_id: str
+    parent_id: str
 
 
 class Control(NamedTuple):
     """The transport below the messages asks for "ack"."""
 
-    message: Message
-
 
 class Request(NamedTuple):
     """The node asks or reports something."""
-
-    message: Message
 
 
 class Ignored(NamedTuple):
@@ -62,61 +65,71 @@ class Ignored(NamedTuple):
     reason: str
 
 
-Action = Keepalive | Acknowledged | Control | Request | Ignored
+Action = Keepalive | Response | Control | Request | Ignored
 
 
 class Session:
-    """The state of one connection. Times are ``monotonic`` seconds of the clock."""
+    """The state of one connection. Times are ``monotonic`` seconds of the clock.
 
-    def __init__(self, node: str, epoch: int, now: float, keepalive_timeout_s: float) -> None:
+    ``write_timeout_s``: how long after the last write the session lasts, in a faithful stub; ``None`` for any time.
+    """
+
+    def __init__(
+        self,
+        node: str,
+        epoch: int,
+        now: float,
+        keepalive_timeout_s: float,
+        *,
+        agent: str = "",
+        write_timeout_s: float | None = None,
+    ) -> None:
         self.node = node
         self.epoch = epoch
         """Counts the connections of all nodes: a later connection has a higher one."""
         self.started_at = now
+        self.is_ours = agent.startswith(OUR_AGENT)
+        """The edge is of this project: it is ready for an answer before it asks, and reads at its own pace."""
         self.ended = ""
         """Why the session is over; empty while it lives."""
         self._keepalive_timeout_s = keepalive_timeout_s
+        self._write_timeout_s = write_timeout_s
         self._alive_at = now
-        self._unacknowledged: dict[str, str] = {}
+        self._write_deadline = inf
 
     @property
     def deadline(self) -> float:
         """When the session is over unless a keepalive comes before; only keepalives count, as in CloudHub."""
-        return self._alive_at + self._keepalive_timeout_s
+        return min(self._alive_at + self._keepalive_timeout_s, self._write_deadline)
 
     @property
-    def unacknowledged(self) -> dict[str, str]:
-        """Message id to resource, in the order of sending, of what the node has yet to acknowledge."""
-        return self._unacknowledged
+    def overdue(self) -> str:
+        """Why the session is over once its deadline has come."""
+        is_silent = self.deadline < self._write_deadline
+        return KEEPALIVE_TIMEOUT if is_silent else WRITE_TIMEOUT
 
-    def receive(self, message: Message, now: float) -> Action:
+    def receive(self, message: Message, now: float, *, hub_is_full: bool = False) -> Action:
         """Say what ``message`` asks for, and note what it tells."""
         if self.ended:
             return Ignored("session_ended")
         operation = message.route.operation
         if operation in CONTROL_OPERATIONS:
-            return Control(message)
+            return Control()
+        if hub_is_full:
+            return Ignored("node_limit")
         if operation == KEEPALIVE:
             self._alive_at = now
             return Keepalive()
         if _VOLUME.match(message.route.resource):
             return Ignored("volume_answer")
         if operation == RESPONSE:
-            parent = message.header.parent_id
-            if self._unacknowledged.pop(parent, None) is None:
-                return Ignored("unawaited_response")
-            return Acknowledged(parent)
-        return Request(message)
+            return Response(message.header.parent_id)
+        return Request()
 
-    def expect_ack(self, message: Message) -> None:
-        """Remember that ``message`` is being sent and is due an acknowledgement."""
-        while len(self._unacknowledged) >= MAX_UNACKNOWLEDGED:
-            del self._unacknowledged[next(iter(self._unacknowledged))]
-        self._unacknowledged[message.header.id] = message.route.resource
-
-    def forget_ack(self, message_id: str) -> None:
-        """No longer expect that acknowledgement; one that comes late is ignored."""
-        self._unacknowledged.pop(message_id, None)
+    def wrote(self, now: float) -> None:
+        """Something is written to the node."""
+        if self._write_timeout_s is not None:
+            self._write_deadline = now + self._write_timeout_s
 
     def end(self, reason: str) -> bool:
         """Be over for ``reason``, a fixed snake_case word; false when it was over before."""

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cloudhub_stub.ack_lane import DEFAULT_TIMING, Timing
+from cloudhub_stub.queue import DEFAULT_RULES, QueueRules
 from edgecore.errors import ConfigError
 
 if TYPE_CHECKING:  # reading it takes time that most commands need not spend
@@ -26,6 +28,16 @@ DEFAULT_KEEPALIVE_TIMEOUT_S = 30.0
 
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 """The largest message that is read, all its fragments together."""
+
+DEFAULT_WRITE_TIMEOUT_S = 30.0
+"""As ``writeTimeout`` of CloudHub, which only a faithful stub has."""
+
+DEFAULT_ANSWER_DELAY_S = 0.010
+"""5 to 30 ms are enough for a Go edge to be ready for the answer to its question."""
+
+DEFAULT_NODE_LIMIT = 1000
+
+MAX_IN_FLIGHT = 1000
 
 OBSERVE_OFF = "off"
 
@@ -67,6 +79,19 @@ class Settings:
     """How long the certificates of edges last."""
     token_lifetime_s: float = DEFAULT_TOKEN_LIFETIME_S
 
+    resend_every_s: float = DEFAULT_TIMING.resend_every_s
+    give_up_after_s: float = DEFAULT_TIMING.give_up_after_s
+    in_flight: int = DEFAULT_TIMING.in_flight
+    """How many messages that are due an acknowledgement are on their way to a node at a time."""
+    queue_messages: int = DEFAULT_RULES.max_messages
+    queue_bytes: int = DEFAULT_RULES.max_bytes
+    """How much waits for a node."""
+    answer_delay_s: float = DEFAULT_ANSWER_DELAY_S
+    node_limit: int = DEFAULT_NODE_LIMIT
+    faithful: bool = False
+    """Whether the bugs of CloudHub 1.3.1 that a peer can see are there too."""
+    write_timeout_s: float = DEFAULT_WRITE_TIMEOUT_S
+
     @property
     def pki_dir(self) -> Path:
         """Where the CA and the server's certificate are."""
@@ -76,6 +101,12 @@ class Settings:
     def token_path(self) -> Path:
         """Where the token is."""
         return token_file(self.state_dir)
+
+    @property
+    def queue_rules(self) -> QueueRules:
+        """What holds for the queues of all nodes."""
+        timing = Timing(self.resend_every_s, self.give_up_after_s, self.in_flight)
+        return QueueRules(timing, self.queue_messages, self.queue_bytes, self.faithful)
 
     @property
     def control_path(self) -> Path:

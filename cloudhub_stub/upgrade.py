@@ -8,11 +8,18 @@ _NODE_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
 """At most 253 characters, as in Kubernetes; upper case is let pass, since CloudHub never looks."""
 
 
+def is_node_name(text: str) -> bool:
+    """Whether a node may call itself that."""
+    return _NODE_NAME.fullmatch(text) is not None
+
+
 class Upgrade(NamedTuple):
     """An acceptable upgrade request."""
 
     node: str
     project: str
+    agent: str = ""
+    """How the program of the edge names itself (``User-Agent``)."""
 
 
 class UpgradeRefused(NamedTuple):
@@ -37,7 +44,7 @@ def read_upgrade(headers: Iterable[tuple[str, str]]) -> Upgrade | UpgradeRefused
         return UpgradeRefused(
             "no_node_id", "the header Node_id is missing: it names the edge node that connects (Node_id: edge-node)"
         )
-    if not _NODE_NAME.fullmatch(node):
+    if not is_node_name(node):
         return UpgradeRefused(
             "bad_node_id",
             f"the header Node_id is no node name: {node[:80]!r}; letters, digits, '-', '_' and '.' are allowed",
@@ -46,4 +53,4 @@ def read_upgrade(headers: Iterable[tuple[str, str]]) -> Upgrade | UpgradeRefused
     if use != "msg":
         found = f"it is {use[:80]!r}" if use else "it is missing"
         return UpgradeRefused("bad_connection_use", f"the header ConnectionUse must be msg: {found}")
-    return Upgrade(node, first.get("project_id", ""))
+    return Upgrade(node, first.get("project_id", ""), first.get("user-agent", "")[:80])

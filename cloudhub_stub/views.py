@@ -7,9 +7,10 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 
 from cloudhub_stub.cloud import Cloud
 from cloudhub_stub.nodes import Node
+from cloudhub_stub.queue import NodeQueue
 
 
-def node_view(node: Node, now: float) -> dict[str, Any]:
+def node_view(node: Node, queue: NodeQueue | None, now: float) -> dict[str, Any]:
     """Return one node for people and scripts; ``now`` is ``monotonic`` seconds."""
     session = node.session
     counters = node.counters
@@ -18,7 +19,11 @@ def node_view(node: Node, now: float) -> dict[str, Any]:
         "project": node.project,
         "connected": session is not None,
         "connected_s": None if session is None else round(now - session.started_at, 3),
-        "unacknowledged": 0 if session is None else len(session.unacknowledged),
+        "epoch": None if session is None else session.epoch,
+        "unacknowledged": 0 if queue is None else queue.unacknowledged,
+        "queued": 0 if queue is None else queue.lasting,
+        "queued_bytes": 0 if queue is None else queue.held_bytes,
+        "given_up": 0 if queue is None else queue.given_up,
         "registered": node.registered,
         "ready": node.ready,
         "status_at_ms": node.status_at_ms,
@@ -29,6 +34,8 @@ def node_view(node: Node, now: float) -> dict[str, Any]:
         "acknowledged": counters.acknowledged,
         "keepalives": counters.keepalives,
         "malformed": counters.malformed,
+        "uploads": counters.uploads,
+        "latest_uploads": [upload._asdict() for upload in node.uploads],
         "outcomes": dict(sorted(counters.outcomes.items())),
     }
 
@@ -36,7 +43,18 @@ def node_view(node: Node, now: float) -> dict[str, Any]:
 def nodes_view(cloud: Cloud) -> list[dict[str, Any]]:
     """Return all nodes by name."""
     now = cloud.clock.monotonic()
-    return [node_view(node, now) for node in cloud.nodes.known()]
+    queues = cloud.delivery.queues()
+    return [node_view(node, queues.get(node.name), now) for node in cloud.nodes.known()]
+
+
+def queues_view(cloud: Cloud) -> dict[str, Any]:
+    """Return what lies in the queues, and what became of it; with the nodes that are not known by a connection yet."""
+    queues = cloud.delivery.queues()
+    return {
+        "waiting": {name: queue.lasting for name, queue in sorted(queues.items()) if queue.lasting},
+        "given_up": cloud.delivery.given_up,
+        "refused": cloud.delivery.refused,
+    }
 
 
 def metric_families(cloud: Cloud) -> Iterable[Metric]:
@@ -63,4 +81,25 @@ def metric_families(cloud: Cloud) -> Iterable[Metric]:
         messages.add_metric((node.name, "malformed"), counters.malformed)
         for outcome, count in counters.outcomes.items():
             outcomes.add_metric((node.name, outcome), count)
-    return connected, objects, messages, outcomes
+    return connected, objects, messages, outcomes, *_delivery_families(cloud)
+
+
+def _delivery_families(cloud: Cloud) -> Iterable[Metric]:
+    ledger = CounterMetricFamily(
+        "cloudhub_ledger", "Messages by how they ended.", labels=("direction", "outcome", "reason")
+    )
+    for key, count in cloud.ledger.counts().items():
+        ledger.add_metric(key, count)
+    unexplained = GaugeMetricFamily("cloudhub_ledger_unexplained", "Messages that nobody can account for.")
+    unexplained.add_metric((), cloud.ledger.unexplained)
+    depth = GaugeMetricFamily("cloudhub_queue_messages", "Messages on their way to a node.", labels=("node",))
+    for name, queue in cloud.delivery.queues().items():
+        depth.add_metric((name,), queue.lasting)
+    ends = CounterMetricFamily(
+        "cloudhub_queue_failures",
+        "Messages that were not acknowledged in time, or found a full queue.",
+        labels=("what",),
+    )
+    ends.add_metric(("given_up",), cloud.delivery.given_up)
+    ends.add_metric(("refused",), cloud.delivery.refused)
+    return ledger, unexplained, depth, ends

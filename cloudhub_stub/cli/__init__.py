@@ -9,8 +9,10 @@ VERBS = (
     Verb("run", "cloudhub_stub.cli.run", "run the cloud side until it is told to stop"),
     Verb("token", "cloudhub_stub.cli.token", "print the token with which an edge joins"),
     Verb("replay", "cloudhub_stub.cli.replay", "play a recording to a connected node"),
+    Verb("send", "cloudhub_stub.cli.send", "send messages to a node, connected or not"),
     Verb("fault", "cloudhub_stub.cli.fault", "let something go wrong in the running stub, on purpose"),
     Verb("nodes", "cloudhub_stub.cli.nodes", "list the nodes that have connected, and what went to and fro"),
+    Verb("ledger", "cloudhub_stub.cli.ledger", "show what became of every message"),
     Verb("status", "cloudhub_stub.cli.status", "show where the running stub listens and how it is"),
 )
 

@@ -9,14 +9,15 @@ from cloudhub_stub.cli.target import add_target, client_of
 
 _DESCRIPTION = """\
 List the nodes that have connected to the running stub since it started, connected now
-or not, and how many messages went to and fro."""
+or not, how many messages went to and fro, how many were sent and are not acknowledged,
+and how many wait or are on their way."""
 
 _EPILOG = """\
 examples:
   cloudhub-stub nodes
   cloudhub-stub nodes --json | jq '.[] | select(.connected) | .name'"""
 
-_COLUMNS = ("NODE", "CONNECTED", "REGISTERED", "READY", "RECEIVED", "SENT", "ACKED", "UNACKED", "MALFORMED")
+_COLUMNS = ("NODE", "CONNECTED", "REGISTERED", "READY", "RECEIVED", "SENT", "ACKED", "UNACKED", "QUEUED", "MALFORMED")
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -52,7 +53,7 @@ def table(nodes: list[dict[str, Any]]) -> str:
 
 def _row(node: dict[str, Any]) -> tuple[str, ...]:
     connected = f"{node['connected_s']:.0f} s" if node["connected"] else "no"
-    numbers = ("received", "sent", "acknowledged", "unacknowledged", "malformed")
+    numbers = ("received", "sent", "acknowledged", "unacknowledged", "queued", "malformed")
     return (
         node["name"],
         connected,

@@ -27,6 +27,10 @@ class Progress:
                 self._line(f"playing to {event['node']}")
             case "acked" | "sent":
                 self._message(event)
+            case "left_out":
+                self._line(
+                    f"line {event['entry']}: {event['operation']} {event['resource']}  left out: {event['reason']}"
+                )
             case "finished" | "failed":
                 self._summary(event)
 

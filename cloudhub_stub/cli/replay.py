@@ -23,9 +23,11 @@ from edgecore.errors import ControlError
 _DESCRIPTION = """\
 Play what the cloud said in a recording (docs/recording-format.md) to a node that is
 connected to the running stub: one message after the other, each as soon as the one
-before it is acknowledged. Messages get ids and times of their own. What answered
+before it is acknowledged, sent again as long as it is not, and on over a reconnect of
+the node. Messages get ids and times of their own. What answered
 requests of the edge that was recorded is left out; the stub answers the edge that is
-there. A message that is not acknowledged within 25 seconds ends the replay."""
+there. A message that is given up (after 25 seconds, --give-up-after of run) ends the
+replay, and so does a node that is gone for two minutes."""
 
 _EPILOG = """\
 exit code: 0 every message was acknowledged, 1 could not, 2 wrong usage

@@ -8,16 +8,22 @@ from pathlib import Path
 
 import uvloop
 
+from cloudhub_stub.ack_lane import DEFAULT_TIMING
 from cloudhub_stub.app import Stub, run_until_signal
 from cloudhub_stub.cli.target import state_dir_of
-from cloudhub_stub.cli.values import count, some_days, some_seconds
+from cloudhub_stub.cli.values import count, fraction_of_a_second, some_days, some_seconds
 from cloudhub_stub.faults.scenario import load_scenario
+from cloudhub_stub.queue import DEFAULT_RULES
 from cloudhub_stub.settings import (
+    DEFAULT_ANSWER_DELAY_S,
     DEFAULT_HTTPS,
     DEFAULT_KEEPALIVE_TIMEOUT_S,
     DEFAULT_LISTEN,
+    DEFAULT_NODE_LIMIT,
     DEFAULT_TOKEN_LIFETIME_S,
+    DEFAULT_WRITE_TIMEOUT_S,
     HUNDRED_YEARS_DAYS,
+    MAX_IN_FLIGHT,
     MAX_MESSAGE_BYTES,
     OBSERVE_OFF,
     CertificateFiles,
@@ -32,7 +38,9 @@ _DESCRIPTION = """\
 Run the cloud side until Ctrl-C or SIGTERM (a second one ends it at once): edge nodes
 fetch a certificate by https with a token, connect by websocket with it, register, post
 their status and ask for objects; other commands of cloudhub-stub tell it what to do
-through its control socket. The first start makes the CA, which later ones use again."""
+through its control socket. The first start makes the CA, which later ones use again.
+What it was told to send waits on disk until the node has it; what nodes told about
+themselves it forgets when it ends."""
 
 _EPILOG = """\
 examples:
@@ -46,6 +54,8 @@ examples:
       ws://127.0.0.1:10000 without TLS, for trying things out
   cloudhub-stub run --cert-days 0.01
       certificates of a quarter of an hour, to see edges renew them
+  cloudhub-stub run --faithful --node-limit 2
+      see what a CloudHub 1.3.1 does to the second node
   cloudhub-stub run --log-level debug --log-format json 2> stub.log
       keep everything it says
   cloudhub-stub run --faults examples/faults/outage.yaml
@@ -107,6 +117,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         metavar="FILE",
         help="let go wrong what this scenario says (YAML; see cloudhub_stub/faults/README.md and `fault check`)",
     )
+    _add_delivery(parser)
     parser.add_argument("--log-level", choices=tuple(LEVELS), default="info", help="default: %(default)s")
     parser.add_argument(
         "--log-format",
@@ -159,6 +170,71 @@ def _add_certificates(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(flag, type=Path, metavar="PEM", help=meaning)
 
 
+def _add_delivery(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("delivery to the nodes")
+    group.add_argument(
+        "--resend-every",
+        type=some_seconds,
+        default=DEFAULT_TIMING.resend_every_s,
+        metavar="S",
+        help="send an object again every so many seconds until it is acknowledged (default: %(default)g)",
+    )
+    group.add_argument(
+        "--give-up-after",
+        type=some_seconds,
+        default=DEFAULT_TIMING.give_up_after_s,
+        metavar="S",
+        help="put it aside after so many, until the node connects again (default: %(default)g)",
+    )
+    group.add_argument(
+        "--in-flight",
+        type=_in_flight,
+        default=DEFAULT_TIMING.in_flight,
+        metavar="N",
+        help="send so many objects to a node before the first is acknowledged (default: %(default)d)",
+    )
+    group.add_argument(
+        "--queue-messages",
+        type=count,
+        default=DEFAULT_RULES.max_messages,
+        metavar="N",
+        help="refuse messages beyond so many that wait for a node (default: %(default)d)",
+    )
+    group.add_argument(
+        "--queue-bytes",
+        type=count,
+        default=DEFAULT_RULES.max_bytes,
+        metavar="N",
+        help="the same for their length together (default: %(default)d)",
+    )
+    group.add_argument(
+        "--answer-delay",
+        type=fraction_of_a_second,
+        default=DEFAULT_ANSWER_DELAY_S,
+        metavar="S",
+        help="hold an answer to a Go edge back so long: it is not ready for it before (default: %(default)g)",
+    )
+    group.add_argument(
+        "--node-limit",
+        type=count,
+        default=DEFAULT_NODE_LIMIT,
+        metavar="N",
+        help="let so many nodes connect (default: %(default)d)",
+    )
+    group.add_argument(
+        "--faithful",
+        action="store_true",
+        help="have the bugs of CloudHub 1.3.1 that an edge can see (docs/fidelity.md: H1, H5, H8, H9, H11, H14, T2)",
+    )
+    group.add_argument(
+        "--write-timeout",
+        type=some_seconds,
+        default=DEFAULT_WRITE_TIMEOUT_S,
+        metavar="S",
+        help="with --faithful: drop a node so many seconds after the last message to it (default: %(default)g)",
+    )
+
+
 def run(args: argparse.Namespace) -> int:
     """Run until a signal. Raises ``ListenError`` or ``ConfigError`` where it cannot start."""
     configure_logging(args.log_level, args.log_format)
@@ -177,6 +253,15 @@ def run(args: argparse.Namespace) -> int:
             certificate_files=CertificateFiles(args.ca_file, args.ca_key_file, args.cert_file, args.key_file),
             cert_days=args.cert_days,
             token_lifetime_s=args.token_lifetime,
+            resend_every_s=args.resend_every,
+            give_up_after_s=args.give_up_after,
+            in_flight=args.in_flight,
+            queue_messages=args.queue_messages,
+            queue_bytes=args.queue_bytes,
+            answer_delay_s=args.answer_delay,
+            node_limit=args.node_limit,
+            faithful=args.faithful,
+            write_timeout_s=args.write_timeout,
         )
     )
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -221,6 +306,13 @@ def _address(text: str) -> str:
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text!r} is not of the form HOST:PORT") from error
     return text
+
+
+def _in_flight(text: str) -> int:
+    number = count(text)
+    if number > MAX_IN_FLIGHT:
+        raise argparse.ArgumentTypeError(f"must be {MAX_IN_FLIGHT} or less")
+    return number
 
 
 def _observe(text: str) -> str:

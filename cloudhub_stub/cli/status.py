@@ -52,5 +52,10 @@ def report(status: dict[str, Any]) -> str:
         f"  connected nodes   {nodes} ({status['nodes_known']} known)",
         f"  objects held      {status['objects_held']} ({status['objects_held_bytes']} bytes)",
     ]
+    lines += [
+        f"  waiting           {number} messages for {name}" for name, number in status["queues"]["waiting"].items()
+    ]
+    if status["unexplained"]:
+        lines.append(f"  unexplained       {status['unexplained']} messages: see cloudhub-stub ledger")
     lines += [f"  refused input     {what}: {number}" for what, number in sorted(status["bad_input"].items())]
     return "\n".join(lines)

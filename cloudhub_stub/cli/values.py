@@ -36,6 +36,14 @@ def some_days(text: str) -> float:
     return value
 
 
+def fraction_of_a_second(text: str) -> float:
+    """Return a duration of one second at most."""
+    value = seconds(text)
+    if value > 1:
+        raise argparse.ArgumentTypeError("must be 1 second or less")
+    return value
+
+
 def count(text: str) -> int:
     """Return a whole number from 1 on."""
     if not (text.isascii() and text.isdigit() and int(text) > 0):

@@ -37,6 +37,10 @@ def _lines(view: Json) -> Iterator[str]:
         yield f"  {view['forgotten']} of them were forgotten, for there were too many under way"
     for message in view.get("unexplained_messages") or ():
         yield f"  {_message(message)}, for {message.get('age_s')} s"
+    fired: Mapping[str, int] = (view.get("faults") or {}).get("counts") or {}
+    if any(fired.values()):
+        yield ""
+        yield f"faults on demand: {', '.join(f'{fault} {count}' for fault, count in fired.items() if count)}"
     drops: Sequence[Json] = view.get("recently_dropped") or ()
     if drops:
         yield ""

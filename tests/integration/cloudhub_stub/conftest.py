@@ -202,13 +202,19 @@ async def make_edge() -> AsyncIterator[MakeEdge]:
     async with AsyncExitStack() as stack:
 
         async def make(
-            stub: Stub, node: str = "edge-1", *, path: str = "/p/edge-1/events", tls: ssl.SSLContext | None = None
+            stub: Stub,
+            node: str = "edge-1",
+            *,
+            path: str = "/p/edge-1/events",
+            tls: ssl.SSLContext | None = None,
+            agent: str = "edgecore",
         ) -> ScriptedEdge:
             headers = [(name, node if name == "Node_id" else value) for name, value in IDENTITY]
             connection = await connect(
                 stub.server.url + path,
                 additional_headers=headers,
                 ssl=tls,
+                user_agent_header=agent,
                 compression=None,
                 ping_interval=None,
                 close_timeout=1,

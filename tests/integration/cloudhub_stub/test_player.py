@@ -108,24 +108,55 @@ async def test_a_silent_edge_fails_the_replay_with_the_entry(stub: Stub, make_ed
     assert "is the edge running?" in last["text"]
 
 
-async def test_an_edge_that_goes_away_fails_the_replay_at_once(stub: Stub, make_edge: Any) -> None:
+async def test_a_replay_goes_on_over_a_cut_where_it_was(stub: Stub, make_edge: Any, turns: Any) -> None:
+    edge = await make_edge(stub)
+    playing = asyncio.create_task(play(stub, DELETES))
+    await edge.take_and_acknowledge(4)
+    fifth = await edge.receive()
+    await edge.connection.close()
+    await turns(lambda: stub.hub.find("edge-1") is None)
+    again = await make_edge(stub)
+    assert await again.receive() == fifth
+    await again.acknowledge(fifth)
+    await again.take_and_acknowledge(8)
+    events = await playing
+    assert {"event": "waiting", "node": "edge-1", "wait_s": 120.0} in events
+    assert (events[-1]["event"], events[-1]["acked"]) == ("finished", 13)
+
+
+async def test_a_replay_goes_on_over_a_connection_that_replaces_the_old_one(stub: Stub, make_edge: Any) -> None:
+    edge = await make_edge(stub)
+    playing = asyncio.create_task(play(stub, DELETES))
+    await edge.receive()
+    new = await make_edge(stub)
+    await new.take_and_acknowledge(13)
+    assert (await playing)[-1]["event"] == "finished"
+
+
+async def test_an_edge_that_stays_away_fails_the_replay_and_leaves_nothing_queued(
+    stub: Stub, make_edge: Any, vclock: VirtualClock, turns: Any
+) -> None:
     edge = await make_edge(stub)
     playing = asyncio.create_task(play(stub, SERVICES))
     await edge.take_and_acknowledge(1)
     await edge.connection.close()
+    await turns(lambda: stub.hub.find("edge-1") is None)
+    await vclock.advance(120)
     last = (await playing)[-1]
     assert last["event"] == "failed"
-    assert "the connection of edge-1 ended" in last["text"]
+    assert "edge-1 is gone, and was not back within 120 s" in last["text"]
+    assert stub.cloud.delivery.depth("edge-1") == 0
 
 
-async def test_a_reconnected_edge_gets_nothing_of_the_old_replay(stub: Stub, make_edge: Any) -> None:
+async def test_a_faithful_stub_leaves_out_what_cloudhub_would(make_stub: Any, make_edge: Any, tmp_path: Path) -> None:
+    stub = await make_stub(faithful=True)
     edge = await make_edge(stub)
-    playing = asyncio.create_task(play(stub, SERVICES))
-    await edge.receive()
-    new = await make_edge(stub)
-    assert (await playing)[-1]["event"] == "failed"
-    answer = await new.ask("update", "default/nodestatus/edge-1", {})
-    assert answer["content"] == "OK"
+    pod = {"source": "edgecontroller", "group": "resource", "operation": "insert", "resource": "default/pod/p"}
+    path = write(tmp_path / "r.jsonl", {"header": {"msg_id": "1"}, "route": pod, "content": {}}, TWIN)
+    events = await play(stub, path)
+    assert [event["event"] for event in events] == ["planned", "started", "left_out", "sent", "finished"]
+    assert (events[2]["resource"], events[2]["reason"]) == ("default/pod/p", "no_version")
+    assert (await edge.receive())["route"]["resource"] == "membership"
 
 
 async def test_a_replay_waits_for_its_node(stub: Stub, make_edge: Any, turns: Any) -> None:

@@ -100,9 +100,7 @@ class Node:
         self.clock = clock
         self.store = store
         self.hub = bus.register("websocket", "hub")
-        self.meta = MetaManager(
-            bus.register("metaManager", "meta"), store, metrics, ledger=Ledger(bus.clock.monotonic)
-        )
+        self.meta = MetaManager(bus.register("metaManager", "meta"), store, metrics, ledger=Ledger(bus.clock.monotonic))
         bus.register("edgemesh", "mesh", capacity=10_000)
         port = bus.register("edged", "edged")
         self.edged = Edged(

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from cloudhub_stub.cloud import Cloud
-from cloudhub_stub.errors import NodeLost, NoSuchNode
+from cloudhub_stub.errors import NoSuchNode
 from cloudhub_stub.hub import REPLACED, Hub
 from cloudhub_stub.upgrade import Upgrade
 from edgecore.clock import VirtualClock, settle
@@ -17,15 +17,15 @@ def hub(cloud: Cloud) -> Hub:
     return Hub(cloud)
 
 
-async def test_a_new_connection_ends_the_old_one_first(hub: Hub, make_socket: Any, message: Any) -> None:
+async def test_a_new_connection_ends_the_old_one_first(hub: Hub, cloud: Cloud, make_socket: Any, message: Any) -> None:
     old_socket, new_socket = make_socket(), make_socket()
-    old = hub.connect(Upgrade("edge-1", ""), old_socket)
-    delivery = asyncio.create_task(old.deliver(message("insert", "default/pod/p", {}), 25.0))
+    hub.connect(Upgrade("edge-1", ""), old_socket)
+    await cloud.delivery.accept("edge-1", [message("insert", "default/pod/p", {}, group="resource")])
     await settle()
     new = hub.connect(Upgrade("edge-1", ""), new_socket)
-    with pytest.raises(NodeLost, match="replaced"):
-        await delivery
+    await settle()
     assert old_socket.hung_up == [REPLACED]
+    assert old_socket.frames == new_socket.frames != []
     assert hub.find("edge-1") is new
     new.end("test")
 
@@ -116,3 +116,13 @@ async def test_ending_all_hangs_up_on_everybody(hub: Hub, make_socket: Any) -> N
     hub.end_all("stopping")
     assert [socket.hung_up for socket in sockets] == [["stopping"]] * 3
     assert hub.find(None) is None
+
+
+async def test_a_watcher_is_told_who_comes_and_goes(hub: Hub, make_socket: Any) -> None:
+    told: list[bool] = []
+    with hub.watch("edge-1", told.append):
+        link = hub.connect(Upgrade("edge-1", ""), make_socket())
+        hub.connect(Upgrade("edge-2", ""), make_socket())
+        link.end("connection_closed")
+    hub.connect(Upgrade("edge-1", ""), make_socket())
+    assert told == [True, False]

@@ -1,5 +1,7 @@
 """The nodes that the stub knows."""
 
+from typing import Any
+
 import pytest
 
 from cloudhub_stub.cloud import Cloud
@@ -48,6 +50,26 @@ def test_more_nodes_than_allowed_are_refused_but_old_ones_come_back(cloud: Cloud
     with pytest.raises(NoSuchNode, match="cannot connect d: 3 nodes are connected"):
         cloud.nodes.connect(Upgrade("d", ""))
     cloud.nodes.connect(Upgrade("a", ""))
+
+
+def test_h1_a_faithful_hub_lets_the_node_in_and_ignores_all(make_cloud: Any) -> None:
+    nodes = make_cloud(faithful=True, max_nodes=2).nodes
+    nodes.connect(Upgrade("a", ""))
+    assert not nodes.ignores_all
+    _, session = nodes.connect(Upgrade("b", ""))
+    assert nodes.ignores_all
+    nodes.connect(Upgrade("c", ""))
+    nodes.disconnect(session)
+    assert nodes.ignores_all
+    nodes.disconnect(nodes.get("c").session)
+    assert not nodes.ignores_all
+
+
+def test_h1_by_default_as_many_nodes_as_may_be_are_heard(make_cloud: Any) -> None:
+    nodes = make_cloud(max_nodes=2).nodes
+    for name in ("a", "b", "a"):
+        nodes.connect(Upgrade(name, ""))
+    assert not nodes.ignores_all
 
 
 def test_the_oldest_pod_note_goes_beyond_the_limit(cloud: Cloud) -> None:

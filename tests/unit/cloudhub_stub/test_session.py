@@ -5,12 +5,13 @@ from typing import Any
 import pytest
 
 from cloudhub_stub.session import (
-    MAX_UNACKNOWLEDGED,
-    Acknowledged,
+    KEEPALIVE_TIMEOUT,
+    WRITE_TIMEOUT,
     Control,
     Ignored,
     Keepalive,
     Request,
+    Response,
     Session,
     is_due_ack,
 )
@@ -37,34 +38,13 @@ def test_transport_operations_are_control_whatever_their_resource(
     session: Session, message: Any, operation: str
 ) -> None:
     asked = message(operation, "default/pod/x")
-    assert session.receive(asked, 100.0) == Control(asked)
+    assert session.receive(asked, 100.0) == Control()
 
 
-def test_an_awaited_response_is_an_acknowledgement_by_its_parent(session: Session, message: Any) -> None:
-    session.expect_ack(message("insert", "default/pod/x", id="sent"))
-    assert session.unacknowledged == {"sent": "default/pod/x"}
-    assert session.receive(message("response", "any/thing", "not OK", parent="sent"), 100.0) == Acknowledged("sent")
-    assert session.unacknowledged == {}
-
-
-@pytest.mark.parametrize("parent", ["", "unknown"])
-def test_a_response_that_nobody_awaits_is_swallowed(session: Session, message: Any, parent: str) -> None:
-    arrived = message("response", "JGh3L2V2ZW50cy8", "hello", parent=parent, source="bus", group="user")
-    assert session.receive(arrived, 100.0) == Ignored("unawaited_response")
-
-
-def test_a_second_acknowledgement_is_ignored(session: Session, message: Any) -> None:
-    session.expect_ack(message("insert", "default/pod/x", id="sent"))
-    session.receive(message("response", "default/pod/x", "OK", parent="sent"), 100.0)
-    again = session.receive(message("response", "default/pod/x", "OK", parent="sent"), 100.0)
-    assert again == Ignored("unawaited_response")
-
-
-def test_a_forgotten_acknowledgement_is_ignored(session: Session, message: Any) -> None:
-    session.expect_ack(message("insert", "default/pod/x", id="sent"))
-    session.forget_ack("sent")
-    late = session.receive(message("response", "default/pod/x", "OK", parent="sent"), 100.0)
-    assert late == Ignored("unawaited_response")
+@pytest.mark.parametrize("parent", ["", "sent"])
+def test_a_response_is_told_with_its_parent(session: Session, message: Any, parent: str) -> None:
+    arrived = message("response", "any/thing", "not OK", parent=parent)
+    assert session.receive(arrived, 100.0) == Response(parent)
 
 
 def test_an_answer_about_a_volume_is_ignored_even_as_a_response(session: Session, message: Any) -> None:
@@ -74,11 +54,10 @@ def test_an_answer_about_a_volume_is_ignored_even_as_a_response(session: Session
 @pytest.mark.parametrize("operation", ["insert", "update", "query", "delete", "get", "error", "", "what?"])
 def test_everything_else_is_a_request(session: Session, message: Any, operation: str) -> None:
     asked = message(operation, "default/service/x")
-    assert session.receive(asked, 100.0) == Request(asked)
+    assert session.receive(asked, 100.0) == Request()
 
 
 def test_an_ended_session_ignores_everything(session: Session, message: Any) -> None:
-    session.expect_ack(message("insert", "default/pod/x", id="sent"))
     assert session.end("replaced")
     for arrived in (message("keepalive", "node"), message("ping", "x"), message("response", "x", parent="sent")):
         assert session.receive(arrived, 120.0) == Ignored("session_ended")
@@ -91,11 +70,32 @@ def test_the_first_reason_to_end_stays(session: Session) -> None:
     assert session.ended == "keepalive_timeout"
 
 
-def test_the_unacknowledged_are_bounded_and_the_oldest_goes(session: Session, message: Any) -> None:
-    for number in range(MAX_UNACKNOWLEDGED + 1):
-        session.expect_ack(message("insert", "default/pod/x", id=str(number)))
-    assert len(session.unacknowledged) == MAX_UNACKNOWLEDGED
-    assert "0" not in session.unacknowledged
+def test_h1_a_full_faithful_hub_ignores_everything_but_the_transport(session: Session, message: Any) -> None:
+    for operation in ("keepalive", "response", "update"):
+        arrived = message(operation, "default/nodestatus/edge-1")
+        assert session.receive(arrived, 120.0, hub_is_full=True) == Ignored("node_limit")
+    assert session.deadline == 130.0
+    assert session.receive(message("ping", "x"), 120.0, hub_is_full=True) == Control()
+
+
+def test_t2_without_a_write_timeout_writes_do_not_move_the_deadline(session: Session) -> None:
+    session.wrote(101.0)
+    assert (session.deadline, session.overdue) == (130.0, KEEPALIVE_TIMEOUT)
+
+
+def test_t2_with_a_write_timeout_the_last_write_sets_the_deadline_whatever_keepalives_come(message: Any) -> None:
+    session = Session("edge-1", 1, 100.0, 30.0, write_timeout_s=30.0)
+    session.receive(message("keepalive", "node"), 115.0)
+    assert session.deadline == 145.0  # nothing was written yet
+    session.wrote(110.0)
+    assert (session.deadline, session.overdue) == (140.0, WRITE_TIMEOUT)
+    session.wrote(120.0)
+    assert (session.deadline, session.overdue) == (145.0, KEEPALIVE_TIMEOUT)
+
+
+@pytest.mark.parametrize(("agent", "ours"), [("edgecore", True), ("edgecore/1.0", True), ("Go-http-client/1.1", False)])
+def test_our_edge_is_known_by_its_user_agent(agent: str, ours: bool) -> None:
+    assert Session("edge-1", 1, 100.0, 30.0, agent=agent).is_ours is ours
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ GO = [
 
 
 def test_the_headers_of_the_go_edge_are_taken() -> None:
-    assert read_upgrade(GO) == Upgrade("edge-node1", "e632aba927ea4ac2b575ec1603d56f10")
+    assert read_upgrade(GO) == Upgrade("edge-node1", "e632aba927ea4ac2b575ec1603d56f10", "Go-http-client/1.1")
 
 
 @pytest.mark.parametrize("change", [str.lower, str.upper, str.title])

@@ -25,6 +25,13 @@ RECORDING = "examples/recordings/b2_deletes.jsonl"
         ["run", "--observe", "sometimes"],
         ["run", "--keepalive-timeout", "0"],
         ["run", "--max-message-bytes", "-1"],
+        ["run", "--resend-every", "0"],
+        ["run", "--give-up-after", "soon"],
+        ["run", "--in-flight", "1001"],
+        ["run", "--answer-delay", "2"],
+        ["run", "--node-limit", "0"],
+        ["send"],
+        ["send", "x.jsonl", "--wait", "5"],
         ["run", "--log-level", "loud"],
         ["run", "--https", "10002"],
         ["run", "--cert-days", "0"],
@@ -48,7 +55,9 @@ def test_the_help_of_each_verb_teaches_with_examples(verb: str, capsys: pytest.C
     assert f"cloudhub-stub {verb}" in text.partition("examples:")[2]
 
 
-@pytest.mark.parametrize("arguments", [["nodes"], ["status"], ["token"], ["replay", RECORDING]])
+@pytest.mark.parametrize(
+    "arguments", [["nodes"], ["status"], ["token"], ["ledger"], ["send", "/dev/null"], ["replay", RECORDING]]
+)
 def test_without_a_running_stub_the_way_to_start_one_is_named(
     arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -56,3 +65,24 @@ def test_without_a_running_stub_the_way_to_start_one_is_named(
     complaint = capsys.readouterr().err
     assert str(tmp_path / "control.sock") in complaint
     assert "cloudhub-stub run" in complaint
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("{}\n{", "line 2: "),
+        ("[]", "line 1: a message is a JSON object"),
+        ("\xff", "not UTF-8"),
+        (None, "No such file"),
+    ],
+)
+def test_what_is_no_message_is_named_before_anything_is_sent(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str | None, why: str
+) -> None:
+    path = tmp_path / "m.jsonl"
+    if text is not None:
+        path.write_bytes(text.encode("latin-1"))
+    assert main(["send", str(path), "--state-dir", str(tmp_path)]) == 1
+    complaint = capsys.readouterr().err
+    assert complaint.startswith(f"cloudhub-stub: cannot read {path}: ")
+    assert why in complaint

@@ -1,0 +1,66 @@
+"""Which messages of nodes were taken in: each is noted on disk before it has an effect, so that none has it twice."""
+
+import asyncio
+
+from cloudhub_stub.store.tables import Rows
+from edgecore.beehive.message import Message
+from edgecore.beehive.resource import GROUP_BUS, GROUP_USER, PODSTATUS, RESPONSE, UPDATE, parse_edge
+from edgecore.store.outbox import is_durable
+
+_LONGEST_ID = 256
+
+
+def is_upload(message: Message) -> bool:
+    """Whether EventBus sends up what a device published (``kubeedge edge/pkg/eventbus/mqtt/client.go:91-111@v1.3.1``);
+    it looks like an answer without a question."""
+    route = message.route
+    return route.operation == RESPONSE and route.source == GROUP_BUS and route.group == GROUP_USER
+
+
+def has_effect(message: Message) -> bool:
+    """Whether taking ``message`` in twice would be wrong: a pod status, the end of a pod, a twin report, an upload.
+
+    A question may be asked again, a status of the node posted again, an acknowledgement repeated.
+    """
+    if is_durable(message) or is_upload(message):
+        return True
+    resource = parse_edge(message.route.resource)
+    return resource is not None and resource.type == PODSTATUS and message.route.operation == UPDATE
+
+
+class Journal:
+    """The messages with an effect, by node and id."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+        self._pending: dict[tuple[str, str], asyncio.Future[None]] = {}
+
+    def is_pending(self, node: str, message_id: str) -> bool:
+        """Whether the message is being noted."""
+        return (node, message_id) in self._pending
+
+    def pending(self, node: str, message_id: str) -> asyncio.Future[None] | None:
+        """Return when a message that came before will be on disk; ``None`` for one that is not being noted."""
+        return self._pending.get((node, message_id))
+
+    def was_taken(self, node: str, message_id: str) -> bool:
+        """Whether the message is on disk. Raises ``StoreError``."""
+        return self._rows.is_noted(node, message_id)
+
+    def note(self, node: str, message: Message, at_ms: int) -> asyncio.Future[None] | None:
+        """Note ``message``; the future is done when it is committed, with a ``StoreError`` where it cannot be.
+
+        Messages of one node are committed in order. ``None`` where the id is none that could come again.
+        """
+        message_id = message.header.id
+        if not 0 < len(message_id) <= _LONGEST_ID:
+            return None
+        key = (node, message_id)
+        noted = self._pending[key] = self._rows.note(node, message, at_ms)
+        noted.add_done_callback(lambda _: self._pending.pop(key, None))
+        return noted
+
+
+def is_committed(write: asyncio.Future[None]) -> bool:
+    """Whether a write that has ended is on disk; the store has logged why if it is not."""
+    return not write.cancelled() and write.exception() is None

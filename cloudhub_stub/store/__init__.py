@@ -1,0 +1,1 @@
+"""What the stub keeps on disk."""
