@@ -224,7 +224,7 @@ async def test_what_was_accepted_survives_a_kill_and_every_message_is_explained(
     assert [document["route"]["resource"] for document in taken[:20]] == [f"default/pod/{n}" for n in range(20)]
     ledger = await again.ask("ledger")
     assert ledger.code == 0
-    assert "cloud->edge: 21 opened, 21 acknowledged" in ledger.out
+    assert ["cloud->edge", "21", "0", "21", "0", "0", "0", "0"] in [line.split() for line in ledger.out.splitlines()]
     assert ledger.out.endswith("unexplained: 0\n")
 
 
@@ -370,7 +370,7 @@ async def test_no_secret_is_logged_and_the_files_outlive_the_stub(with_tls: tupl
     done = await stub.stop()
     assert done.code == 0
     assert token.rpartition(".")[2] not in done.err
-    assert sorted(path.name for path in stub.state_dir.iterdir()) == ["pki", "token"]
+    assert sorted(path.name for path in stub.state_dir.iterdir()) == ["cloudhub.db", "cloudhub.db.lock", "pki", "token"]
     assert (await stub.ask("token", "--file")).out.strip() == token
 
 
