@@ -1,6 +1,8 @@
-"""The HTTPS port of a cloudcore of 1.3.1, as far as a node sees it, answering as a test says."""
+"""The HTTPS port of a cloudcore of 1.3.1, as a node sees it, answering as a test says; and what fuzzing needs."""
 
 import asyncio
+import logging
+import os
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -8,6 +10,11 @@ from typing import Any, NamedTuple
 
 import jwt
 import pytest
+import structlog
+
+from edgecore.recording.entries import Direction
+from fuzz.health import Complaints, Growth
+from fuzz.mutation import Mutator, recorded
 
 NO_CHECK_TIME = ssl.VerifyFlags(0x200000)
 """``X509_V_FLAG_NO_CHECK_TIME`` of OpenSSL: the tests have a clock of their own."""
@@ -125,3 +132,37 @@ async def certificate_cloud(
     await cloud.start()
     yield cloud
     await cloud.stop()
+
+
+# Fuzzing.
+
+FUZZED_FRAMES = 5_000
+"""Each way in a short run."""
+
+
+@pytest.fixture
+def mutator(request: pytest.FixtureRequest, scale: int) -> Callable[[Direction], Mutator]:
+    """mutator(direction): what changes the frames that were recorded in this direction."""
+    seed = int(os.environ.get("EDGECORE_FUZZ_SEED") or request.config.getoption("randomly_seed", default=1))
+    numbers = os.environ.get("EDGECORE_FUZZ_FRAMES", f"0:{FUZZED_FRAMES * scale}")
+    first, last = (int(number) for number in numbers.split(":"))
+    return lambda direction: Mutator(recorded(direction), seed, range(first, last))
+
+
+@pytest.fixture
+async def complaints() -> AsyncIterator[Complaints]:
+    """Collect them, to the end of the test, and have none; log events go nowhere else."""
+    collected = Complaints()
+    structlog.configure(processors=[collected.of_log])
+    logging.getLogger().addHandler(collected)
+    asyncio.get_running_loop().set_exception_handler(collected.of_loop)
+    yield collected
+    logging.getLogger().removeHandler(collected)
+    structlog.reset_defaults()
+    assert not collected.found
+
+
+@pytest.fixture
+def growth(scale: int) -> Growth:
+    """Counts from the 2,000th frame on in a short run, from the 40,000th in a long one."""
+    return Growth(2000 * scale)

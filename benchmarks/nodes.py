@@ -1,0 +1,257 @@
+"""Many nodes on one stub: what they cost it, beside a server that is nothing but the `websockets` library.
+
+Three processes: the stub (or the peer, which answers with bytes that were made beforehand), and one that is all the
+nodes: each connects as an edge does, registers, sends a keepalive at once and every 15 s, its status every 10 s, and
+acknowledges whatever comes. Printed are medians of at least three runs, and from which to which figure they went:
+
+* memory: what the server holds more with all nodes there than without, divided by their number; both made anew a run.
+* at rest: the processor time of both servers, in cores, while the nodes do what idle nodes do. Goal: the stub below 1.
+* up: statuses a second, each node posting its next one when the last is answered; all of a core goes to the server.
+* down: messages a second that were acknowledged, one in flight a node. The stub is told to by `replay`, so its figure
+  has in it what telling costs: reading the recording, and a line to the asking process for every message.
+
+The ratio is ours over the peer's in the same run: how much of what the library can do is left.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from fleet.recorded import recorded
+
+from edgecore.control.client import ControlClient
+from edgecore.errors import ControlError
+
+HERE = Path(__file__).parent
+PUSHES = 40
+"""Messages to each node in a run."""
+RUNS = 3
+STUB, PEER = "stub", "peer"
+
+
+class Child:
+    """One of the other processes."""
+
+    def __init__(self, stack: ExitStack, *command: str) -> None:
+        environment = os.environ | {"PYTHONPATH": f"{HERE.parent}:{HERE}"}
+        pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        self.process = subprocess.Popen([sys.executable, *command], env=environment, start_new_session=True, **pipes)
+        self._stop = stack.enter_context(ExitStack())
+        self._stop.callback(self._end)
+
+    def line(self) -> Any:
+        """Return the next value that it prints."""
+        assert self.process.stdout is not None
+        text = self.process.stdout.readline()
+        if not text:
+            raise SystemExit(f"{self.process.args} ended with {self.process.wait()}")
+        return json.loads(text)
+
+    def tell(self, *what: Any) -> Any:
+        """Say what to do; return what it says when it has done it."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps(what) + "\n")
+        self.process.stdin.flush()
+        return self.line()
+
+    def cpu_s(self) -> float:
+        """Return the processor time it has used."""
+        threads = Path("/proc", str(self.process.pid), "task").glob("*/schedstat")
+        return sum(int(thread.read_text().split()[0]) for thread in threads) / 1e9
+
+    def rss_bytes(self) -> int:
+        """Return the memory it holds."""
+        fields = Path("/proc", str(self.process.pid), "statm").read_text().split()
+        return int(fields[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    def stop(self) -> None:
+        """End it."""
+        self._stop.close()
+
+    def _end(self) -> None:
+        self.process.terminate()
+        try:
+            self.process.communicate(timeout=10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.communicate()
+
+
+class Servers(NamedTuple):
+    """The stub and the peer, with no node yet."""
+
+    stub: Child
+    peer: Child
+    urls: dict[str, str]
+    control: Path
+
+    @classmethod
+    def start(cls, stack: ExitStack, directory: Path) -> "Servers":
+        """Start both on free ports."""
+        run = ["-m", "cloudhub_stub", "run"]
+        known = subprocess.run(
+            [sys.executable, *run, "--help"], cwd=HERE.parent, capture_output=True, text=True, check=True
+        )
+        plain = ["--plain"] if "--plain" in known.stdout else []
+        options = ["--listen", "127.0.0.1:0", "--state-dir", str(directory), "--observe", "off", *plain]
+        stub = Child(stack, *run, *options, "--log-level", "error")
+        peer = Child(stack, "-m", "fleet.peer")
+        control = directory / "control.sock"
+        urls = {STUB: _listening(control), PEER: f"ws://127.0.0.1:{peer.line()}"}
+        return cls(stub, peer, urls, control)
+
+    def stop(self) -> None:
+        """End both."""
+        self.stub.stop()
+        self.peer.stop()
+
+    @property
+    def all(self) -> dict[str, Child]:
+        """Both, by name."""
+        return {STUB: self.stub, PEER: self.peer}
+
+
+def _listening(control: Path) -> str:
+    for _ in range(200):
+        with suppress(ControlError):
+            if url := ControlClient(control).get("/v1/status")["listen"]:  # the control socket is there first
+                return str(url)
+        time.sleep(0.05)
+    raise SystemExit(f"the stub does not answer at {control}")
+
+
+async def replay_to_all(control: Path, file: Path, nodes: int) -> None:
+    """Have the stub play a recording to every node at the same time."""
+
+    async def one(number: int) -> None:
+        body = json.dumps({"file": str(file), "node": f"node-{number:04}"})
+        connected = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        await asyncio.to_thread(connected.connect, str(control))  # waits for room in the backlog, where asyncio fails
+        reader, writer = await asyncio.open_unix_connection(sock=connected)
+        head = "POST /v1/replay HTTP/1.1\r\nHost: stub\r\nConnection: close\r\nContent-Type: application/json\r\n"
+        writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode())
+        told = await reader.read(-1)
+        writer.close()
+        if b'"finished"' not in told:
+            raise SystemExit(f"a replay failed: {told[-400:].decode(errors='replace')}")
+
+    await asyncio.gather(*(one(number) for number in range(nodes)))
+
+
+def services(directory: Path) -> Path:
+    """Write a recording of services that differ in name."""
+    text = recorded("insert", "default/service/")
+    name = json.loads(text)["route"]["resource"].rpartition("/")[2]
+    file = directory / "services.jsonl"
+    lines = (
+        {"t_ns": number, "link": 1, "dir": "cloud->edge", "text": text.replace(name, f"bench-{number}")}
+        for number in range(PUSHES)
+    )
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return file
+
+
+def shown(name: str, figures: list[float], unit: str) -> str:
+    """Return a median with the range it comes from."""
+    digits = 0 if min(figures) >= 1000 else 3
+    middle, least, most = (f"{f(figures):.{digits}f}" for f in (statistics.median, min, max))
+    return f"{name} {middle:>7} {unit} (from {least} to {most})"
+
+
+def compare(what: str, ours: list[float], peers: list[float], unit: str) -> None:
+    """Print both, and the ratio of each pair."""
+    ratios = [our / peer if peer else 0.0 for our, peer in zip(ours, peers, strict=True)]
+    print(
+        f"{what:8} {shown('stub', ours, unit)}   {shown('peer', peers, unit)}   ratio {statistics.median(ratios):.2f}"
+    )
+
+
+def memory(stack: ExitStack, directory: Path, edges: Child, nodes: int) -> Servers:
+    """Fill servers with nodes, again and again; return the last ones, with their nodes."""
+    grown: dict[str, list[float]] = {STUB: [], PEER: []}
+    for run in range(RUNS):
+        servers = Servers.start(stack, directory / f"state-{run}")
+        for name, child in servers.all.items():
+            before = child.rss_bytes()
+            edges.tell("join", name, servers.urls[name], nodes)
+            edges.tell("post", name, 0.2)
+            grown[name].append((child.rss_bytes() - before) / nodes / 1024)
+        if run < RUNS - 1:
+            for name in servers.all:
+                edges.tell("leave", name)
+            servers.stop()
+    compare("memory", grown[STUB], grown[PEER], "KiB a node")
+    return servers
+
+
+def at_rest(servers: Servers, edges: Child, seconds: float) -> None:
+    """Look at both servers while their nodes do what idle nodes do."""
+    used: dict[str, list[float]] = {STUB: [], PEER: []}
+    for name in servers.all:
+        edges.tell("report", name)
+    for _ in range(RUNS):
+        began, before = time.perf_counter(), {name: child.cpu_s() for name, child in servers.all.items()}
+        time.sleep(seconds / RUNS)
+        elapsed = time.perf_counter() - began
+        for name, child in servers.all.items():
+            used[name].append((child.cpu_s() - before[name]) / elapsed)
+    compare("at rest", used[STUB], used[PEER], "cores")
+    print(f"         goal: the stub below 1 core; it {'is' if max(used[STUB]) < 1 else 'IS NOT'}")
+
+
+def full_speed(servers: Servers, edges: Child, file: Path, nodes: int, seconds: float) -> None:
+    """Measure both servers in turn, upwards and downwards."""
+    up: dict[str, list[float]] = {STUB: [], PEER: []}
+    down: dict[str, list[float]] = {STUB: [], PEER: []}
+
+    def rate(name: str, work: Callable[[], Any]) -> None:
+        before, began = edges.tell("acknowledged", name), time.perf_counter()
+        work()
+        down[name].append((edges.tell("acknowledged", name) - before) / (time.perf_counter() - began))
+
+    for _ in range(RUNS):
+        for name in (STUB, PEER):
+            up[name].append(edges.tell("post", name, seconds))
+        rate(STUB, lambda: asyncio.run(replay_to_all(servers.control, file, nodes)))
+        rate(PEER, lambda: edges.tell("pushed", PEER, PUSHES))
+    compare("up", up[STUB], up[PEER], "messages/s")
+    compare("down", down[STUB], down[PEER], "messages/s")
+
+
+def main(nodes: int, seconds: float, full_s: float) -> None:
+    """Run everything."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    with tempfile.TemporaryDirectory() as place, ExitStack() as stack:
+        directory = Path(place)
+        edges = Child(stack, "-m", "fleet.edges")
+        print(f"{nodes} nodes on {os.cpu_count()} cores, {seconds:g} s at rest")
+        servers = memory(stack, directory, edges, nodes)
+        at_rest(servers, edges, seconds)
+        full_speed(servers, edges, services(directory), nodes, full_s)
+        after = {name: child.rss_bytes() / 2**20 for name, child in servers.all.items()}
+        print(f"after    stub holds {after[STUB]:.1f} MiB, the peer {after[PEER]:.1f} MiB")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--nodes", type=int, default=200, help="how many (default %(default)s)")
+    parser.add_argument("--seconds", type=float, default=30.0, help="how long they rest (default %(default)g)")
+    parser.add_argument("--quick", action="store_true", help="20 nodes, and a few seconds in all")
+    arguments = parser.parse_args()
+    with suppress(KeyboardInterrupt):
+        if arguments.quick:
+            main(20, 3.0, 0.3)
+        else:
+            main(arguments.nodes, arguments.seconds, 2.0)
