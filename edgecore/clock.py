@@ -144,3 +144,18 @@ async def before(clock: Clock, deadline: float, work: Coroutine[Any, Any, T]) ->
         raise
     finally:
         timer.cancel()
+
+
+async def apart(work: Coroutine[Any, Any, T]) -> T:
+    """Return what ``work`` returns, run in a task of its own.
+
+    A task group in which a task failed leaves its parent, in Python 3.11.2, counted as being cancelled, and every
+    ``asyncio.timeout`` in that task ends in ``CancelledError`` from then on. Here the parent is gone with the group.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        return await task
+    finally:
+        if not task.done():
+            task.cancel()
+            await asyncio.wait({task})

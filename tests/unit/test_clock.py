@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from edgecore.clock import SystemClock, VirtualClock, before, settle
+from edgecore.clock import SystemClock, VirtualClock, apart, before, settle
 
 
 @pytest.fixture
@@ -278,3 +278,53 @@ async def test_deadline_of_the_system_clock_cancels_work() -> None:
     clock = SystemClock()
     with pytest.raises(TimeoutError):
         await before(clock, clock.monotonic() + 0.01, asyncio.Event().wait())
+
+
+async def test_work_apart_gives_its_result_and_its_error() -> None:
+    async def work(outcome: object) -> object:
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    assert await apart(work(7)) == 7
+    with pytest.raises(ValueError, match="no"):
+        await apart(work(ValueError("no")))
+
+
+async def test_a_task_group_that_fails_apart_leaves_timeouts_as_they_are() -> None:
+    """In Python 3.11.2 the parent of such a group counts as being cancelled for ever."""
+
+    async def fail() -> None:
+        raise ValueError
+
+    async def group() -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(fail())
+            await asyncio.sleep(1)
+
+    with pytest.raises(ExceptionGroup):
+        await apart(group())
+    current = asyncio.current_task()
+    assert current is not None
+    assert current.cancelling() == 0
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.001):
+            await asyncio.sleep(1)
+
+
+async def test_who_is_cancelled_while_work_is_apart_cancels_it_first() -> None:
+    ended: list[str] = []
+
+    async def work() -> None:
+        try:
+            await asyncio.sleep(10)
+        finally:
+            await asyncio.sleep(0)
+            ended.append("work")
+
+    task = asyncio.create_task(apart(work()))
+    await settle()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert ended == ["work"]

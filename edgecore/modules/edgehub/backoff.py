@@ -18,7 +18,6 @@ class Backoff:
 
     def __init__(self, heartbeat_s: float, jitter: random.Random, *, quick: bool = False) -> None:
         """``quick``: whatever cloud it is, it takes a node back at once."""
-        self._heartbeat_s = heartbeat_s
         self._longest_s = 2 * heartbeat_s
         self._jitter = jitter
         self._quick = quick
@@ -33,15 +32,15 @@ class Backoff:
         """Whether a cloud that names itself ``server`` has to be left alone for two heartbeats."""
         return not (self._quick or is_stub(server))
 
-    def after_lost_session(self, server: str, lasted_s: float) -> float:
-        """Return the seconds to wait after a session of ``lasted_s`` seconds with a cloud that names itself so.
+    def after_lost_session(self, server: str, *, came_to_something: bool) -> float:
+        """Return the seconds to wait after a session with a cloud that names itself ``server``.
 
-        A cloud that ends one session after the other soon after their beginning is dialled less and less often.
+        A cloud that ends one session after the other before it has said anything is dialled less and less often.
         """
         if self.must_wait(server):
             self._next_s = FIRST_S
             return self._longest_s * self._jitter.uniform(1.0, 1.1)
-        if lasted_s >= self._heartbeat_s:
+        if came_to_something:
             self._next_s = FIRST_S
         return self.after_failed_dial()
 

@@ -33,6 +33,8 @@ log = structlog.get_logger("edgehub")
 
 PROOF_AFTER_S = 2.0
 """How long a written message may be in doubt before the cloud is asked; the answer to a status mostly comes first."""
+PROOF_EVERY = 32
+"""How many messages may be in doubt before the cloud is asked: a link that always breaks soon gets on all the same."""
 
 
 class Conversation:
@@ -94,8 +96,10 @@ class Conversation:
             entry = self._outgoing.take(self._clock.monotonic())
             if entry is None:
                 await self._outgoing.filled.wait()
-            else:
-                await self._send(entry.payload)
+                continue
+            await self._send(entry.payload)
+            if self._outgoing.in_doubt >= PROOF_EVERY and not self._outgoing.awaits_proof():
+                await self.ask_for_proof()
 
     async def _keep_alive(self) -> None:
         while True:

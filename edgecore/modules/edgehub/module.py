@@ -13,7 +13,7 @@ import structlog
 
 from edgecore.beehive import resource as r
 from edgecore.beehive.port import Port
-from edgecore.clock import before
+from edgecore.clock import apart, before
 from edgecore.errors import BusClosed, LinkError, MailboxFull, StoreError
 from edgecore.modules.edgehub import session, tables
 from edgecore.modules.edgehub.backoff import Backoff
@@ -105,6 +105,9 @@ class EdgeHub:
         async with asyncio.TaskGroup() as tasks:
             filling = tasks.create_task(self._fill_outbox(), name="edgehub fill outbox")
             linking = tasks.create_task(self._link(), name="edgehub link")
+            await asyncio.wait((filling, linking), return_when=asyncio.FIRST_COMPLETED)
+            if linking.done() and linking.cancelled():  # not by us, so it is a fault: the group would not tell
+                raise RuntimeError("the link to the cloud ended by itself")
             await filling  # ends when the bus is closed
             # Said in two ways: a task group that is ending by itself just then may swallow the cancellation.
             self._over = True
@@ -169,10 +172,11 @@ class EdgeHub:
                 self._become("waiting", str(error))
                 log.warning("cloud_not_reached", error=str(error), again_in_s=round(pause_s, 2))
             else:
-                began_at = self._port.clock.monotonic()
+                received = self._incoming.received
                 await self._hold(connection)
-                lasted_s = self._port.clock.monotonic() - began_at
-                pause_s = self._backoff.after_lost_session(connection.server, lasted_s)
+                pause_s = self._backoff.after_lost_session(
+                    connection.server, came_to_something=self._incoming.received > received
+                )
                 log.warning("cloud_lost", error=self._error, session=self._sessions, again_in_s=round(pause_s, 2))
             if not self._over:
                 await self._port.clock.sleep(pause_s)
@@ -218,23 +222,28 @@ class EdgeHub:
             ping=self._ping,
         )
         try:
-            async with connection, asyncio.TaskGroup() as tasks:
-                beside = [tasks.create_task(self._note_session(connection.server), name="edgehub note session")]
-                if self._credentials is not None:
-                    self._credentials.learned(connection.server)
-                    beside.append(tasks.create_task(self._until_renewed(self._credentials), name="edgehub certificate"))
-                await self._announce(r.CLOUD_CONNECTED)
-                try:
-                    await conversation.run()
-                finally:
-                    for task in beside:
-                        task.cancel()
+            async with connection:
+                await apart(self._converse(connection, conversation))
         except* LinkError as errors:
             self._become("waiting", str(_first(errors)))
         finally:
             self._sent += conversation.sent
             self._conversation = None
         await self._announce(r.CLOUD_DISCONNECTED)
+
+    async def _converse(self, connection: Connection, conversation: Conversation) -> None:
+        """Hold a conversation, and beside it do what its cloud and its certificate ask for."""
+        async with asyncio.TaskGroup() as tasks:
+            beside = [tasks.create_task(self._note_session(connection.server), name="edgehub note session")]
+            if self._credentials is not None:
+                self._credentials.learned(connection.server)
+                beside.append(tasks.create_task(self._until_renewed(self._credentials), name="edgehub certificate"))
+            await self._announce(r.CLOUD_CONNECTED)
+            try:
+                await conversation.run()
+            finally:
+                for task in beside:
+                    task.cancel()
 
     async def _until_renewed(self, credentials: Credentials) -> None:
         await credentials.renewed()

@@ -101,6 +101,11 @@ class Outbox:
         """The bytes of all that lies here."""
         return self._bytes
 
+    @property
+    def in_doubt(self) -> int:
+        """How many messages were written and are not known to be read."""
+        return len(self._doubt)
+
     def doubted_since(self) -> float | None:
         """Return when the oldest message in doubt was taken to be written; ``None`` if there is none."""
         return next(iter(self._doubt.values())).taken_at if self._doubt else None

@@ -77,6 +77,11 @@ class Outgoing:
         """See ``Outbox``."""
         return self._box.awaits_proof(message_id)
 
+    @property
+    def in_doubt(self) -> int:
+        """See ``Outbox``."""
+        return self._box.in_doubt
+
     def doubted_since(self) -> float | None:
         """See ``Outbox``."""
         return self._box.doubted_since()
