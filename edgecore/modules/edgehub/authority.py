@@ -78,7 +78,8 @@ class Authority:
             status, kind, body = await self._get(url, question, tls)
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise EnrolmentError(question.step, f"{beginning}: {_why(error, self._timeout_s)}") from error
-        fault = _fault(status, kind, body)
+        hidden = question.secret.encode()
+        fault = _fault(status, kind, body.replace(hidden, b"***") if hidden else body)  # hidden before it is cut
         if fault:
             text = f"{beginning}: {fault}"
             raise EnrolmentError(question.step, text.replace(question.secret, "***") if question.secret else text)

@@ -133,6 +133,15 @@ async def test_a_token_that_the_cloud_repeats_is_not_shown(
     assert (await refusal(enrolment(), files, "certificate")).endswith("HTTP 400 wrong: Bearer ***")
 
 
+async def test_a_token_is_not_shown_in_part_either_where_a_long_answer_is_cut(
+    enrolment: Make, files: KeyFiles, certificate_cloud: Any, reply: Callable[..., bytes]
+) -> None:
+    certificate_cloud.answers["/edge.crt"] = lambda request: reply(
+        400, f"{'x' * 150}: {request.headers['Authorization']}".encode(), "text/plain"
+    )
+    assert (await refusal(enrolment(), files, "certificate")).endswith("xxx: Bearer ***")
+
+
 @pytest.mark.parametrize(("path", "step"), [("/ca.crt", "ca"), ("/edge.crt", "certificate")])
 async def test_an_html_page_is_no_certificate_whatever_its_status(
     path: str, step: str, enrolment: Make, files: KeyFiles, certificate_cloud: Any, reply: Callable[..., bytes]
