@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgecore.modules.edgehub.backoff import FIRST_S, Backoff
+from edgecore.modules.edgehub.backoff import CLOUD_KEEPALIVE_S, FIRST_S, Backoff
 
 
 class NoJitter(random.Random):
@@ -47,7 +47,8 @@ def test_jitter_never_shortens_what_a_cloudcore_needs(heartbeat_s: int, seed: in
     backoff = Backoff(heartbeat_s, random.Random(seed))
     if dialled:
         backoff.after_failed_dial()
-    assert 2 * heartbeat_s <= backoff.after_lost_session("", 0) <= 2.2 * heartbeat_s
+    alone_s = max(2 * heartbeat_s, CLOUD_KEEPALIVE_S)
+    assert alone_s <= backoff.after_lost_session("", 0) <= 1.1 * alone_s
     assert FIRST_S <= Backoff(heartbeat_s, random.Random(seed)).after_lost_session("cloudhub-stub", 0) <= 1.25 * FIRST_S
 
 
@@ -72,6 +73,13 @@ def test_a_cloud_that_ends_each_session_at_once_is_dialled_less_and_less_often()
     backoff = Backoff(15, NoJitter(), quick=True)
     assert [backoff.after_lost_session("", 0.1) for _ in range(4)] == [0.5, 1, 2, 4]
     assert backoff.after_lost_session("", 15) == FIRST_S
+
+
+def test_quick_heartbeats_do_not_shorten_what_a_cloudcore_needs() -> None:
+    """Its timer is its own: it hears of the end of a session 30 s after the last keepalive."""
+    assert Backoff(5, NoJitter()).after_lost_session("", 100) == 30
+    assert Backoff(5, NoJitter()).after_restart(12) == 18
+    assert Backoff(5, NoJitter(), quick=True).after_lost_session("", 100) == FIRST_S
 
 
 @pytest.mark.parametrize(("since_s", "pause_s"), [(0, 30), (12, 18), (29.5, 0.5), (30, 0), (1e6, 0), (-5, 0)])
