@@ -138,6 +138,8 @@ def _why(error: Exception, timeout_s: float) -> str:
         return "the cloud closed the connection without an answer, as a cloudcore does that fails inside"
     if isinstance(error, aiohttp.ClientConnectorError):
         return _system_words(error.os_error)
+    if isinstance(error.__cause__, ssl.SSLError):  # whose number is none of the system's
+        return f"TLS was refused: {str(error.__cause__.reason or error).replace('_', ' ').lower()}"
     return _system_words(error) if isinstance(error, OSError) else str(error) or type(error).__name__
 
 
