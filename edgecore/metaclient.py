@@ -91,12 +91,8 @@ class MetaClient:
         await self._ask(UPDATE, f"{namespace}/{PODSTATUS}/{name}", request)
 
     async def delete_pod(self, namespace: str, name: str, uid: str) -> None:
-        """Have a pod forgotten, and the cloud told that it is gone; returns once MetaManager has the message.
-
-        Nobody answers it. Raises ``MailboxFull`` or ``BusClosed``.
-        """
-        route = Route(self._source, GROUP_META, DELETE, f"{namespace}/{POD}/{name}")
-        await self._port.post(METAMANAGER, route, uid)
+        """Have a pod forgotten, and the cloud told that it is gone; returns once the order to tell it is committed."""
+        await self._ask(DELETE, f"{namespace}/{POD}/{name}", uid)
 
     async def _ask(self, operation: str, resource: str, content: Any = None) -> Message:
         route = Route(self._source, GROUP_META, operation, resource)

@@ -281,6 +281,10 @@ class Port:
         mailbox.taker = self._bus.loop.create_future()
         return mailbox.taker
 
+    def holds(self, message_id: str) -> bool:
+        """Return whether a message of this id lies in the mailbox. All of it is looked through."""
+        return any(message.header.id == message_id for message in self._mailbox.queue)
+
     def statistics(self) -> MailboxStatistics:
         """Return this module's figures."""
         return self._mailbox.statistics(self._sent, self.dropped, self._monotonic())

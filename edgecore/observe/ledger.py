@@ -102,6 +102,10 @@ class Ledger:
         if outcome == DROPPED:
             self._note_drop(direction, peer, message.header.id, message.route, reason)
 
+    def is_held(self, direction: str, message_id: str, peer: str = "") -> bool:
+        """Whether anybody says that they hold this message."""
+        return any(holds(peer, message_id) for holds in self._holders[direction])
+
     @property
     def under_way(self) -> int:
         """How many messages have begun their way and not ended it."""
@@ -149,7 +153,7 @@ class Ledger:
             if entry.opened_at > latest:
                 return  # entries lie in the order of their opening
             direction, peer, message_id = key
-            if not any(holds(peer, message_id) for holds in self._holders[direction]):
+            if not self.is_held(direction, message_id, peer):
                 yield key, entry
 
     def _add(self, direction: str, outcome: str, reason: str) -> None:

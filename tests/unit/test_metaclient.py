@@ -66,6 +66,7 @@ Call = Callable[[MetaClient], Awaitable[Any]]
         (lambda c: c.pods(), "query", "all/pod", None),
         (lambda c: c.pod_statuses(), "query", "all/podstatus", None),
         (lambda c: c.update_pod_status("ns", "p", {"UID": "u"}), "update", "ns/podstatus/p", {"UID": "u"}),
+        (lambda c: c.delete_pod("ns", "p", "u"), "delete", "ns/pod/p", "u"),
     ],
 )
 async def test_each_call_asks_as_the_go_client(
@@ -80,14 +81,6 @@ async def test_each_call_asks_as_the_go_client(
     assert request.route == Route("edgemesh", "meta", operation, resource)
     assert request.content == content
     assert (request.header.sync, request.header.parent_id) == (True, "")
-
-
-async def test_that_a_pod_is_gone_is_told_without_waiting_for_an_answer(client: Client) -> None:
-    await client.delete_pod("ns", "p", "u")
-    await settle()
-    (request,) = client.meta.asked
-    assert request.route == Route("edgemesh", "meta", "delete", "ns/pod/p")
-    assert (request.content, request.header.sync) == ("u", False)
 
 
 async def test_m11_each_question_has_an_id_of_its_own(client: Client) -> None:

@@ -78,7 +78,8 @@ class Authority:
             status, kind, body = await self._get(url, question, tls)
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise EnrolmentError(question.step, f"{beginning}: {_why(error, self._timeout_s)}") from error
-        fault = _fault(status, kind, body)
+        hidden = question.secret.encode()
+        fault = _fault(status, kind, body.replace(hidden, b"***") if hidden else body)  # hidden before it is cut
         if fault:
             text = f"{beginning}: {fault}"
             raise EnrolmentError(question.step, text.replace(question.secret, "***") if question.secret else text)
@@ -137,6 +138,8 @@ def _why(error: Exception, timeout_s: float) -> str:
         return "the cloud closed the connection without an answer, as a cloudcore does that fails inside"
     if isinstance(error, aiohttp.ClientConnectorError):
         return _system_words(error.os_error)
+    if isinstance(error.__cause__, ssl.SSLError):  # whose number is none of the system's
+        return f"TLS was refused: {str(error.__cause__.reason or error).replace('_', ' ').lower()}"
     return _system_words(error) if isinstance(error, OSError) else str(error) or type(error).__name__
 
 

@@ -2,8 +2,9 @@
 
 A cloudcore before 1.4 must not see a node again within its keepalive interval of 30 s: the two sessions would share
 one keepalive channel, and the old one's end would tear down the new one (bugs H2, H3). So after a session was
-lost the pause is two heartbeats, as in Go, and a node that was started again waits for what is left of them. A cloud
-from 1.4 on (``edgeHub.cloudVersion``) has no such trouble, nor has the stub, which says so by its ``Server`` header.
+lost the pause is two heartbeats, as in Go, never less than that interval, and a node that was started again waits for
+what is left of it. A cloud from 1.4 on (``edgeHub.cloudVersion``) has no such trouble, nor has the stub, which says so
+by its ``Server`` header.
 """
 
 import random
@@ -11,6 +12,8 @@ import random
 from edgecore.modules.edgehub.cloud import is_stub
 
 FIRST_S = 0.5
+CLOUD_KEEPALIVE_S = 30.0
+"""``cloudHub.keepaliveInterval``, which a node does not learn: as it is where nobody changed it."""
 
 
 class Backoff:
@@ -19,6 +22,7 @@ class Backoff:
     def __init__(self, heartbeat_s: float, jitter: random.Random, *, quick: bool = False) -> None:
         """``quick``: whatever cloud it is, it takes a node back at once."""
         self._longest_s = 2 * heartbeat_s
+        self._alone_s = max(self._longest_s, CLOUD_KEEPALIVE_S)
         self._jitter = jitter
         self._quick = quick
         self._next_s = FIRST_S
@@ -39,7 +43,7 @@ class Backoff:
         """
         if self.must_wait(server):
             self._next_s = FIRST_S
-            return self._longest_s * self._jitter.uniform(1.0, 1.1)
+            return self._alone_s * self._jitter.uniform(1.0, 1.1)
         if came_to_something:
             self._next_s = FIRST_S
         return self.after_failed_dial()
@@ -49,6 +53,6 @@ class Backoff:
 
         ``since_s`` is how long ago; a clock that was set back, or forth, is not believed.
         """
-        if not 0 <= since_s < self._longest_s:
+        if not 0 <= since_s < self._alone_s:
             return 0.0
-        return (self._longest_s - since_s) * self._jitter.uniform(1.0, 1.1)
+        return (self._alone_s - since_s) * self._jitter.uniform(1.0, 1.1)

@@ -66,6 +66,7 @@ class Conversation:
 
     async def run(self) -> None:
         """Hold the conversation until the connection ends."""
+        self._outgoing.forget_unawaited()  # before they are written: an answer would reach nobody
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._keep_alive(), name="edgehub keepalive")

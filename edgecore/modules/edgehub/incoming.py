@@ -1,5 +1,6 @@
 """Frames from the cloud, each brought where it belongs, and entered in the ledger."""
 
+import asyncio
 from typing import Any
 
 import structlog
@@ -7,7 +8,7 @@ import structlog
 from edgecore.beehive import resource as r
 from edgecore.beehive.message import Message, response_to
 from edgecore.beehive.port import Port
-from edgecore.errors import FrameError, MailboxFull
+from edgecore.errors import BusClosed, FrameError, MailboxFull
 from edgecore.modules.edgehub import session
 from edgecore.modules.edgehub.frame import decode_frame
 from edgecore.modules.edgehub.outgoing import Outgoing
@@ -70,15 +71,21 @@ class Incoming:
 
     async def _dispatch(self, group: str, message: Message) -> None:
         """Send ``message`` to a group. MetaManager closes what it gets, once it has settled it."""
-        self._ledger.open(DOWN, message)
+        message_id = message.header.id
+        entered = self._ledger.open(DOWN, message)
         try:
             await self._port.send_to_group(group, message)
         except MailboxFull as error:  # not acknowledged: the cloud sends objects again, lists it does not
-            self._ledger.close(DOWN, message.header.id, DROPPED, "mailbox_full")
-            log.error("message_not_delivered", group=group, id=message.header.id, error=str(error))
+            if entered:  # else the same message is under way, and that entry is the other's
+                self._ledger.close(DOWN, message_id, DROPPED, "mailbox_full")
+            log.error("message_not_delivered", group=group, id=message_id, error=str(error))
             return
+        except (asyncio.CancelledError, BusClosed):  # it waited for room
+            if entered and not self._ledger.is_held(DOWN, message_id):
+                self._ledger.close(DOWN, message_id, DROPPED, "session_ended")
+            raise
         if group != r.GROUP_META:
-            self._ledger.close(DOWN, message.header.id, DELIVERED)
+            self._ledger.close(DOWN, message_id, DELIVERED)
 
     def _drop(self, message: Message, reason: str, detail: str) -> None:
         self._ledger.record(DOWN, message, DROPPED, reason)

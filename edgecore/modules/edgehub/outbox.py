@@ -30,6 +30,8 @@ CAPACITY = 1024
 CAPACITY_BYTES = 256 * 1024 * 1024
 DURABLE_FACTOR = 10
 """So many times as many durable messages may lie here as others."""
+PROOFS = 64
+"""Proofs that may be awaited at one time; one is asked for at every heartbeat until one comes."""
 
 _Key = tuple[str, str, str, str]
 
@@ -63,13 +65,6 @@ class Ended(NamedTuple):
     reason: str = ""
 
 
-class _Proof(NamedTuple):
-    """A message of the transport whose answer proves that everything taken before it was read."""
-
-    message_id: str
-    taken: int
-
-
 class Outbox:
     """Messages for the cloud, first in first out."""
 
@@ -81,7 +76,7 @@ class Outbox:
         self._asked: OrderedDict[str, Entry] = OrderedDict()
         self._by_id: dict[str, Entry] = {}
         self._taken = 0
-        self._proof: _Proof | None = None
+        self._proofs: dict[str, int] = {}  # message of the transport: how many were taken before it
         self._bytes = 0
         self._durable = 0
 
@@ -143,16 +138,21 @@ class Outbox:
 
     def ask_for_proof(self, message_id: str) -> None:
         """``message_id`` is being written, a message of the transport: its answer proves all that was taken so far."""
-        self._proof = _Proof(message_id, self._taken)
+        self._proofs[message_id] = self._taken
+        if len(self._proofs) > PROOFS:
+            del self._proofs[next(iter(self._proofs))]
 
     def awaits_proof(self, message_id: str = "") -> bool:
-        """Whether the answer to ``ask_for_proof`` is awaited; if an id is given, whether it is that one's."""
-        return self._proof is not None and message_id in ("", self._proof.message_id)
+        """Whether the answer to any ``ask_for_proof`` is awaited; if an id is given, whether that one's is."""
+        return message_id in self._proofs if message_id else bool(self._proofs)
 
     def answered(self, message_id: str) -> list[Ended]:
         """The cloud answered ``message_id`` on the present connection; return what ended by that."""
-        if self._proof is not None and self._proof.message_id == message_id:
-            taken, self._proof = self._proof.taken, None
+        taken = self._proofs.get(message_id)
+        if taken is not None:
+            while next(iter(self._proofs)) != message_id:  # asked for earlier: there is nothing left to prove
+                del self._proofs[next(iter(self._proofs))]
+            del self._proofs[message_id]
             return self._proven(taken)
         entry = self._by_id.get(message_id)
         if entry is None:
@@ -162,7 +162,7 @@ class Outbox:
 
     def connection_ended(self) -> list[Ended]:
         """What was asked or in doubt waits again, before the rest; return what need not be written a second time."""
-        self._proof = None
+        self._proofs.clear()
         waiting: OrderedDict[_Key, Entry] = OrderedDict()
         ended: list[Ended] = []
         again = [*self._asked.values(), *self._doubt.values()]

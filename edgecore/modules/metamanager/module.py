@@ -93,7 +93,7 @@ class MetaManager:
         self._accepted: asyncio.Queue[_Accepted] = asyncio.Queue(IN_FLIGHT)
         self._in_hand: set[str] = set()
         self._settler: asyncio.Task[None] | None = None
-        ledger.hold(DOWN, lambda _, message_id: message_id in self._in_hand)
+        ledger.hold(DOWN, lambda _, message_id: message_id in self._in_hand or port.holds(message_id))
 
     async def start(self) -> None:
         """Remember what was applied before the node was started again."""

@@ -206,9 +206,9 @@ def _delete(request: _Request) -> Plan:
         return Plan(removed, (*faults, Forward(r.EDGEMESH), Acknowledge()))
     if request.type == r.LISTENER:
         return Plan((Remove(request.key),), (Reply(r.OK),))
-    changes = _removed(request.key)
+    changes = () if request.type == r.POD and _is_of_another(request) else _removed(request.key)
     if request.type == r.POD and request.source == r.EDGED:
-        return Plan(changes, (ToCloud(durable=True),))
+        return Plan(changes, (ToCloud(durable=True), Reply(r.OK)))
     return Plan(changes, (*request.faults, Forward(request.receiver), Acknowledge()))
 
 
@@ -219,6 +219,30 @@ def _removed(key: str) -> tuple[Remove, ...]:
     if resource is None or goes_with_it is None:
         return (Remove(key),)
     return (Remove(key), Remove(str(resource._replace(type=goes_with_it))))
+
+
+class _Identity(msgspec.Struct):
+    uid: str = ""
+
+
+class _Identified(msgspec.Struct):
+    metadata: _Identity
+
+
+def _is_of_another(request: _Request) -> bool:
+    """Whether a delete means a pod whose place one of the same name, which lies in the row, has taken."""
+    row = request.stored(request.key)
+    wanted = _uid(content_json(request.message))
+    return bool(wanted) and row is not None and _uid(row.encode()) not in ("", wanted)
+
+
+def _uid(data: bytes) -> str:
+    """Return the uid of an object, or the one that stands for it, as edged writes it; empty where there is none."""
+    try:
+        found = msgspec.json.decode(data, type=str | _Identified)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return ""
+    return found if isinstance(found, str) else found.metadata.uid
 
 
 def _query(request: _Request) -> Plan:
@@ -237,7 +261,7 @@ def _response(request: _Request) -> Plan:
     if request.source not in REMOTE_SOURCES:
         return Plan(steps=(ToCloud(),))
     value = request.value()
-    if not is_kept(value):
+    if request.type in LIST_TYPES or not is_kept(value):  # a list is rows of its elements: no delete would remove it
         return Plan()
     return Plan((request.put(),), (*request.faults, Forward(request.receiver)))
 

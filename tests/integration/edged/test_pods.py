@@ -48,8 +48,7 @@ class ScriptedMetaManager:
             elif message.route.operation == "query":
                 self._answer_query(message)
             elif message.route.operation == "delete":
-                self.told.append(f"delete {message.route.resource} {message.content}")
-                assert message.header.sync is False
+                self._take_delete(message)
             else:
                 self._take_status(message)
 
@@ -59,6 +58,13 @@ class ScriptedMetaManager:
             return
         rows = self.pods if message.route.resource == "all/pod" else list(self.statuses.values())
         self._answer(message, [msgspec.json.encode(row).decode() for row in rows] or None)
+
+    def _take_delete(self, message: Message) -> None:
+        if self.mood == "refuses":
+            self._answer(message, "Error to save meta to DB", "error")
+            return
+        self.told.append(f"delete {message.route.resource} {message.content}")
+        self._answer(message, "OK")
 
     def _take_status(self, message: Message) -> None:
         assert message.route.source == "edged"
@@ -190,6 +196,18 @@ async def test_a_status_that_is_refused_is_sent_again_at_the_next_tick(node: Sur
     assert node.edged.status()["pods"]["error"] == ""
     await node.clock.advance(DELETE_AFTER_S)
     assert node.meta.told[1:] == ["delete default/pod/p1 uid-p1"]
+
+
+async def test_that_a_pod_is_gone_is_told_again_where_it_could_not_be_stored(node: Surroundings) -> None:
+    await node.start()
+    await node.from_cloud("insert", _pod())
+    await node.from_cloud("update", _pod(**GONE))
+    node.meta.mood = "refuses"
+    await node.clock.advance(DELETE_AFTER_S)
+    assert "cannot delete default/pod/p1" in node.edged.status()["pods"]["error"]
+    node.meta.mood = "stores"
+    await node.clock.advance(RETRY_AFTER_S)
+    assert node.meta.told[2:] == ["delete default/pod/p1 uid-p1"]
 
 
 async def test_a_status_that_is_not_answered_is_sent_again(node: Surroundings) -> None:

@@ -6,6 +6,8 @@ from typing import Any
 
 from structlog.testing import capture_logs
 
+from edgecore.observe.ledger import COALESCED, DOWN, DROPPED
+
 Document = Callable[..., dict[str, Any]]
 FRAMES = 2000
 PADDING = "x" * 8000
@@ -75,3 +77,28 @@ async def test_a_metamanager_that_cannot_be_told_the_news_does_not_end_the_hub(l
         await linked.clock.advance(0.4)
     assert [entry["event"] for entry in logs if entry["event"] == "news_not_delivered"] == ["news_not_delivered"]
     assert linked.hub.status()["sessions"] == 1
+
+
+async def test_a_message_that_waits_for_room_when_the_link_ends_is_closed_in_the_book(
+    linked: Any, document: Document, until: Any
+) -> None:
+    session = await linked.session()
+    for number in range(17):
+        await session.send(document(msg_id=f"c-{number}"))
+    await until(lambda: linked.meta.statistics().blocked == 1)
+    session.vanish()
+    await linked.clock.advance(15)  # the keepalive meets the end
+    await until(lambda: linked.ledger.counts().get((DOWN, DROPPED, "session_ended")) == 1)
+    assert linked.ledger.under_way == 16
+
+
+async def test_one_that_is_given_up_does_not_close_the_same_message_under_way(linked: Any, document: Document) -> None:
+    session = await linked.session()
+    for number in [*range(16), 0]:
+        await session.send(document(msg_id=f"c-{number}"))
+    await _rests(linked)
+    await linked.clock.advance(30)
+    await _rests(linked)
+    assert linked.meta.statistics().blocked == 0
+    assert linked.ledger.counts()[DOWN, COALESCED, "under_way"] == 1
+    assert linked.ledger.under_way == 16

@@ -101,6 +101,26 @@ async def test_a_cloud_that_proves_nothing_is_asked_once_a_heartbeat(cloud: Any,
     assert linked.hub.status()["outbox"] == 1
 
 
+async def test_an_answer_that_comes_after_the_second_asking_reaches_no_module(
+    cloud: Any, linked: Any, document: Any, until: Any
+) -> None:
+    """MetaManager would send it back to the cloud, like any answer of the edge's own."""
+    cloud.proves = False
+    session = await linked.session()
+    await linked.post("default/podstatus/x", 1)
+    asked = []
+    while len(asked) < 2:
+        await linked.clock.advance(1)
+        while not session.frames.empty():
+            frame = await session.any_frame()
+            asked += [frame["header"]["msg_id"]] if frame["route"]["operation"] == "ping" else []
+    await session.send(document("response", "node", "ack", source="websocket", parent_msg_id=asked[0]))
+    await until(lambda: linked.hub.status()["received"] == 1)
+    await settle()
+    assert linked.meta.statistics().depth == 0
+    assert linked.hub.status()["outbox"] == 0
+
+
 # Cuts.
 
 
@@ -156,9 +176,9 @@ async def test_a_question_that_nobody_waits_for_is_not_asked_again(linked: Any) 
     await linked.lost()
     asking.cancel()
     await linked.clock.advance(1)
-    await linked.session()
-    await linked.clock.advance(3)
-    assert linked.hub.status()["outbox"] == 0
+    session = await linked.session()
+    await linked.post("default/podstatus/x", 1)
+    assert (await session.frame())["route"]["resource"] == "default/podstatus/x"
     await asyncio.gather(asking, return_exceptions=True)
 
 

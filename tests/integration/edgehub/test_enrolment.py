@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
@@ -133,6 +134,15 @@ async def test_a_token_that_the_cloud_repeats_is_not_shown(
     assert (await refusal(enrolment(), files, "certificate")).endswith("HTTP 400 wrong: Bearer ***")
 
 
+async def test_a_token_is_not_shown_in_part_either_where_a_long_answer_is_cut(
+    enrolment: Make, files: KeyFiles, certificate_cloud: Any, reply: Callable[..., bytes]
+) -> None:
+    certificate_cloud.answers["/edge.crt"] = lambda request: reply(
+        400, f"{'x' * 150}: {request.headers['Authorization']}".encode(), "text/plain"
+    )
+    assert (await refusal(enrolment(), files, "certificate")).endswith("xxx: Bearer ***")
+
+
 @pytest.mark.parametrize(("path", "step"), [("/ca.crt", "ca"), ("/edge.crt", "certificate")])
 async def test_an_html_page_is_no_certificate_whatever_its_status(
     path: str, step: str, enrolment: Make, files: KeyFiles, certificate_cloud: Any, reply: Callable[..., bytes]
@@ -203,6 +213,21 @@ async def test_a_port_without_tls_is_told(
     said = await refusal(Enrolment(files, Authority(url), authority.token(), clock=vclock), files, "ca")
     server.close()
     assert said == f"cannot fetch the CA certificate from {url}/ca.crt: {why}"
+
+
+async def test_a_port_that_wants_a_certificate_is_told(
+    enrolment: Make, files: KeyFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CloudHub's other port; the number of that error is the one of ``operation not permitted``."""
+
+    async def refused(*_arguments: Any) -> None:
+        error = ssl.SSLError(1, "[SSL: TLSV13_ALERT_CERTIFICATE_REQUIRED] tlsv13 alert certificate required")
+        raise aiohttp.ClientOSError(*error.args) from error
+
+    monkeypatch.setattr(Authority, "_get", refused)
+    said = await refusal(enrolment(), files, "ca")
+    assert "TLS was refused: " in said
+    assert "tlsv13 alert certificate required" in said
 
 
 async def test_a_server_that_is_not_the_one_of_the_url_gets_no_token(

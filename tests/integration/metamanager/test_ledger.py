@@ -71,6 +71,21 @@ async def test_what_waits_for_its_commit_is_not_lost_however_long(node: Any, com
     await node.hub.receive()
 
 
+async def test_what_lies_in_the_mailbox_is_not_lost_however_long(tmp_path: Path, vclock: VirtualClock) -> None:
+    store = open_store(tmp_path / "edgecore.db", (*SCHEMA, *outbox.SCHEMA))
+    bus, ledger = Bus(vclock, seeded_ids(1)), Ledger(vclock.monotonic)
+    hub = bus.register("websocket", "hub")
+    meta = MetaManager(bus.register("metaManager", "meta"), store, Metrics(), ledger=ledger)
+    message = hub.build(Route("edgecontroller", "resource", "insert", "default/pod/x"), {})
+    ledger.open(DOWN, message)
+    await hub.send_to_group("meta", message)
+    await vclock.advance(3600)
+    assert ledger.unexplained == 0
+    await meta.stop()
+    bus.close()
+    await store.close()
+
+
 async def test_a_question_of_the_cloud_that_is_asked_back_ends_with_its_answer(node: Any) -> None:
     await node.connected()
     await node.from_cloud("query", "default/configmap/x")

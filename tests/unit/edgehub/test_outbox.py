@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from edgecore.beehive.message import Header, Message, Route
-from edgecore.modules.edgehub.outbox import DURABLE_FACTOR, Ended, Outbox
+from edgecore.modules.edgehub.outbox import DURABLE_FACTOR, PROOFS, Ended, Outbox
 from edgecore.observe.ledger import ACKNOWLEDGED, COALESCED, DELIVERED, DROPPED, SUPERSEDED
 
 NODE = "default/nodestatus/n"
@@ -117,6 +117,35 @@ def test_an_answer_to_a_message_of_the_transport_proves_what_was_written_before_
     assert outbox.awaits_proof("proof")
     assert _told(outbox.answered("proof")) == [("m-1", DELIVERED, ""), ("m-2", DELIVERED, "")]
     assert (len(outbox), outbox.awaits_proof()) == (1, False)
+
+
+def test_a_late_answer_to_the_first_of_two_proofs_proves_what_was_written_before_that() -> None:
+    outbox = Outbox()
+    _add(outbox, _message(1))
+    _take_all(outbox)
+    outbox.ask_for_proof("first")
+    _add(outbox, _message(2))
+    _take_all(outbox)
+    outbox.ask_for_proof("second")
+    assert _told(outbox.answered("first")) == [("m-1", DELIVERED, "")]
+    assert outbox.awaits_proof("second")
+    assert _told(outbox.answered("second")) == [("m-2", DELIVERED, "")]
+
+
+def test_the_answer_to_a_later_proof_does_for_the_earlier_ones() -> None:
+    outbox = Outbox()
+    outbox.ask_for_proof("first")
+    outbox.ask_for_proof("second")
+    outbox.answered("second")
+    assert not outbox.awaits_proof()
+
+
+def test_proofs_that_a_cloud_never_gives_are_forgotten_the_oldest_first() -> None:
+    outbox = Outbox()
+    for number in range(PROOFS + 1):
+        outbox.ask_for_proof(f"p-{number}")
+    assert not outbox.awaits_proof("p-0")
+    assert outbox.awaits_proof("p-1")
 
 
 def test_an_answer_to_nothing_that_lies_here_proves_nothing() -> None:

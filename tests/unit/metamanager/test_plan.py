@@ -129,7 +129,7 @@ DELETES = [
         "default/pod/x",
         "uid-1",
         (Remove("default/pod/x"), Remove("default/podstatus/x")),
-        (ToCloud(durable=True),),
+        (ToCloud(durable=True), Reply("OK")),
     ),
     Row(
         "delete",

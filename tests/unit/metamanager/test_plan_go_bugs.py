@@ -81,3 +81,26 @@ def test_an_inserted_endpointslist_becomes_one_row_an_element(message: Make) -> 
     decided = plan(message("insert", "namespace/endpointslist/endpoints", [NEWER]), {}.get, connected=True)
     assert [change.key for change in decided.changes] == ["default/endpoints/x"]
     assert repr(decided.steps) == repr((Forward("edgemesh"), Acknowledge()))
+
+
+@pytest.mark.parametrize(("source", "content"), [("edged", "old"), ("edgecontroller", {"metadata": {"uid": "old"}})])
+def test_the_delete_of_a_pod_leaves_the_rows_of_one_that_took_its_place(
+    source: str, content: object, message: Make
+) -> None:
+    stored = {"default/pod/x": '{"metadata":{"name":"x","uid":"new"}}'}
+    decided = plan(message("delete", "default/pod/x", content, source), stored.get, connected=True)
+    assert decided.changes == ()
+    assert len(decided.steps) == 2  # the rest is done as ever
+
+
+@pytest.mark.parametrize("content", ["u", {"metadata": {"uid": "u"}}, {}, None, {"metadata": {"uid": 7}}, "", [1]])
+@pytest.mark.parametrize("row", ['{"metadata":{"uid":"u"}}', "{}", "null", "no json"])
+def test_else_the_delete_of_a_pod_removes_its_rows(content: object, row: str, message: Make) -> None:
+    decided = plan(message("delete", "default/pod/x", content), {"default/pod/x": row}.get, connected=True)
+    assert decided.changes == (Remove("default/pod/x"), Remove("default/podstatus/x"))
+
+
+@pytest.mark.parametrize("row_type", ["servicelist", "endpointslist"])
+def test_an_answer_that_is_no_list_becomes_no_row_which_no_delete_would_remove(row_type: str, message: Make) -> None:
+    decided = plan(message("response", f"default/{row_type}/x", {"a": 1}), {}.get, connected=True)
+    assert decided.changes == ()
