@@ -117,9 +117,10 @@ class Delivery:
     def withdraw(self, node: str, message_id: str) -> None:
         """Take a message back that nobody wants to be sent any more."""
         queue = self._queues.get(node)
-        if queue is not None:
+        if queue is not None and queue.holds(message_id):
             queue.withdraw(message_id)
             self.settle(node)
+            self.on_work(node)  # it may have been in flight, with others behind it
 
     def forget_observer(self, node: str, message_id: str, observer: Observer) -> None:
         """Tell ``observer`` nothing more of that message."""
