@@ -65,8 +65,8 @@ class NodeQueue:
         self._pace: int | None = None
         self._writes = 0
         self._places: dict[str, int] = {}
-        """Id to place among the session's writes, of what is in flight and of what shall prove reading. It is 0 for what
-        an earlier session may have written: its acknowledgement may be of that one, and so proves nothing of this one."""
+        """Id to place among the session's writes, of what is in flight and of what shall prove reading; ``_EARLIER`` for
+        what an earlier session may have written: an acknowledgement may be of that, and proves nothing of this one."""
         self._proofs: deque[str] = deque()
         self._proved_at = -inf
         """When a proof was asked for last that has not come; minus infinity if none is open."""
