@@ -128,6 +128,8 @@ class AckLane:
 
     def expire(self, now: float) -> list[GivenUp | Settled]:
         """Give up what was not acknowledged in time."""
+        if not self._flights:
+            return []
         late = [flight.parcel for flight in self._flights.values() if flight.gives_up_at(self._timing) <= now]
         fates: list[GivenUp | Settled] = []
         for parcel in late:

@@ -219,7 +219,10 @@ class Link:
         now = self._cloud.clock.monotonic()
         due = self._queue.take(now)
         if isinstance(due, Parcel):
-            self._cloud.objects.note_sent(decode(due.data))
+            if due.operation == RESPONSE:  # says nothing new about an object, and most of what is sent is that
+                self._cloud.objects.note_version(due.version)
+            else:
+                self._cloud.objects.note_sent(decode(due.data))
             return due.data
         if isinstance(due, Prove):
             message_id = self._cloud.new_id()

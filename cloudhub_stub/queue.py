@@ -65,9 +65,9 @@ class NodeQueue:
         self._pace: int | None = None
         self._writes = 0
         self._places: dict[str, int] = {}
-        """Id to place among the session's writes, of what is in flight and of what shall prove reading; ``_EARLIER`` for
-        what an earlier session may have written: an acknowledgement may be of that, and proves nothing of this one."""
-        self._proofs: deque[str] = deque()
+        """Id to place among the session's writes, of what is in flight and of what shall prove reading; ``_EARLIER``
+        for what an earlier session may have written: an acknowledgement may be of that, and proves nothing here."""
+        self._proofs: list[str] = []
         self._proved_at = -inf
         """When a proof was asked for last that has not come; minus infinity if none is open."""
 
@@ -166,7 +166,7 @@ class NodeQueue:
         if place is not None:
             self._settle(self._lists.was_read(place, handled=not proof))
         if proof:
-            while self._proofs and self._proofs.popleft() != message_id:
+            while self._proofs and self._proofs.pop(0) != message_id:
                 pass
             self._proved_at = -inf
         return True
@@ -220,7 +220,7 @@ class NodeQueue:
         self._places[message_id] = self._writes
         self._proofs.append(message_id)
         while len(self._proofs) > _MAX_PROOFS:
-            self._places.pop(self._proofs.popleft(), None)
+            self._places.pop(self._proofs.pop(0), None)
         self._proved_at = now
 
     def wake_at(self) -> float:
