@@ -49,7 +49,7 @@ class Delivery:
         self._observers: dict[tuple[str, str], list[Observer]] = {}
         self.on_work: Callable[[str], None] = lambda _node: None
         """Called with the name of a node whose queue has something new."""
-        ledger.hold(DOWN, self._holds)
+        ledger.hold(DOWN, self.holds)
 
     def load(self) -> None:
         """Queue what was accepted before and is not through. Raises ``StoreError``."""
@@ -83,6 +83,11 @@ class Delivery:
         """Return how many messages wait for ``node`` or are on their way to it."""
         queue = self._queues.get(node)
         return 0 if queue is None else queue.lasting
+
+    def holds(self, node: str, message_id: str) -> bool:
+        """Whether the message lies in the queue of ``node``."""
+        queue = self._queues.get(node)
+        return queue is not None and queue.holds(message_id)
 
     async def accept(
         self, node: str, messages: Sequence[Message], *, durable: bool = True, observer: Observer | None = None
@@ -170,10 +175,6 @@ class Delivery:
         queue = self._queues.setdefault(node, NodeQueue(self.rules))
         self.ledger.open(DOWN, message, node)
         queue.restore(parcel)
-
-    def _holds(self, node: str, message_id: str) -> bool:
-        queue = self._queues.get(node)
-        return queue is not None and queue.holds(message_id)
 
     def _tell(self, node: str, fate: Fate) -> None:
         key = (node, fate.parcel.id)
