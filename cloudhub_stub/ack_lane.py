@@ -8,6 +8,9 @@ given up ``give_up_after_s`` seconds after the first time (``kubeedge cloud/pkg/
        ^                     |  |
        |---session over------|  |---given up--> parked --next session, or the object queued anew--> waiting
 
+What is given up while something newer of its object waits is superseded by that, but for a delete, which gets in line
+again before it.
+
 Order is kept for each key, not between keys: what waits under one key is at most a delete and the newest message behind
 it, beside one whose sending has begun. A delete is never superseded by what follows it: the object was another one.
 """
@@ -47,6 +50,8 @@ class _Flight:
         """Set when it is sent next; times that have passed by are left out."""
         steps = floor((now - self.first_at) / timing.resend_every_s) + 1
         self.next_at = self.first_at + steps * timing.resend_every_s
+        if self.next_at <= now:  # the sum was rounded down: that step is this one
+            self.next_at += timing.resend_every_s
         if self.next_at >= self.gives_up_at(timing):
             self.next_at = inf
 
@@ -67,7 +72,7 @@ class AckLane:
         self._flights: dict[str, _Flight] = {}
         self._parked: dict[str, Parcel] = {}
         self._begun: set[str] = set()
-        """Ids of waiting messages that were in flight when a session ended: they are finished first."""
+        """Ids of waiting messages that were in flight before: they are finished first."""
 
     @property
     def in_flight(self) -> list[Parcel]:
@@ -123,6 +128,8 @@ class AckLane:
 
     def expire(self, now: float) -> list[GivenUp | Settled]:
         """Give up what was not acknowledged in time."""
+        if not self._flights:
+            return []
         late = [flight.parcel for flight in self._flights.values() if flight.gives_up_at(self._timing) <= now]
         fates: list[GivenUp | Settled] = []
         for parcel in late:
@@ -131,10 +138,13 @@ class AckLane:
             fates.append(GivenUp(parcel))
             if self._faithful or not parcel.lasting:
                 fates.append(Settled(parcel, DROPPED, "given_up"))
-            elif key in self._waiting:
-                fates.append(Settled(parcel, SUPERSEDED, "given_up"))
-            else:
+            elif key not in self._waiting:
                 self._parked[key] = parcel
+            elif parcel.is_delete and not self._waiting[key][0].is_delete:
+                self._begun.add(parcel.id)
+                self._waiting[key].insert(0, parcel)
+            else:
+                fates.append(Settled(parcel, SUPERSEDED, "given_up"))
             self._next_of(key)
         return fates
 

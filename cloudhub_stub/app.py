@@ -67,6 +67,7 @@ class Stub:
             port,
             max_message_bytes=settings.max_message_bytes,
         )
+        self.server.tls = lambda: self.joining.link_tls
         self.faults.restarts(self.server, self.joining)
         self.control = ControlServer(
             settings.control_path,
@@ -95,7 +96,6 @@ class Stub:
             self.rows.open()
             self.cloud.delivery.load()
             await self.joining.start()
-            self.server.tls = self.joining.link_tls
             await self.server.start()
             if self.observe is not None:
                 await self.observe.start()

@@ -49,7 +49,7 @@ class Delivery:
         self._observers: dict[tuple[str, str], list[Observer]] = {}
         self.on_work: Callable[[str], None] = lambda _node: None
         """Called with the name of a node whose queue has something new."""
-        ledger.hold(DOWN, self._holds)
+        ledger.hold(DOWN, self.holds)
 
     def load(self) -> None:
         """Queue what was accepted before and is not through. Raises ``StoreError``."""
@@ -84,6 +84,11 @@ class Delivery:
         queue = self._queues.get(node)
         return 0 if queue is None else queue.lasting
 
+    def holds(self, node: str, message_id: str) -> bool:
+        """Whether the message lies in the queue of ``node``."""
+        queue = self._queues.get(node)
+        return queue is not None and queue.holds(message_id)
+
     async def accept(
         self, node: str, messages: Sequence[Message], *, durable: bool = True, observer: Observer | None = None
     ) -> None:
@@ -117,9 +122,10 @@ class Delivery:
     def withdraw(self, node: str, message_id: str) -> None:
         """Take a message back that nobody wants to be sent any more."""
         queue = self._queues.get(node)
-        if queue is not None:
+        if queue is not None and queue.holds(message_id):
             queue.withdraw(message_id)
             self.settle(node)
+            self.on_work(node)  # it may have been in flight, with others behind it
 
     def forget_observer(self, node: str, message_id: str, observer: Observer) -> None:
         """Tell ``observer`` nothing more of that message."""
@@ -169,10 +175,6 @@ class Delivery:
         queue = self._queues.setdefault(node, NodeQueue(self.rules))
         self.ledger.open(DOWN, message, node)
         queue.restore(parcel)
-
-    def _holds(self, node: str, message_id: str) -> bool:
-        queue = self._queues.get(node)
-        return queue is not None and queue.holds(message_id)
 
     def _tell(self, node: str, fate: Fate) -> None:
         key = (node, fate.parcel.id)

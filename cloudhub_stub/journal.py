@@ -24,8 +24,10 @@ def has_effect(message: Message) -> bool:
     """
     if is_durable(message) or is_upload(message):
         return True
+    if message.route.operation != UPDATE:
+        return False
     resource = parse_edge(message.route.resource)
-    return resource is not None and resource.type == PODSTATUS and message.route.operation == UPDATE
+    return resource is not None and resource.type == PODSTATUS
 
 
 class Journal:

@@ -34,6 +34,9 @@ log = structlog.get_logger("cloudhub")
 CONNECTION_CLOSED = "connection_closed"
 """Why a session ends whose connection went away."""
 _CONTROL_ANSWER = "ack"
+MAX_CONTROLS = 1024
+"""How many answers of the transport wait to be written; beyond that a node that reads nothing gets none."""
+_QUEUE_FULL = "queue_full"
 
 
 class Socket(Protocol):
@@ -144,14 +147,20 @@ class Link:
     def _act(self, message: Message) -> Ended:
         """Do what a message asks for whose turn it is, and return how it ended."""
         if message.route.operation in CONTROL_OPERATIONS:
-            self._controls.append(encode(response_to(message, _CONTROL_ANSWER, self._cloud.new_id, self._cloud.clock)))
-            self.wake()
-            return Ended(ACKNOWLEDGED)
+            return self._answer_control(message)
         try:
             return self._answer(message)
         except FrameError as error:  # what the node told about itself does not fit into an answer
             self._count_malformed(error)
             return Ended(DROPPED, error.reason)
+
+    def _answer_control(self, message: Message) -> Ended:
+        if len(self._controls) >= MAX_CONTROLS:
+            self.node.counters.count(_QUEUE_FULL)
+            return Ended(DROPPED, _QUEUE_FULL)
+        self._controls.append(encode(response_to(message, _CONTROL_ANSWER, self._cloud.new_id, self._cloud.clock)))
+        self.wake()
+        return Ended(ACKNOWLEDGED)
 
     def _answer(self, request: Message) -> Ended:
         cloud, route = self._cloud, request.route
@@ -210,7 +219,10 @@ class Link:
         now = self._cloud.clock.monotonic()
         due = self._queue.take(now)
         if isinstance(due, Parcel):
-            self._cloud.objects.note_sent(decode(due.data))
+            if due.operation == RESPONSE:  # says nothing new about an object, and most of what is sent is that
+                self._cloud.objects.note_version(due.version)
+            else:
+                self._cloud.objects.note_sent(decode(due.data))
             return due.data
         if isinstance(due, Prove):
             message_id = self._cloud.new_id()

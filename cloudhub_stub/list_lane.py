@@ -87,6 +87,8 @@ class ListLane:
 
     def oldest_unread_at(self) -> float:
         """When the oldest message was written that may not have been read; infinity if there is none."""
+        if not self._plain and not self._due:
+            return inf
         plain = next((doubt.written_at for doubt in self._plain.values()), inf)
         due = next((doubt.written_at for doubt in self._due.values() if doubt.place >= self._read), inf)
         return min(plain, due)

@@ -69,9 +69,7 @@ class Objects:
 
     def note_sent(self, message: Message) -> None:
         """Take in what a message to a node says about an object; messages about anything else change nothing."""
-        version = message.header.resource_version
-        if version.isascii() and version.isdigit() and len(version) < 20:
-            self._version = min(max(self._version, int(version)), _LARGEST_VERSION)
+        self.note_version(message.header.resource_version)
         resource = parse_edge(message.route.resource)
         if resource is None or not resource.name or resource.type not in OBJECT_TYPES:
             return
@@ -79,6 +77,11 @@ class Objects:
             self._drop(resource)
         elif message.route.operation in {INSERT, UPDATE}:
             self._hold(resource, message)
+
+    def note_version(self, version: str) -> None:
+        """Hand out higher versions than this one from now on, where it is a number."""
+        if version.isascii() and version.isdigit() and len(version) < 20:
+            self._version = min(max(self._version, int(version)), _LARGEST_VERSION)
 
     def next_version(self) -> str:
         """Return a resource version higher than every one handed out or sent before."""

@@ -167,7 +167,7 @@ class _Replay:
         """Queue ``message`` and yield what becomes of it, and ``None`` when the node is gone.
 
         Raises ``NodeLost`` when it stays away. A message that is not through when the caller goes is taken back,
-        unless it was given up.
+        unless it was given up, or was there before under that id: somebody was told that it would not be lost.
         """
         delivery, message_id = self._cloud.delivery, message.header.id
         happened: asyncio.Queue[Fate | bool | NodeLost] = asyncio.Queue()
@@ -175,6 +175,7 @@ class _Replay:
         timer: Timer | None = None
         last: Fate | None = None
         with self._hub.watch(node, happened.put_nowait):
+            is_ours = not delivery.holds(node, message_id)
             # Not on disk: a replay does not outlive the stub, and says so to whoever waits for it.
             await delivery.accept(node, [message], durable=False, observer=observer)
             try:
@@ -198,7 +199,7 @@ class _Replay:
                 if timer is not None:
                     timer.cancel()
                 delivery.forget_observer(node, message_id, observer)
-                if not isinstance(last, GivenUp):
+                if is_ours and not isinstance(last, GivenUp):
                     delivery.withdraw(node, message_id)
 
     def _too_late(self, node: str, happened: "asyncio.Queue[Fate | bool | NodeLost]") -> Timer:

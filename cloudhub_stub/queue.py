@@ -28,6 +28,7 @@ PROVE_AGAIN_AFTER_S = 5.0
 MAX_ANSWERS = 1024
 """How many answers wait to be written; a node that asks on and reads nothing loses the newest, and asks again."""
 _MAX_PROOFS = 4
+_EARLIER = 0
 
 
 @dataclass(frozen=True)
@@ -64,8 +65,9 @@ class NodeQueue:
         self._pace: int | None = None
         self._writes = 0
         self._places: dict[str, int] = {}
-        """Id to place among the session's writes, of what is in flight and of what shall prove reading."""
-        self._proofs: deque[str] = deque()
+        """Id to place among the session's writes, of what is in flight and of what shall prove reading; ``_EARLIER``
+        for what an earlier session may have written: an acknowledgement may be of that, and proves nothing here."""
+        self._proofs: list[str] = []
         self._proved_at = -inf
         """When a proof was asked for last that has not come; minus infinity if none is open."""
 
@@ -133,6 +135,7 @@ class NodeQueue:
         """Queue a message that an earlier process accepted, whatever the limits are now."""
         self._lasting += 1
         self._bytes += len(parcel.data)
+        self._places[parcel.id] = _EARLIER
         self.enter(parcel)
 
     def answer(self, parcel: Parcel, not_before: float) -> None:
@@ -154,7 +157,7 @@ class NodeQueue:
             return False
         place = self._places.pop(message_id, None)
         if parcel is not None:
-            place = self._lists.place_of(parcel) if parcel.lane is Lane.LIST else place
+            place = self._lists.place_of(parcel) if place is None else place
             lane = self._acks if parcel.lane is Lane.ACK else self._lists
             self._drop_answer(parcel)
             self._settle([lane.acknowledge(parcel)])
@@ -163,7 +166,7 @@ class NodeQueue:
         if place is not None:
             self._settle(self._lists.was_read(place, handled=not proof))
         if proof:
-            while self._proofs and self._proofs.popleft() != message_id:
+            while self._proofs and self._proofs.pop(0) != message_id:
                 pass
             self._proved_at = -inf
         return True
@@ -192,7 +195,8 @@ class NodeQueue:
         self.connected = False
         answers = [Settled(parcel, DROPPED, "link_lost") for _, parcel in self._answers]
         self._answers.clear()
-        self._places.clear()
+        written = [*self._places, *(parcel.id for parcel in self._lists.written)]
+        self._places = {message_id: _EARLIER for message_id in written if message_id in self._held}
         self._proofs.clear()
         self._proved_at = -inf
         self._settle([*answers, *self._acks.interrupt(), *self._lists.interrupt()])
@@ -216,7 +220,7 @@ class NodeQueue:
         self._places[message_id] = self._writes
         self._proofs.append(message_id)
         while len(self._proofs) > _MAX_PROOFS:
-            self._places.pop(self._proofs.popleft(), None)
+            self._places.pop(self._proofs.pop(0), None)
         self._proved_at = now
 
     def wake_at(self) -> float:
@@ -234,7 +238,6 @@ class NodeQueue:
             if isinstance(fate, Settled):
                 self._settle([fate])
             else:
-                self._places.pop(fate.parcel.id, None)
                 self._fates.append(fate)
 
     def drain(self) -> list[Fate]:

@@ -56,8 +56,9 @@ class CloudHubServer:
         self._host = host
         self._port = port
         self._max_message_bytes = max_message_bytes
-        self.tls: SSLContext | None = None
-        """With what TLS it listens; without any where there is none."""
+        self.tls: Callable[[], SSLContext | None] = lambda: None
+        """Asked at each start with what TLS to listen; without any where there is none."""
+        self._scheme = "ws"
         self._server: Server | None = None
         self._connections: set[ServerConnection] = set()
         self._closing: set[asyncio.Task[None]] = set()
@@ -67,16 +68,18 @@ class CloudHubServer:
         """Where nodes connect, with the port that was found free if port 0 was asked for; until then nothing."""
         if self._port == 0:
             return ""
-        return f"{'ws' if self.tls is None else 'wss'}://{join_address(self._host, self._port)}"
+        return f"{self._scheme}://{join_address(self._host, self._port)}"
 
     async def start(self) -> None:
         """Listen. Raises ``ListenError``."""
+        tls = self.tls()
+        self._scheme = "ws" if tls is None else "wss"
         try:
             self._server = await serve(
                 self._serve,
                 self._host,
                 self._port,
-                ssl=self.tls,
+                ssl=tls,
                 compression=None,
                 max_size=self._max_message_bytes,
                 ping_interval=None,

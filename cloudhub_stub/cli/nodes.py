@@ -13,6 +13,8 @@ or not, how many messages went to and fro, how many were sent and are not acknow
 and how many wait or are on their way."""
 
 _EPILOG = """\
+exit code: 0 listed, 1 the stub cannot be reached
+
 examples:
   cloudhub-stub nodes
   cloudhub-stub nodes --json | jq '.[] | select(.connected) | .name'"""

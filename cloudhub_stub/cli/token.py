@@ -11,8 +11,8 @@ from cloudhub_stub.settings import token_file
 
 _DESCRIPTION = """\
 Print the token with which an edge asks the running stub for its first certificate. It
-is good for a day; a new one is made every half day, and older ones stay good until
-they end."""
+is good for a day (--token-lifetime of run); a new one is made at half that time, and
+older ones stay good until they end."""
 
 _EPILOG = """\
 exit code: 0 printed, 1 the stub cannot be reached, has no token, or the file cannot be read

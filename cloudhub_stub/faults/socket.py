@@ -55,7 +55,8 @@ class FaultySocket:
         self._cable = cable
         self._judge = judge
         self._clock = clock
-        self._lines = {UP: Line(clock, judge.changed), DOWN: Line(clock, judge.changed)}
+        self._lines: dict[str, Line] = {}
+        """By direction, where a message ever had to pass while something was wrong: most connections need none."""
         self._timer: Timer | None = None
 
     @property
@@ -119,7 +120,7 @@ class FaultySocket:
         if self.state != OPEN:
             return
         passage = self._judge.judge(direction, self.node, data)
-        line = self._lines[direction]
+        line = self._line(direction)
         was_idle = line.idle
         if passage.delay_s == 0 and was_idle:
             await self._hand_on(data, passage, onward)
@@ -134,6 +135,12 @@ class FaultySocket:
         await line.put(passage.delay_s, len(data), hand_on)
         if was_idle:
             self._judge.changed()
+
+    def _line(self, direction: str) -> Line:
+        line = self._lines.get(direction)
+        if line is None:
+            line = self._lines[direction] = Line(self._clock, self._judge.changed)
+        return line
 
     async def _hand_on(self, data: bytes, passage: Passage, onward: Receive) -> None:
         for _ in range(passage.copies):

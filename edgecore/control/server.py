@@ -122,9 +122,12 @@ class _Exchange:
 
     async def _send_stream(self, items: AsyncIterator[Any]) -> web.StreamResponse:
         self._stream = stream = web.StreamResponse(headers={"Content-Type": STREAM_TYPE})
-        await stream.prepare(self._request)
         last_line = b""
         try:
+            try:
+                await stream.prepare(self._request)
+            except ConnectionError:  # the client went before it saw anything
+                return stream
             async for item in items:
                 line = msgspec.json.encode(item) + b"\n"
                 with suppress(ConnectionError):  # the client has seen enough; aiohttp cancels this task
@@ -137,7 +140,8 @@ class _Exchange:
             if isinstance(items, AsyncGenerator):
                 await items.aclose()
         if last_line:
-            await stream.write(last_line)
+            with suppress(ConnectionError):
+                await stream.write(last_line)
         return stream
 
     async def broken_off(self) -> web.StreamResponse:

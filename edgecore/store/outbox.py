@@ -39,8 +39,10 @@ def is_durable(message: Message) -> bool:
     if route.source == TWIN:
         words = route.resource.split("/", 2)
         return route.operation == UPDATE and len(words) == 3 and words[0] == "device" and words[2] in _TWIN_REPORTS
+    if route.operation != DELETE:
+        return False
     resource = parse_edge(route.resource)
-    return route.operation == DELETE and resource is not None and resource.type == POD
+    return resource is not None and resource.type == POD
 
 
 def keep(message: Message) -> Statement:

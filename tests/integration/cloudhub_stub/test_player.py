@@ -11,6 +11,7 @@ import pytest
 
 from cloudhub_stub.app import Stub
 from cloudhub_stub.replay import PlannedFrame, ReplayOptions, Selection
+from cloudhub_stub.send import SendOptions
 from edgecore.clock import VirtualClock
 from edgecore.recording.reader import read_entries
 
@@ -253,3 +254,21 @@ async def test_an_empty_selection_is_a_failure(stub: Stub, options: dict[str, An
 async def test_a_missing_file_is_a_failure(stub: Stub, tmp_path: Path) -> None:
     (last,) = await play(stub, tmp_path / "none.jsonl")
     assert "No such file" in last["text"]
+
+
+async def test_a_replay_that_is_stopped_takes_no_message_back_that_somebody_else_handed_in(
+    stub: Stub, make_edge: Any, tmp_path: Path, turns: Any
+) -> None:
+    document = {
+        "header": {"msg_id": "same", "timestamp": 1, "resourceversion": "1"},
+        "route": {"source": "edgecontroller", "group": "resource", "operation": "insert", "resource": "a/pod/p"},
+        "content": {},
+    }
+    edge = await make_edge(stub)
+    await stub.sender.send(SendOptions(messages=[document], node="edge-1"))
+    await edge.receive()
+    replaying = asyncio.create_task(play(stub, write(tmp_path / "one.jsonl", document), keep_ids=True))
+    await turns(lambda: bool(stub.cloud.delivery._observers))
+    replaying.cancel()
+    await asyncio.gather(replaying, return_exceptions=True)
+    assert stub.cloud.delivery.depth("edge-1") == 1

@@ -209,6 +209,22 @@ async def test_a_client_that_hangs_up_ends_its_stream(serve: Serve, client: Cont
     await ended.wait()
 
 
+async def test_a_client_that_is_gone_before_its_stream_begins_is_a_hang_up_and_no_crash(
+    serve: Serve, client: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def gone(_self: Any, _request: Any) -> None:
+        raise ConnectionResetError("Cannot write to closing transport")
+
+    async def items() -> AsyncIterator[Any]:
+        yield 1
+
+    monkeypatch.setattr(server_file.web.StreamResponse, "prepare", gone)
+    await serve(_stream(items))
+    with capture_logs() as logs, pytest.raises(ControlError):
+        await asyncio.to_thread(lambda: next(client.stream("GET", "/v1/stream")))
+    assert not [line for line in logs if line["event"] == "control_handler_crashed"]
+
+
 async def test_stopping_ends_streams_with_a_word(serve: Serve, client: ControlClient) -> None:
     begun, ended = asyncio.Event(), asyncio.Event()
 

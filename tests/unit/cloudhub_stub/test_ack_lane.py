@@ -3,9 +3,13 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cloudhub_stub.ack_lane import AckLane, Timing
 from cloudhub_stub.fates import GivenUp, Settled
+from cloudhub_stub.parcel import parcel_of
+from edgecore.beehive.message import Header, Message, Route
 from edgecore.observe.ledger import ACKNOWLEDGED, DROPPED, SUPERSEDED
 
 POD, OTHER = "default/pod/p", "default/pod/q"
@@ -217,3 +221,35 @@ def test_h5_a_faithful_lane_forgets_what_it_gave_up(parcel: Any) -> None:
     assert lane.expire(25.0) == [GivenUp(sent), Settled(sent, DROPPED, "given_up")]
     lane.resume()
     assert lane.take(30.0) is None
+
+
+def test_a_delete_that_is_given_up_is_sent_again_before_the_object_that_follows_it(lane: AckLane, parcel: Any) -> None:
+    gone, again = parcel(POD, operation="delete"), parcel(POD, "1", operation="insert")
+    lane.offer(gone)
+    lane.take(0.0)
+    lane.offer(again)
+    assert lane.expire(25.0) == [GivenUp(gone)]
+    assert lane.take(25.0) is gone
+    lane.acknowledge(gone)
+    assert lane.take(26.0) is again
+
+
+def test_a_delete_that_is_given_up_gives_way_to_another_delete(lane: AckLane, parcel: Any) -> None:
+    gone, more = parcel(POD, operation="delete"), parcel(POD, operation="delete")
+    lane.offer(gone)
+    lane.take(0.0)
+    lane.offer(more)
+    assert lane.expire(25.0) == [GivenUp(gone), Settled(gone, SUPERSEDED, "given_up")]
+    assert lane.take(25.0) is more
+
+
+@given(first_at=st.floats(0.0, 1e7))
+def test_each_sending_comes_once_whenever_the_first_was(first_at: float) -> None:
+    lane = AckLane(Timing(resend_every_s=0.1, give_up_after_s=0.5))
+    route = Route("edgecontroller", "resource", "update", POD)
+    lane.offer(parcel_of(Message(Header("m", "", 1, "1"), route, {})))
+    lane.take(first_at)
+    for _ in range(4):
+        now = lane.wake_at()
+        lane.take(now)
+        assert lane.take(now) is None

@@ -67,6 +67,15 @@ async def test_the_rows_of_what_is_through_are_removed(cloud: Cloud, rows: Any, 
     assert rows.queued == {}
 
 
+async def test_the_link_is_told_of_the_room_that_a_message_leaves_which_is_taken_back(cloud: Cloud, pod: Any) -> None:
+    await cloud.delivery.accept("n", [pod("p", id="1"), pod("q", id="2")])
+    woken: list[str] = []
+    cloud.delivery.on_work = woken.append
+    cloud.delivery.withdraw("n", "1")
+    cloud.delivery.withdraw("n", "1")
+    assert woken == ["n"]
+
+
 async def test_a_message_that_is_handed_in_twice_is_queued_once(cloud: Cloud, rows: Any, pod: Any) -> None:
     await cloud.delivery.accept("n", [pod("p", id="1")])
     await cloud.delivery.accept("n", [pod("p", id="1")])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from cloudhub_stub.cloud import Cloud
 from cloudhub_stub.hub import Hub
-from cloudhub_stub.link import CONNECTION_CLOSED, Link
+from cloudhub_stub.link import CONNECTION_CLOSED, MAX_CONTROLS, Link
 from cloudhub_stub.session import KEEPALIVE_TIMEOUT, WRITE_TIMEOUT
 from cloudhub_stub.upgrade import Upgrade
 from edgecore.clock import VirtualClock, settle
@@ -71,6 +71,18 @@ async def test_an_answer_is_one_document_with_every_key_and_a_newline(link: Link
         "resource": "default/node/edge-1",
     }
     assert document["content"] == "OK"
+
+
+async def test_a_node_that_asks_the_transport_on_and_reads_nothing_fills_no_memory(
+    cloud: Cloud, link: Link, socket: Any, frame: Any
+) -> None:
+    socket.blocked = asyncio.Event()
+    for number in range(MAX_CONTROLS + 10):
+        await receive(link, frame("ping", "x", "ping", id=str(number)))
+    assert cloud.ledger.counts()[UP, DROPPED, "queue_full"] == 9  # one is with the socket
+    socket.blocked.set()
+    await settle()
+    assert len(socket.frames) == MAX_CONTROLS + 1
 
 
 async def test_a_control_operation_is_answered_as_the_transport_does(link: Link, socket: Any, frame: Any) -> None:

@@ -108,6 +108,35 @@ def test_an_acknowledgement_counts_once_over_any_connection(queue: NodeQueue, pa
     assert queue.take(1.0) is None
 
 
+@pytest.mark.parametrize("resource", [POD, LIST])
+def test_a_late_acknowledgement_of_an_earlier_session_proves_nothing_of_this_one(
+    queue: NodeQueue, parcel: Any, resource: str
+) -> None:
+    sent, twin = parcel(resource), parcel(TWIN, group="twin")
+    enter(queue, sent)
+    queue.connect(None)
+    queue.take(0.0)
+    queue.disconnect()
+    enter(queue, twin)
+    queue.connect(None)
+    assert {queue.take(1.0), queue.take(1.0)} == {sent, twin}
+    assert queue.acknowledge(sent.id)
+    assert settled(queue) == [Settled(sent, ACKNOWLEDGED)]
+    assert queue.holds(twin.id)
+
+
+def test_an_acknowledgement_of_what_an_earlier_process_may_have_sent_proves_nothing(
+    queue: NodeQueue, parcel: Any
+) -> None:
+    sent, twin = parcel(POD), parcel(TWIN, group="twin")
+    queue.restore(sent)
+    enter(queue, twin)
+    queue.connect(None)
+    assert [queue.take(1.0), queue.take(1.0)] == [twin, sent]
+    queue.acknowledge(sent.id)
+    assert settled(queue) == [Settled(sent, ACKNOWLEDGED)]
+
+
 def test_an_acknowledgement_proves_that_what_was_written_before_was_read(queue: NodeQueue, parcel: Any) -> None:
     queue.connect(None)
     twin, pod, later = parcel(TWIN, group="twin"), parcel(POD), parcel(TWIN, group="twin")
