@@ -37,6 +37,11 @@ def _lines(view: Json) -> Iterator[str]:
         yield f"  {view['forgotten']} of them were forgotten, for there were too many under way"
     for message in view.get("unexplained_messages") or ():
         yield f"  {_message(message)}, for {message.get('age_s')} s"
+    under_way: Sequence[Json] = view.get("under_way_messages") or ()
+    if under_way:
+        yield ""
+        yield "under way for longest:"
+        yield from (f"  {_message(message)}, for {message.get('age_s')} s" for message in under_way[:5])
     fired: Mapping[str, int] = (view.get("faults") or {}).get("counts") or {}
     if any(fired.values()):
         yield ""

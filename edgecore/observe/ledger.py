@@ -20,6 +20,7 @@ forgotten counts as unexplained.
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any, NamedTuple
 
 from edgecore.beehive.message import Message, Route
@@ -37,6 +38,8 @@ OUTCOMES = (DELIVERED, ACKNOWLEDGED, SUPERSEDED, COALESCED, DROPPED)
 CAPACITY = 65_536
 OVERDUE_S = 60.0
 RECENT_DROPS = 100
+OLDEST_SHOWN = 20
+"""How many of the messages under way are shown."""
 
 _Key = tuple[str, str, str]
 
@@ -121,19 +124,24 @@ class Ledger:
         return dict(self._counts)
 
     def view(self, limit: int = RECENT_DROPS) -> dict[str, Any]:
-        """Return the book as a JSON object, with at most ``limit`` unexplained messages and recent drops."""
+        """Return the book as a JSON object, with at most ``limit`` unexplained messages and recent drops, and the
+        messages that are under way for longest.
+        """
         now = self._monotonic()
         lost = list(self._lost())
         return {
             "directions": {direction: self._direction(direction) for direction in (UP, DOWN)},
             "unexplained": self._forgotten + len(lost),
             "forgotten": self._forgotten,
-            "unexplained_messages": [
-                {**_shown(direction, peer, message_id, entry.route), "age_s": round(now - entry.opened_at, 3)}
-                for (direction, peer, message_id), entry in lost[:limit]
+            "unexplained_messages": [self._open(key, entry, now) for key, entry in lost[:limit]],
+            "under_way_messages": [
+                self._open(key, entry, now) for key, entry in islice(self._under_way.items(), min(limit, OLDEST_SHOWN))
             ],
             "recently_dropped": list(self._drops)[-limit:],
         }
+
+    def _open(self, key: _Key, entry: Entry, now: float) -> dict[str, Any]:
+        return {**_shown(*key, entry.route), "age_s": round(now - entry.opened_at, 3)}
 
     def _direction(self, direction: str) -> dict[str, Any]:
         ended = dict.fromkeys(OUTCOMES, 0)

@@ -38,6 +38,10 @@ def test_what_is_unexplained_and_what_was_dropped_is_named_and_obeyed_by_no_term
         "  node-a edge->cloud edged update default/pod\\x1b[2J m1, for 100.0 s",
         "  node-a edge->cloud edged update default/pod\\x1b[2J m2, for 100.0 s",
         "",
+        "under way for longest:",
+        "  node-a edge->cloud edged update default/pod\\x1b[2J m1, for 100.0 s",
+        "  node-a edge->cloud edged update default/pod\\x1b[2J m2, for 100.0 s",
+        "",
         "dropped lately:",
         "  cloud->edge edged update default/pod\\x1b[2J d: unknown_group",
     ]

@@ -82,6 +82,15 @@ def test_what_is_overdue_and_held_by_nobody_is_unexplained(time: _Time) -> None:
     assert (shown["id"], shown["node"], shown["resource"], shown["age_s"]) == ("lost", "n", "default/pod/web", 60.0)
 
 
+def test_what_is_under_way_for_longest_is_shown_first(time: _Time) -> None:
+    ledger = Ledger(time)
+    for number in range(30):
+        time.now = float(number)
+        ledger.open(UP, _message(str(number)))
+    shown = ledger.view()["under_way_messages"]
+    assert [(one["id"], one["age_s"]) for one in shown] == [(str(number), 29.0 - number) for number in range(20)]
+
+
 def test_an_entry_forgotten_for_want_of_room_is_unexplained(time: _Time) -> None:
     ledger = Ledger(time, capacity=2)
     for number in range(3):
