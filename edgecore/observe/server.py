@@ -89,7 +89,11 @@ class ObserveServer:
         for host, port in self._candidates():
             tried = join_address(host, port)
             try:
-                return await loop.create_server(accept, host, port)
+                server = await loop.create_server(accept, host, port)
+                if server.sockets[0] is not None:
+                    return server
+                # Another process listened between our bind and our listen; uvloop says nothing of that.
+                raise OSError(errno.EADDRINUSE, "Address already in use")
             except OSError as error:
                 if self._listen != AUTO or error.errno != errno.EADDRINUSE:
                     raise listen_error(tried, error) from error

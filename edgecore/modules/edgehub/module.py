@@ -102,16 +102,20 @@ class EdgeHub:
 
     async def run(self) -> None:
         """Keep a session open until the bus is closed."""
+        self._over = False
         async with asyncio.TaskGroup() as tasks:
             filling = tasks.create_task(self._fill_outbox(), name="edgehub fill outbox")
             linking = tasks.create_task(self._link(), name="edgehub link")
-            await asyncio.wait((filling, linking), return_when=asyncio.FIRST_COMPLETED)
-            if linking.done() and linking.cancelled():  # not by us, so it is a fault: the group would not tell
-                raise RuntimeError("the link to the cloud ended by itself")
-            await filling  # ends when the bus is closed
-            # Said in two ways: a task group that is ending by itself just then may swallow the cancellation.
-            self._over = True
-            linking.cancel()
+            try:
+                await asyncio.wait((filling, linking), return_when=asyncio.FIRST_COMPLETED)
+                if linking.done() and linking.cancelled():  # not by us, so it is a fault: the group would not tell
+                    raise RuntimeError("the link to the cloud ended by itself")
+                await filling  # ends when the bus is closed
+            finally:
+                # Said in two ways: a task group that is ending by itself just then, because the cloud went away when
+                # the node stopped, swallows the cancellation; this one's too, which comes with the end of the bus.
+                self._over = True
+                linking.cancel()
 
     async def stop(self) -> None:
         """Give the last messages a moment to arrive while the link is up; what is durable stays in its rows."""

@@ -7,7 +7,7 @@ ends the session (close code 1009).
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import websockets.asyncio.client
 import websockets.exceptions
@@ -106,6 +106,17 @@ class _Dial(websockets.asyncio.client.connect):
         return exc
 
 
+class _Dialled(websockets.asyncio.client.ClientConnection):
+    """A connection that remembers how TLS ended it: in TLS 1.3 a cloud refuses a certificate after the handshake."""
+
+    refusal: ssl.SSLError | None = None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if isinstance(exc, ssl.SSLError):
+            self.refusal = exc
+        super().connection_lost(exc)
+
+
 async def dial(
     address: CloudAddress,
     *,
@@ -115,6 +126,12 @@ async def dial(
 ) -> Connection:
     """Open a session. ``tls`` is used for ``wss`` only. Raises ``LinkError``, naming the URL and the reason."""
     options: dict[str, Any] = {"ssl": tls} if address.scheme == "wss" else {}
+    dialled: list[_Dialled] = []
+
+    def remember(*arguments: Any, **keywords: Any) -> _Dialled:
+        dialled.append(_Dialled(*arguments, **keywords))
+        return dialled[-1]
+
     try:
         websocket = await _Dial(
             address.url,
@@ -126,13 +143,18 @@ async def dial(
             close_timeout=1,
             max_size=max_message_bytes,
             proxy=None,
+            create_connection=cast("type[_Dialled]", remember),  # any callable will do
             **options,
         )
     except websockets.exceptions.InvalidStatus as error:
         body = bytes(error.response.body or b"").decode(errors="replace").strip()[:200]
         raise LinkError(f"cannot connect to {address.url}: HTTP {error.response.status_code} {body}") from error
     except (OSError, websockets.exceptions.WebSocketException, ValueError) as error:
-        raise LinkError(f"cannot connect to {address.url}: {str(error) or type(error).__name__}") from error
+        refusal = next((each.refusal for each in dialled if each.refusal is not None), None)
+        why = str(error) or type(error).__name__
+        if refusal is not None:
+            why = f"the cloud refused the node at TLS: {(refusal.reason or str(refusal)).replace('_', ' ').lower()}"
+        raise LinkError(f"cannot connect to {address.url}: {why}") from error
     return Connection(websocket)
 
 

@@ -163,6 +163,7 @@ class Linked:
         self.cloud = cloud
         self.metrics = metrics
         self.waiting_for: set[str] = set()
+        self.running: asyncio.Task[None] | None = None
         self.meta: Port = bus.register("metaManager", "meta", capacity=16)
         self.edged: Port = bus.register("edged", "edged")
 
@@ -234,13 +235,15 @@ async def link(
         hub = EdgeHub(bus.register("websocket", "hub"), metrics, ledger, stores[0], address, **options)
         linked = Linked(hub, bus, vclock, cloud, metrics, ledger, stores[0])
         await hub.start()
-        running.append((linked, asyncio.create_task(hub.run())))
+        linked.running = asyncio.create_task(hub.run())
+        running.append((linked, linked.running))
         return linked
 
     yield make
     for linked, task in running:
         linked.bus.close()
-        await task
+        if not task.cancelled():
+            await task
     for store in stores:
         await store.close()
 

@@ -106,3 +106,15 @@ async def test_a_closed_bus_ends_the_module_while_the_connection_ends_by_itself(
     session.vanish()
     await settle(turns)
     linked.bus.close()
+
+
+@pytest.mark.parametrize("turns", range(12))
+async def test_the_same_where_the_module_is_cancelled_with_the_end_of_the_bus(linked: Any, turns: int) -> None:
+    """As the runner does when the node stops: both come in one turn of the loop."""
+    session = await linked.session()
+    session.vanish()
+    await settle(turns)
+    linked.bus.close()
+    linked.running.cancel()
+    async with asyncio.timeout(5):
+        await asyncio.wait([linked.running])

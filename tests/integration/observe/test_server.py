@@ -6,6 +6,7 @@ import json
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import ExitStack, suppress
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -158,6 +159,27 @@ async def test_auto_takes_the_first_free_port(make: Make) -> None:
         await one.start()
         await other.start()
     assert (one.address, other.address) == (f"127.0.0.1:{first + 1}", f"127.0.0.1:{first + 2}")
+
+
+async def test_auto_goes_on_where_another_process_was_quicker_and_the_loop_says_nothing(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """uvloop keeps to itself that listening failed after binding: its server has no socket."""
+    loop = asyncio.get_running_loop()
+    create_server = loop.create_server
+    tried: list[int] = []
+
+    async def lose_the_first(accept: Any, host: str, port: int) -> Any:
+        tried.append(port)
+        if len(tried) == 1:
+            return SimpleNamespace(sockets=(None,))
+        return await create_server(accept, host, 0)
+
+    monkeypatch.setattr(loop, "create_server", lose_the_first)
+    server = make("auto", 10_900)
+    await server.start()
+    assert tried == [10_900, 10_901]
+    assert server.address.startswith("127.0.0.1:")
 
 
 async def test_auto_gives_up_at_the_last_port_there_is(make: Make) -> None:
