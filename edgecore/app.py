@@ -33,6 +33,7 @@ from edgecore.modules.edgehub.authority import Authority
 from edgecore.modules.edgehub.credentials import Credentials
 from edgecore.modules.edgehub.keyfiles import KeyFiles
 from edgecore.modules.edgehub.module import EdgeHub
+from edgecore.modules.edgehub.outbox import DURABLE_FACTOR
 from edgecore.modules.edgehub.transport import CloudAddress
 from edgecore.modules.edgemesh import tables as mesh_tables
 from edgecore.modules.edgemesh.directory import ServiceDirectory
@@ -45,7 +46,7 @@ from edgecore.modules.edgemesh.services import ServiceTable
 from edgecore.modules.metamanager import tables as meta_tables
 from edgecore.modules.metamanager.module import MetaManager
 from edgecore.nodestate import NodeState
-from edgecore.observe.ledger import Ledger
+from edgecore.observe.ledger import CAPACITY, Ledger
 from edgecore.observe.metrics import Metrics
 from edgecore.observe.server import ObserveServer
 from edgecore.routes import node_routes
@@ -66,7 +67,9 @@ class Node:
         self.config = loaded.config
         self.clock = clock or SystemClock()
         self.metrics = Metrics()
-        self.ledger = Ledger(self.clock.monotonic)
+        # Room for all that the outbox may hold, durable messages included: none may have to be forgotten.
+        held = self.config.modules.edge_hub.outbox_size * (1 + DURABLE_FACTOR)
+        self.ledger = Ledger(self.clock.monotonic, capacity=CAPACITY + held)
         self.bus = Bus(
             self.clock,
             new_id or random_ids(),

@@ -131,6 +131,8 @@ class Outgoing:
         self._ledger.record(UP, message, DROPPED, reason)
         self.counts[DROPPED] += 1
         self._metrics.bad_input(EDGEHUB, reason, peer=route.source, resource=route.resource, **details)
+        if rows.is_durable(message):
+            self._submit(*rows.forget([message.header.id]))
 
     def _settle(self, ended: Iterable[Ended]) -> None:
         gone: list[str] = []

@@ -222,6 +222,7 @@ async def test_a_port_that_wants_a_certificate_is_told(
 
     async def refused(*_arguments: Any) -> None:
         error = ssl.SSLError(1, "[SSL: TLSV13_ALERT_CERTIFICATE_REQUIRED] tlsv13 alert certificate required")
+        error.reason = "TLSV13_ALERT_CERTIFICATE_REQUIRED"
         raise aiohttp.ClientOSError(*error.args) from error
 
     monkeypatch.setattr(Authority, "_get", refused)

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from edgecore.beehive.message import content_value
+from edgecore.beehive.message import Route, content_value
+from edgecore.store import outbox
 
 Document = Callable[..., dict[str, Any]]
 KEYS = ["msg_id", "parent_msg_id", "timestamp", "resourceversion", "sync"]
@@ -95,6 +96,15 @@ async def test_a_message_over_the_limit_is_not_sent(link: Any) -> None:
     await linked.post("default/pod/y", "y" * 100)
     assert (await session.frame())["route"]["resource"] == "default/pod/y"
     assert linked.counted() == {"too_large_to_send": 1}
+
+
+async def test_a_message_that_can_never_be_sent_leaves_no_row(link: Any, until: Any) -> None:
+    """MetaManager wrote it; each process to come would refuse it anew."""
+    linked = await link(max_message_bytes=1000)
+    message = linked.edged.build(Route("edged", "meta", "delete", "default/pod/x"), "x" * 1000)
+    await linked.store.write(outbox.keep(message))
+    await linked.edged.send("websocket", message)
+    await until(lambda: not outbox.kept(linked.store))
 
 
 # Frames from the cloud.
