@@ -139,13 +139,19 @@ def _why(error: Exception, timeout_s: float) -> str:
     if isinstance(error, aiohttp.ClientConnectorError):
         return _system_words(error.os_error)
     if isinstance(error.__cause__, ssl.SSLError):  # whose number is none of the system's
-        return f"TLS was refused: {str(error.__cause__.reason or error).replace('_', ' ').lower()}"
+        return f"TLS was refused: {_tls_words(error.__cause__)}"
     return _system_words(error) if isinstance(error, OSError) else str(error) or type(error).__name__
 
 
 def _system_words(error: OSError) -> str:
     if isinstance(error, ssl.SSLError):
-        return f"no TLS there: {str(error.reason or error).replace('_', ' ').lower()}"
+        return f"no TLS there: {_tls_words(error)}"
     if error.errno is not None and error.errno > 0:  # asyncio and uvloop give these a text of their own
         return os.strerror(error.errno).lower()
     return str(error.strerror or error) or "the connection was closed"
+
+
+def _tls_words(error: ssl.SSLError) -> str:
+    """Return OpenSSL's word for what went wrong; where only the text has it, it stands there in brackets."""
+    reason: str = getattr(error, "reason", None) or str(error).partition("[SSL: ")[2].partition("]")[0] or str(error)
+    return reason.replace("_", " ").lower()

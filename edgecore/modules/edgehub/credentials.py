@@ -31,7 +31,9 @@ log = structlog.get_logger("edgehub")
 
 DAY_S = 86_400.0
 RETRY_S = 3_600.0
-"""The pause between two renewals, or applications with an old certificate at hand."""
+"""The pause between two renewals, or applications with an old certificate at hand; less where certificates are short."""
+RETRY_SHARE = 1 / 50
+"""As a share of the certificate's lifetime: of the tenth that is left at the latest, five attempts."""
 
 
 class Credentials:
@@ -83,7 +85,7 @@ class Credentials:
             elif await self._renew_if_possible():
                 return
             else:
-                await self._clock.sleep(RETRY_S)
+                await self._clock.sleep(self._retry_s)
 
     def learned(self, server: str) -> None:
         """Take note of the ``Server`` header of the last upgrade: our stub renews, whatever version is configured."""
@@ -98,6 +100,13 @@ class Credentials:
             "renewal_due": said(self._lifetime.renewal_at(self._share)),
             "cloud_renews": self._renewable,
         }
+
+    @property
+    def _retry_s(self) -> float:
+        if self._lifetime is None:
+            return RETRY_S
+        whole = self._lifetime.not_after - self._lifetime.not_before
+        return min(RETRY_S, max(1.0, whole.total_seconds() * RETRY_SHARE))
 
     @property
     def _renewable(self) -> bool:
@@ -160,11 +169,11 @@ class Credentials:
         """
         if self._clock.monotonic() < self._again_at:
             return False
-        self._again_at = self._clock.monotonic() + RETRY_S
+        self._again_at = self._clock.monotonic() + self._retry_s
         try:
             await work()
         except LinkError as error:
-            log.warning("certificate_not_renewed", error=str(error), again_in_s=RETRY_S, **self.status())
+            log.warning("certificate_not_renewed", error=str(error), again_in_s=self._retry_s, **self.status())
             return False
         return True
 
