@@ -225,7 +225,9 @@ class EdgeHub:
                     beside.append(tasks.create_task(self._until_renewed(self._credentials), name="edgehub certificate"))
                 await self._announce(r.CLOUD_CONNECTED)
                 try:
-                    await conversation.run()
+                    # In a task of its own: Python 3.11.2 leaves whoever waited for a group that failed half cancelled,
+                    # and its next timeout, of closing or dialling, would pass for a cancellation.
+                    await asyncio.create_task(conversation.run(), name="edgehub conversation")
                 finally:
                     for task in beside:
                         task.cancel()
