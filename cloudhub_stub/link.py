@@ -141,7 +141,10 @@ class Link:
 
     def _ignore(self, message: Message, reason: str) -> None:
         self.node.counters.count(reason)
-        self._record(message, COALESCED if reason == "unawaited_response" else DROPPED, reason)
+        if reason == "unawaited_response":  # as they come by the hundred after a reconnect; the ledger has them
+            self._record(message, COALESCED, reason)
+            return
+        self._record(message, DROPPED, reason)
         self._log_route("message_ignored", reason, message)
 
     def _act(self, message: Message) -> Ended:

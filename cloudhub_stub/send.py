@@ -4,7 +4,7 @@ Who waits gets a stream of JSON values, one event each:
 
 | event | keys beside it |
 | --- | --- |
-| ``accepted`` | ``node``, ``ids``, ``connected``: they will not be lost from here on |
+| ``accepted`` | ``node``, ``ids``, ``connected``, ``known``: they will not be lost from here on |
 | ``acknowledged``, ``delivered``, ``superseded``, ``dropped`` | ``id``, ``resource``, ``reason``, ``ms`` since then |
 | ``given_up`` | the same: not acknowledged in time; it is sent again when the node connects anew |
 | ``finished`` | how often each of the five came, by name |
@@ -50,7 +50,9 @@ class SendOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
 def whole(documents: list[dict[str, Any]], new_id: NewId, clock: Clock) -> list[Message]:
     """Return the messages in ``documents``, each with an id and a time. Raises ``BadMessage``, naming the first."""
-    if not 0 < len(documents) <= MAX_MESSAGES:
+    if not documents:
+        raise BadMessage("cannot send: there is no message")
+    if len(documents) > MAX_MESSAGES:
         raise BadMessage(f"cannot send {len(documents)} messages at a time: 1 to {MAX_MESSAGES} are taken")
     messages: list[Message] = []
     for number, document in enumerate(documents, 1):
@@ -90,6 +92,7 @@ class Sender:
             "node": node,
             "ids": [message.header.id for message in messages],
             "connected": self._hub.find(node) is not None,
+            "known": self._cloud.nodes.get(node) is not None,
         }
         return self._events(accepted, happened) if options.wait else accepted
 

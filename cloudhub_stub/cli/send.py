@@ -69,6 +69,8 @@ def report(event: dict[str, Any]) -> str:
     match event["event"]:
         case "accepted":
             where = "" if event["connected"] else ", which is not connected: they wait for it"
+            if not event.get("known", True):
+                where = ", which has never connected since the stub started: they wait for it (is the name right?)"
             number = len(event["ids"])
             return f"{number} message{'s' * (number != 1)} accepted for {event['node']}{where}"
         case "finished":

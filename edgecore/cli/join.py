@@ -42,7 +42,7 @@ examples:
   edgecore join --user --server 192.0.2.10 --token-file token --force
       join again, or another cloud: configuration and certificate are replaced
 
-exit code: 0 joined, 1 could not (nothing was written), 2 wrong usage"""
+exit code: 0 joined, 1 could not (no file was written), 2 wrong usage"""
 
 _ADVICE = {
     "token": "the examples of `edgecore join --help` show where a token comes from",
@@ -118,7 +118,7 @@ def run(args: argparse.Namespace) -> int:
         _tell(f"joining the cloud at {https} as node {config.node_name}")
         asyncio.run(joining.join(lambda line: _tell(f"  {line}")))
     except EnrolmentError as error:
-        sys.stderr.write(f"edgecore: {error}\n  nothing was written; {_ADVICE[error.step]}\n")
+        sys.stderr.write(f"edgecore: {error}\n  no file was written; {_ADVICE[error.step]}\n")
         return 1
     _tell(f"joined. Run the node:\n  edgecore run --config {shlex.quote(str(file))}")
     return 0

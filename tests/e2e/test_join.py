@@ -333,7 +333,7 @@ def test_a_token_that_was_let_expire_joins_nobody_and_a_new_one_does(clone: Clon
     assert refused.returncode == 1
     assert "cannot get the node's certificate from https://127.0.0.1:" in refused.stderr
     assert "401" in refused.stderr
-    assert "nothing was written; try again with a new token" in refused.stderr
+    assert "no file was written; try again with a new token" in refused.stderr
     assert not (clone.place / "edge-b/edgecore.yaml").exists()
     assert clone.new_token() != old
     assert clone.join("edge-b").returncode == 0

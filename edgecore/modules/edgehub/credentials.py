@@ -31,7 +31,7 @@ log = structlog.get_logger("edgehub")
 
 DAY_S = 86_400.0
 RETRY_S = 3_600.0
-"""The pause between two renewals, or applications with an old certificate at hand; less where certificates are short."""
+"""The pause between two renewals, or applications with an old certificate at hand; less for short certificates."""
 RETRY_SHARE = 1 / 50
 """As a share of the certificate's lifetime: of the tenth that is left at the latest, five attempts."""
 

@@ -83,7 +83,7 @@ async def test_a_join_that_fails_says_where_and_what_to_try_and_writes_nothing(
     said = capsys.readouterr().err
     assert said.startswith("edgecore: cannot get the node's certificate from ")
     assert "the token expired at 2020-05-01 00:00:00 UTC" in said
-    assert "\n  nothing was written; try again with a new token" in said
+    assert "\n  no file was written; try again with a new token" in said
 
 
 async def test_files_that_are_there_are_not_replaced(
