@@ -206,6 +206,14 @@ class Program:
             time.sleep(0.02)
         pytest.fail(f"{' '.join(map(str, self.process.args))}: no {what}\n{self.out}{self.log[-3000:]}")
 
+    def unexplained(self) -> int:
+        """Return how many messages of the link the program cannot account for; 0 if it cannot be asked any more."""
+        try:
+            found: int = self.control.get("/v1/ledger")["unexplained"]
+        except ControlError:
+            return 0
+        return found
+
     def ended(self, timeout_s: float = PATIENCE_S) -> int:
         """Wait for the end, and return the exit code."""
         return self.process.wait(timeout_s)
@@ -356,9 +364,10 @@ class Programs:
         return [*self.prefix, sys.executable, "-m", *arguments]
 
     def end(self) -> None:
-        """End what still runs; fail the test if it does not end in time, or not well."""
+        """End what still runs; fail the test if it has lost a message, does not end in time, or not well."""
         left = [program for program in reversed(self._started) if program.process.poll() is None]
         try:
+            assert [program.unexplained() for program in left] == [0] * len(left)
             assert [program.stop() for program in left] == [0] * len(left)
         finally:
             for program in left:

@@ -209,11 +209,8 @@ async def test_what_was_accepted_survives_a_kill_and_every_message_is_explained(
     stub = await start()
     path = messages(tmp_path / "m.jsonl", 20)
     done = await stub.ask("send", str(path), "--node", "edge-1")
-    assert (done.code, done.out) == (
-        0,
-        "20 messages accepted for edge-1, which has never connected since the stub started: they wait for it"
-        " (is the name right?)\n",
-    )
+    said = "20 messages accepted for edge-1, which has never connected since the stub started: they wait for it"
+    assert (done.code, done.out) == (0, f"{said} (is the name right?)\n")
     stub.process.kill()
     await stub.process.communicate()
     again = await start()
