@@ -6,7 +6,7 @@ from typing import Any
 
 from cloudhub_stub.api import LEDGER
 from cloudhub_stub.cli.target import add_target, client_of
-from edgecore.control.ledger_report import exit_code, ledger_report
+from edgecore.control.ledger_report import OUTCOMES_EXPLAINED, exit_code, ledger_report
 
 _DESCRIPTION = """\
 Ask the running stub what became of every message since it started, to the nodes and
@@ -14,18 +14,8 @@ from them: how many were acknowledged, delivered, superseded by something newer,
 already (coalesced), or dropped, and why. A message that is on its way for long and lies
 nowhere is unexplained: there should be none."""
 
-_EPILOG = """\
-outcomes:
-  delivered     the other side has it and owes nothing for it; of these, "unproven" were
-                written, and nothing said afterwards that they were read, "no_answer"
-                were read, and whoever asked did not wait for the answer any longer,
-                "answer" came for somebody who waited, "keepalive" needs no proof
-  acknowledged  the other side answered it, or we acknowledged it
-  superseded    a newer state of the same thing took its place
-  coalesced     it was there already
-  dropped       it went nowhere, for the reason that is given
-  under way     none of these yet: written and not proven to be read (up to some seconds),
-                or it waits for the other side
+_EPILOG = f"""\
+{OUTCOMES_EXPLAINED}
 
 exit code: 0 every message is explained, 1 could not ask, 3 some are not
 

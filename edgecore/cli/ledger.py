@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 from edgecore.cli.target import add_target, client_of
-from edgecore.control.ledger_report import exit_code, ledger_report
+from edgecore.control.ledger_report import OUTCOMES_EXPLAINED, exit_code, ledger_report
 
 _DESCRIPTION = """\
 Ask the running node what became of every message of the link, in both directions:
@@ -13,18 +13,8 @@ delivered, acknowledged, superseded by a newer one, coalesced with the same one,
 dropped, with the reason. What is under way for longer than a minute and lies in no
 outbox is unexplained: the node has lost it, which must not happen."""
 
-_EPILOG = """\
-outcomes:
-  delivered     the other side has it and owes nothing for it; of these, "unproven" were
-                written, and nothing said afterwards that they were read, "no_answer"
-                were read, and whoever asked did not wait for the answer any longer,
-                "answer" came for somebody who waited, "keepalive" needs no proof
-  acknowledged  the other side answered it, or we acknowledged it
-  superseded    a newer state of the same thing took its place
-  coalesced     it was there already
-  dropped       it went nowhere, for the reason that is given
-  under way     none of these yet: written and not proven to be read (up to some seconds),
-                or it waits for the other side
+_EPILOG = f"""\
+{OUTCOMES_EXPLAINED}
 
 exit code:
   0  every message is accounted for

@@ -5,6 +5,20 @@ from typing import Any
 
 Json = Mapping[str, Any]
 
+OUTCOMES_EXPLAINED = """\
+outcomes:
+  delivered     the other side has it and owes nothing for it; of these, "unproven" were
+                written, and nothing said afterwards that they were read, "no_answer"
+                were read, and whoever asked did not wait for the answer any longer,
+                "answer" came for somebody who waited, "keepalive" needs no proof
+  acknowledged  the other side answered it, or we acknowledged it
+  superseded    a newer state of the same thing took its place
+  coalesced     it was there already
+  dropped       it went nowhere, for the reason that is given
+  under way     none of these yet: written and not proven to be read (up to some seconds),
+                or it waits for the other side"""
+"""The words of the ledger, for the help texts of those who show it."""
+
 UNEXPLAINED = 3
 """The exit code where a message cannot be accounted for."""
 
