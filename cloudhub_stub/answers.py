@@ -18,7 +18,7 @@ the stub takes it, so that an edge lives on when the stub was restarted.
 from base64 import urlsafe_b64decode
 from typing import Any, NamedTuple
 
-from cloudhub_stub.journal import is_upload
+from cloudhub_stub.delivery.journal import is_upload
 from cloudhub_stub.nodes import Node, PodNote, Upload
 from cloudhub_stub.objects import OBJECT_TYPES, Objects
 from edgecore.beehive.message import Message, content_json, content_value

@@ -6,17 +6,17 @@ from typing import Any
 
 import structlog
 
+from cloudhub_stub.certificates.joining import Joining
 from cloudhub_stub.cloud import Cloud
-from cloudhub_stub.delivery import Delivery
+from cloudhub_stub.delivery.journal import Journal
+from cloudhub_stub.delivery.queues import Delivery
 from cloudhub_stub.faults.injector import Injector
 from cloudhub_stub.faults.routes import fault_routes
 from cloudhub_stub.faults.views import families as fault_families
 from cloudhub_stub.hub import Hub
-from cloudhub_stub.joining import Joining
-from cloudhub_stub.journal import Journal
 from cloudhub_stub.nodes import Nodes
 from cloudhub_stub.objects import Objects
-from cloudhub_stub.player import Player
+from cloudhub_stub.replay.player import Player
 from cloudhub_stub.routes import ledger_routes, routes, token_routes
 from cloudhub_stub.send import Sender
 from cloudhub_stub.server import CloudHubServer

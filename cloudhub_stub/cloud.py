@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from cloudhub_stub.delivery import Delivery
-from cloudhub_stub.journal import Journal
+from cloudhub_stub.delivery.journal import Journal
+from cloudhub_stub.delivery.queues import Delivery
 from cloudhub_stub.nodes import Nodes
 from cloudhub_stub.objects import Objects
 from edgecore.clock import Clock

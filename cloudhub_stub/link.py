@@ -14,13 +14,13 @@ import structlog
 
 from cloudhub_stub.answers import FAULTS, Reply, answer
 from cloudhub_stub.cloud import Cloud
+from cloudhub_stub.delivery.inbox import Ended, Inbox
+from cloudhub_stub.delivery.journal import is_upload
+from cloudhub_stub.delivery.list_lane import PACE
+from cloudhub_stub.delivery.parcel import Parcel, parcel_of
+from cloudhub_stub.delivery.queue import Prove
 from cloudhub_stub.errors import NodeLost
-from cloudhub_stub.inbox import Ended, Inbox
-from cloudhub_stub.journal import is_upload
-from cloudhub_stub.list_lane import PACE
 from cloudhub_stub.nodes import Node
-from cloudhub_stub.parcel import Parcel, parcel_of
-from cloudhub_stub.queue import Prove
 from cloudhub_stub.session import Control, Ignored, Keepalive, Request, Response, Session
 from edgecore.beehive.message import Header, Message, Route, response_to
 from edgecore.beehive.resource import CONTROL_OPERATIONS, EDGECONTROLLER, GROUP_RESOURCE, PING, RESPONSE

@@ -6,11 +6,11 @@ from typing import Any
 import msgspec
 
 from cloudhub_stub.api import JOURNAL, LEDGER, MESSAGES, NODES, REPLAY, STATUS, TOKEN
+from cloudhub_stub.certificates.joining import Joining
 from cloudhub_stub.cloud import Cloud
 from cloudhub_stub.errors import BadMessage, NoSuchNode, QueueFull, ReplayError, StubError
-from cloudhub_stub.joining import Joining
-from cloudhub_stub.player import Event, Player
-from cloudhub_stub.replay import ReplayOptions
+from cloudhub_stub.replay.plan import ReplayOptions
+from cloudhub_stub.replay.player import Event, Player
 from cloudhub_stub.send import Sender, SendOptions
 from cloudhub_stub.store.tables import Rows
 from cloudhub_stub.views import nodes_view

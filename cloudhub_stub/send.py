@@ -17,8 +17,8 @@ from typing import Any
 import msgspec
 
 from cloudhub_stub.cloud import Cloud
+from cloudhub_stub.delivery.fates import Fate, GivenUp, Settled
 from cloudhub_stub.errors import BadMessage, NoSuchNode
-from cloudhub_stub.fates import Fate, GivenUp, Settled
 from cloudhub_stub.hub import Hub
 from cloudhub_stub.upgrade import is_node_name
 from edgecore.beehive.message import Header, Message

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cloudhub_stub.ack_lane import DEFAULT_TIMING, Timing
-from cloudhub_stub.queue import DEFAULT_RULES, QueueRules
+from cloudhub_stub.delivery.ack_lane import DEFAULT_TIMING, Timing
+from cloudhub_stub.delivery.queue import DEFAULT_RULES, QueueRules
 from edgecore.errors import ConfigError
 
 if TYPE_CHECKING:  # reading it takes time that most commands need not spend

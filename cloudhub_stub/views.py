@@ -6,8 +6,8 @@ from typing import Any
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from cloudhub_stub.cloud import Cloud
+from cloudhub_stub.delivery.queue import NodeQueue
 from cloudhub_stub.nodes import Node
-from cloudhub_stub.queue import NodeQueue
 
 
 def node_view(node: Node, queue: NodeQueue | None, now: float) -> dict[str, Any]:

@@ -29,9 +29,9 @@ from edgecore.modules.edged.module import Edged
 from edgecore.modules.edged.nodestatus import NodeIdentity
 from edgecore.modules.edged.simulated import SimulatedRuntime
 from edgecore.modules.edgehub import tables as hub_tables
-from edgecore.modules.edgehub.authority import Authority
-from edgecore.modules.edgehub.credentials import Credentials
-from edgecore.modules.edgehub.keyfiles import KeyFiles
+from edgecore.modules.edgehub.certificates.authority import Authority
+from edgecore.modules.edgehub.certificates.credentials import Credentials
+from edgecore.modules.edgehub.certificates.keyfiles import KeyFiles
 from edgecore.modules.edgehub.module import EdgeHub
 from edgecore.modules.edgehub.outbox import DURABLE_FACTOR
 from edgecore.modules.edgehub.transport import CloudAddress

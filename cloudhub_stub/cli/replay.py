@@ -10,13 +10,13 @@ from typing import Any, cast
 
 import msgspec
 
-from cloudhub_stub.addresses import AddressMap
 from cloudhub_stub.api import REPLAY
 from cloudhub_stub.cli.progress import Progress
 from cloudhub_stub.cli.target import add_target, client_of
 from cloudhub_stub.cli.values import count, seconds
 from cloudhub_stub.errors import ReplayError
-from cloudhub_stub.replay import ReplayOptions, Selection
+from cloudhub_stub.replay.addresses import AddressMap
+from cloudhub_stub.replay.plan import ReplayOptions, Selection
 from edgecore.control.client import ControlClient
 from edgecore.errors import ControlError
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import uvloop
 
-from cloudhub_stub.ack_lane import DEFAULT_TIMING
 from cloudhub_stub.app import Stub, run_until_signal
 from cloudhub_stub.cli.target import state_dir_of
 from cloudhub_stub.cli.values import count, fraction_of_a_second, some_days, some_seconds
+from cloudhub_stub.delivery.ack_lane import DEFAULT_TIMING
+from cloudhub_stub.delivery.queue import DEFAULT_RULES
 from cloudhub_stub.faults.scenario import load_scenario
-from cloudhub_stub.queue import DEFAULT_RULES
 from cloudhub_stub.settings import (
     DEFAULT_ANSWER_DELAY_S,
     DEFAULT_HTTPS,

@@ -14,12 +14,12 @@ from edgecore.config.paths import check_paths
 from edgecore.config.render import below, minimal_text
 from edgecore.config.schema import EdgeCoreConfig
 from edgecore.errors import ConfigError
-from edgecore.modules.edgehub.authority import Authority
-from edgecore.modules.edgehub.certificates import Facts
+from edgecore.modules.edgehub.certificates.authority import Authority
+from edgecore.modules.edgehub.certificates.enrolment import Enrolment
+from edgecore.modules.edgehub.certificates.keyfiles import KeyFiles, make_directory, write_atomically
+from edgecore.modules.edgehub.certificates.token import parse_token
+from edgecore.modules.edgehub.certificates.x509 import Facts
 from edgecore.modules.edgehub.cloud import is_from_1_4
-from edgecore.modules.edgehub.enrolment import Enrolment
-from edgecore.modules.edgehub.keyfiles import KeyFiles, make_directory, write_atomically
-from edgecore.modules.edgehub.token import parse_token
 
 
 class Wanted(NamedTuple):

@@ -19,7 +19,7 @@ import pytest
 
 from edgecore.control.client import ControlClient
 from edgecore.errors import ControlError
-from edgecore.modules.edgehub.certificates import new_key, request_of, to_pem
+from edgecore.modules.edgehub.certificates.x509 import new_key, request_of, to_pem
 
 T = TypeVar("T")
 Json = dict[str, Any]

@@ -41,11 +41,11 @@ OWNERS = {
     "aiohttp": (
         "edgecore/control/",
         "edgecore/observe/",
-        "edgecore/modules/edgehub/authority.py",
-        "cloudhub_stub/https.py",
+        "edgecore/modules/edgehub/certificates/authority.py",
+        "cloudhub_stub/certificates/https.py",
     ),
-    "cryptography": ("edgecore/modules/edgehub/certificates.py", "cloudhub_stub/authority.py"),
-    "jwt": ("cloudhub_stub/tokens.py",),
+    "cryptography": ("edgecore/modules/edgehub/certificates/x509.py", "cloudhub_stub/certificates/authority.py"),
+    "jwt": ("cloudhub_stub/certificates/tokens.py",),
     "prometheus_client": (
         "edgecore/observe/",
         "edgecore/modules/",

@@ -15,7 +15,7 @@ import pytest
 from edgecore.cli import main
 from edgecore.config.host import this_machine
 from edgecore.config.load import load
-from edgecore.modules.edgehub.tls import client_context
+from edgecore.modules.edgehub.certificates.tls import client_context
 
 Join = Callable[..., Awaitable[int]]
 

@@ -15,7 +15,7 @@ from websockets.exceptions import ConnectionClosed
 
 from cloudhub_stub.app import Stub
 from cloudhub_stub.nodes import Node
-from cloudhub_stub.replay import ReplayOptions
+from cloudhub_stub.replay.plan import ReplayOptions
 from edgecore.clock import VirtualClock
 from edgecore.observe.ledger import UP
 from edgecore.recording.entries import Direction

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from cloudhub_stub.app import Stub
+from cloudhub_stub.certificates.identity import load_identity
 from cloudhub_stub.errors import StubError
-from cloudhub_stub.identity import load_identity
 from cloudhub_stub.settings import CertificateFiles
 from edgecore.clock import SystemClock
 from edgecore.errors import ConfigError, ListenError

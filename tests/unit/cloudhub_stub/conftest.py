@@ -8,13 +8,13 @@ from typing import Any, Protocol
 import pytest
 
 from cloudhub_stub.cloud import Cloud
-from cloudhub_stub.delivery import Delivery
+from cloudhub_stub.delivery.journal import Journal
+from cloudhub_stub.delivery.parcel import Parcel, parcel_of
+from cloudhub_stub.delivery.queue import QueueRules
+from cloudhub_stub.delivery.queues import Delivery
 from cloudhub_stub.errors import NodeLost
-from cloudhub_stub.journal import Journal
 from cloudhub_stub.nodes import Nodes
 from cloudhub_stub.objects import Objects
-from cloudhub_stub.parcel import Parcel, parcel_of
-from cloudhub_stub.queue import QueueRules
 from cloudhub_stub.store.tables import JournalRow, QueuedRow
 from edgecore.beehive.message import Header, Message, Route
 from edgecore.beehive.wire import encode

@@ -1,0 +1,1 @@
+"""How edges join: the CA, tokens, the https listener and the TLS of the link."""

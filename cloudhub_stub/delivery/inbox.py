@@ -1,0 +1,130 @@
+"""The frames of one connection that wait for their turn: taken in order, those with an effect when they are on disk.
+
+A frame that has an effect is noted first (``journal.py``), and everything behind it waits until that is committed: so
+nothing that proves its reading, an answer to it or to anything later, leaves too early. The reading goes on meanwhile,
+so that many frames share a commit.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import NamedTuple
+
+import structlog
+
+from cloudhub_stub.cloud import Cloud
+from cloudhub_stub.delivery.journal import has_effect, is_committed
+from cloudhub_stub.nodes import Node
+from cloudhub_stub.session import Session
+from edgecore.beehive.message import Message
+from edgecore.errors import StoreError
+from edgecore.observe.ledger import COALESCED, DROPPED, UP
+
+log = structlog.get_logger("cloudhub")
+
+STORE_FAILED = "store_failed"
+"""Why a session ends whose messages cannot be noted on disk: the edge sends them again."""
+
+MAX_WAITING = 256
+"""How many frames are read beyond one that is being noted on disk."""
+
+_SEEN_BEFORE = "seen_before"
+
+
+class Ended(NamedTuple):
+    """How a message ended, in the words of the ledger."""
+
+    outcome: str
+    reason: str = ""
+
+
+class _Arrived(NamedTuple):
+    message: Message
+    is_repeat: bool
+    noted: asyncio.Future[None] | None
+    """Done when the message is on disk; ``None`` for one that has no effect."""
+
+
+class Inbox:
+    """What came by one connection. ``act`` does what a message asks for; ``fail`` ends the session for a reason."""
+
+    def __init__(
+        self,
+        cloud: Cloud,
+        node: Node,
+        session: Session,
+        act: Callable[[Message], Ended],
+        fail: Callable[[str], None],
+    ) -> None:
+        self._cloud = cloud
+        self._node = node
+        self._session = session
+        self._act = act
+        self._fail = fail
+        self._arrived: deque[_Arrived] = deque()
+
+    def put(self, message: Message) -> None:
+        """Put a message in line, behind those that are being noted on disk; do what it asks for as soon as it may."""
+        is_repeat, noted = False, None
+        if has_effect(message):
+            try:
+                is_repeat, noted = self._note(message)
+            except StoreError as error:
+                log.error("journal_not_read", node=self._node.name, error=str(error))
+                self._cloud.ledger.record(UP, message, DROPPED, STORE_FAILED, self._node.name)
+                self._fail(STORE_FAILED)
+                return
+        if noted is not None:
+            noted.add_done_callback(lambda _: self._work())
+        self._arrived.append(_Arrived(message, is_repeat, noted))
+        self._work()
+
+    async def room(self) -> None:
+        """Return once more may be read."""
+        while len(self._arrived) >= MAX_WAITING and not self._session.ended:
+            noted = self._arrived[0].noted
+            if noted is None:
+                return
+            await asyncio.wait((noted,))
+
+    def _note(self, message: Message) -> tuple[bool, asyncio.Future[None] | None]:
+        """Begin to note a message; return whether it came before, and when it is on disk. Raises ``StoreError``."""
+        cloud, name, message_id = self._cloud, self._node.name, message.header.id
+        before = cloud.journal.pending(name, message_id)  # it may yet fail: then this one must come once more as well
+        if before is not None or cloud.journal.was_taken(name, message_id):
+            return True, before
+        noted = cloud.journal.note(name, message, cloud.clock.now_ms())
+        if noted is not None:
+            cloud.ledger.open(UP, message, name)
+        return False, noted
+
+    def _work(self) -> None:
+        """Take what came, in order, up to one that is not on disk yet."""
+        while self._arrived:
+            arrived = self._arrived[0]
+            if arrived.noted is not None and not arrived.noted.done():
+                return
+            self._arrived.popleft()
+            self._take(arrived)
+
+    def _take(self, arrived: _Arrived) -> None:
+        """Take one message. What is on disk has its effect even if the session has ended meanwhile: as it was seen
+        before, it will not be taken again."""
+        message, is_repeat, noted = arrived
+        if noted is not None and not is_committed(noted):
+            self._finish(arrived, Ended(DROPPED, STORE_FAILED))
+            self._fail(STORE_FAILED)
+        elif is_repeat:
+            self._node.counters.count(_SEEN_BEFORE)
+            self._finish(arrived, Ended(COALESCED, _SEEN_BEFORE))
+        elif noted is None and self._session.ended:
+            self._finish(arrived, Ended(DROPPED, "link_lost"))
+        else:
+            self._finish(arrived, self._act(message))
+
+    def _finish(self, arrived: _Arrived, ended: Ended) -> None:
+        ledger, message = self._cloud.ledger, arrived.message
+        if arrived.noted is not None and not arrived.is_repeat:
+            ledger.close(UP, message.header.id, ended.outcome, ended.reason, self._node.name)
+        else:
+            ledger.record(UP, message, ended.outcome, ended.reason, self._node.name)
