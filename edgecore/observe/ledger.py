@@ -21,7 +21,7 @@ forgotten counts as unexplained.
 from collections import deque
 from collections.abc import Callable, Iterator
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any
 
 from edgecore.beehive.message import Message, Route
 
@@ -47,12 +47,9 @@ Holds = Callable[[str, str], bool]
 """Whether the message with this id, of this peer, lies where it cannot be lost."""
 
 
-class Entry(NamedTuple):
-    """One message under way."""
-
-    opened_at: float
-    """``monotonic`` seconds."""
-    route: Route
+_Entry = tuple[float, Route]
+"""One message under way: when it was opened, ``monotonic`` seconds, and where it goes. (A plain tuple: every message of
+the link makes two.)"""
 
 
 class Ledger:
@@ -64,7 +61,7 @@ class Ledger:
         self._monotonic = monotonic
         self._capacity = capacity
         self._overdue_s = overdue_s
-        self._under_way: dict[_Key, Entry] = {}
+        self._under_way: dict[_Key, _Entry] = {}
         self._counts: dict[tuple[str, str, str], int] = {}
         self._opened = {UP: 0, DOWN: 0}
         self._forgotten = 0
@@ -85,7 +82,7 @@ class Ledger:
         if len(self._under_way) >= self._capacity:
             del self._under_way[next(iter(self._under_way))]
             self._forgotten += 1
-        self._under_way[key] = Entry(self._monotonic(), message.route)
+        self._under_way[key] = (self._monotonic(), message.route)
         return True
 
     def close(self, direction: str, message_id: str, outcome: str, reason: str = "", peer: str = "") -> bool:
@@ -95,7 +92,7 @@ class Ledger:
             return False
         self._add(direction, outcome, reason)
         if outcome == DROPPED:
-            self._note_drop(direction, peer, message_id, entry.route, reason)
+            self._note_drop(direction, peer, message_id, entry[1], reason)
         return True
 
     def record(self, direction: str, message: Message, outcome: str, reason: str = "", peer: str = "") -> None:
@@ -140,8 +137,8 @@ class Ledger:
             "recently_dropped": list(self._drops)[-limit:],
         }
 
-    def _open(self, key: _Key, entry: Entry, now: float) -> dict[str, Any]:
-        return {**_shown(*key, entry.route), "age_s": round(now - entry.opened_at, 3)}
+    def _open(self, key: _Key, entry: _Entry, now: float) -> dict[str, Any]:
+        return {**_shown(*key, entry[1]), "age_s": round(now - entry[0], 3)}
 
     def _direction(self, direction: str) -> dict[str, Any]:
         ended = dict.fromkeys(OUTCOMES, 0)
@@ -154,11 +151,11 @@ class Ledger:
         under_way = sum(1 for key in self._under_way if key[0] == direction)
         return {"opened": self._opened[direction], **ended, "under_way": under_way, "reasons": reasons}
 
-    def _lost(self) -> Iterator[tuple[_Key, Entry]]:
+    def _lost(self) -> Iterator[tuple[_Key, _Entry]]:
         """Yield what is overdue and held by nobody."""
         latest = self._monotonic() - self._overdue_s
         for key, entry in self._under_way.items():
-            if entry.opened_at > latest:
+            if entry[0] > latest:
                 return  # entries lie in the order of their opening
             direction, peer, message_id = key
             if not self.is_held(direction, message_id, peer):
