@@ -218,6 +218,21 @@ async def test_a_new_certificate_that_looks_old_too_is_not_renewed_at_once(
     assert certificate_cloud.paths == ["/edge.crt"]
 
 
+async def test_certificates_of_a_quarter_of_an_hour_are_renewed_again_and_again(
+    credentials: Make, files: KeyFiles, authority: Any, certificate_cloud: Any, vclock: VirtualClock
+) -> None:
+    certificate_cloud.sign = lambda request: certificate_cloud.authority.sign(
+        request, timedelta(minutes=15), datetime.fromtimestamp(vclock.now_ms() // 1000, UTC)
+    )
+    ours = credentials(authority.token(), version="1.4.0")
+    await ours.ready()
+    for _ in range(3):
+        old = files.certificate.read_bytes()
+        await vclock.advance(0.9 * 15 * 60)
+        await ours.ready()
+        assert files.certificate.read_bytes() != old
+
+
 async def test_an_expired_certificate_is_replaced_with_the_token(
     credentials: Make, files: KeyFiles, enrolled: Callable[[int], bytes], authority: Any
 ) -> None:
