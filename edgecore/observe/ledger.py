@@ -13,7 +13,8 @@ outcome           what it means
 ================  ===================================================================================
 
 Between the two it is *under way*. A message under way that nobody holds (no outbox, no queue) for longer than
-``overdue_s`` is *unexplained*: somebody lost it. So opened = closed + under way, and in a node that loses nothing
+``overdue_s`` is *unexplained*: somebody lost it. (``held_by_nobody`` counts them at any age: once a process is at rest,
+it is 0 too.) So opened = closed + under way, and in a node that loses nothing
 ``unexplained`` is 0. The ledger holds no contents, and never more than ``capacity`` open entries; one that had to be
 forgotten counts as unexplained.
 """
@@ -130,6 +131,7 @@ class Ledger:
             "directions": {direction: self._direction(direction) for direction in (UP, DOWN)},
             "unexplained": self._forgotten + len(lost),
             "forgotten": self._forgotten,
+            "held_by_nobody": sum(1 for _ in self._unheld(now)),
             "unexplained_messages": [self._open(key, entry, now) for key, entry in lost[:limit]],
             "under_way_messages": [
                 self._open(key, entry, now) for key, entry in islice(self._under_way.items(), min(limit, OLDEST_SHOWN))
@@ -153,7 +155,10 @@ class Ledger:
 
     def _lost(self) -> Iterator[tuple[_Key, _Entry]]:
         """Yield what is overdue and held by nobody."""
-        latest = self._monotonic() - self._overdue_s
+        return self._unheld(self._monotonic() - self._overdue_s)
+
+    def _unheld(self, latest: float) -> Iterator[tuple[_Key, _Entry]]:
+        """Yield what was opened at ``latest`` or before and is held by nobody."""
         for key, entry in self._under_way.items():
             if entry[0] > latest:
                 return  # entries lie in the order of their opening

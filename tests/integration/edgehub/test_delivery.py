@@ -215,6 +215,8 @@ async def test_a_row_that_another_module_wrote_first_is_one_message(linked: Any,
     await session.frame()
     await linked.clock.advance(3)
     await until(lambda: not outbox.kept(linked.store))
+    assert linked.ledger.view()["directions"][UP]["opened"] == 2  # the keepalive, and it once
+    assert all("delete" not in str(session.frames.get_nowait()) for _ in range(session.frames.qsize()))
 
 
 async def test_a_row_that_holds_no_message_is_counted_and_removed(link: Any, until: Any) -> None:

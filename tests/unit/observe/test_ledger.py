@@ -76,6 +76,7 @@ def test_what_is_overdue_and_held_by_nobody_is_unexplained(time: _Time) -> None:
     time.now = 59.9
     ledger.open(UP, _message("young"), "n")
     assert ledger.unexplained == 0
+    assert ledger.view()["held_by_nobody"] == 2
     time.now = 60.0
     assert ledger.unexplained == 1
     (shown,) = ledger.view()["unexplained_messages"]
