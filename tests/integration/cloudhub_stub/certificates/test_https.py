@@ -142,6 +142,16 @@ async def test_an_expired_token_gets_the_status_of_the_mode(
     assert office.counted == {"bad_token": 1}
 
 
+@pytest.mark.parametrize(("faithful", "status"), [(False, 401), (True, 400)])
+async def test_the_stub_as_a_whole_answers_a_bad_token_by_its_mode(
+    make_stub: Any, joiner: Any, faithful: bool, status: int
+) -> None:
+    stub = await make_stub(plain=False, https="127.0.0.1:0", faithful=faithful)
+    await joiner.join(stub)
+    bad = {"Authorization": "Bearer no.such.token"}
+    assert (await joiner.ask(stub.joining.url, "/edge.crt", headers=bad, body=joiner.csr)).status == status
+
+
 async def test_a_bad_request_for_a_certificate_is_400_and_counted(office: Office, joiner: Any) -> None:
     headers = {"Authorization": office.bearer}
     reply = await joiner.ask(office.url, "/edge.crt", headers=headers, body=b"junk")

@@ -120,6 +120,9 @@ async def test_a_cut_by_command_is_felt_listed_and_logged(start: Start, edge_of:
     assert await close_code(edge) == 1006
     view = json.loads((await stub.fault("list", "--json")).out)
     assert [(fired["fault"], fired["node"]) for fired in view["recent"]] == [("cut", "edge-1")]
+    state = ("--state-dir", str(stub.state_dir))
+    assert json.loads((await command("ledger", "--json", *state)).out)["faults"]["recent"] == view["recent"]
+    assert "faults on demand: cut 1" in (await command("ledger", *state)).out
     assert "fault_fired" in (await stub.stop()).err
 
 
