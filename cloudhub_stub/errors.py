@@ -10,6 +10,12 @@
         ├── QueueFull     a node's queue takes no more
         ├── BadMessage    what shall be sent to a node is no message
         ├── ReplayError   a recording cannot be played
+        ├── ApiError      the cluster does not do what it is asked for
+        │   ├── NotFound       there is no such object
+        │   ├── AlreadyExists  there is one of that name already
+        │   ├── Conflict       the object has changed meanwhile
+        │   └── Invalid        a field is wrong
+        ├── BadManifest   a file is no manifest
         ├── FaultRefused  a fault that is asked for cannot be had
         └── CsrRefused    what a client asks a certificate with is no certificate request that can be signed
 """
@@ -51,3 +57,32 @@ class FaultRefused(StubError):  # noqa: N818
 
 class CsrRefused(StubError):  # noqa: N818
     """What a client asks a certificate with is no certificate request that can be signed."""
+
+
+class ApiError(StubError):
+    """The cluster does not do what it is asked for."""
+
+
+class NotFound(ApiError):  # noqa: N818
+    """There is no such object."""
+
+
+class AlreadyExists(ApiError):  # noqa: N818
+    """There is an object of that name already."""
+
+
+class Conflict(ApiError):  # noqa: N818
+    """The object has changed since it was read."""
+
+
+class Invalid(ApiError):  # noqa: N818
+    """A field of an object is wrong: ``field`` is its path, ``reason`` says what would be right."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(f"{field}: {reason}" if field else reason)
+        self.field = field
+        self.reason = reason
+
+
+class BadManifest(StubError):  # noqa: N818
+    """A file is no manifest: its text says which document of which file, and which field."""
