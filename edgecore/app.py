@@ -252,6 +252,7 @@ class Node:
                 edged.register_node_namespace,
                 edged.node_ip,
                 f"edgecore-{__version__}",
+                edged.max_pods,
             ),
             read_host_facts(),
             runtime=SimulatedRuntime(self.clock, edged.pod_start_delay),

@@ -13,6 +13,7 @@ from edgecore.beehive.message import Message, Route, content_json, content_value
 from edgecore.beehive.port import Port
 from edgecore.beehive.resource import (
     ALL_NAMESPACES,
+    CONFIGMAP,
     DELETE,
     ENDPOINTS,
     ERROR,
@@ -25,6 +26,7 @@ from edgecore.beehive.resource import (
     PODLIST,
     PODSTATUS,
     QUERY,
+    SECRET,
     SERVICE,
     UPDATE,
 )
@@ -89,6 +91,14 @@ class MetaClient:
     async def update_pod_status(self, namespace: str, name: str, request: Any) -> None:
         """Store a PodStatusRequest and have it sent to the cloud; returns after the commit."""
         await self._ask(UPDATE, f"{namespace}/{PODSTATUS}/{name}", request)
+
+    async def config_map(self, namespace: str, name: str) -> bytes | None:
+        """Return the JSON of a ConfigMap, which MetaManager asks the cloud for where it has none, or ``None``."""
+        return _only(await self._ask(QUERY, f"{namespace}/{CONFIGMAP}/{name}"))
+
+    async def secret(self, namespace: str, name: str) -> bytes | None:
+        """Return the JSON of a Secret, which MetaManager asks the cloud for where it has none, or ``None``."""
+        return _only(await self._ask(QUERY, f"{namespace}/{SECRET}/{name}"))
 
     async def delete_pod(self, namespace: str, name: str, uid: str) -> None:
         """Have a pod forgotten, and the cloud told that it is gone; returns once the order to tell it is committed."""

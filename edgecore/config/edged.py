@@ -69,6 +69,14 @@ class Edged(Section, frozen=True, kw_only=True):
         int, Key(help="The longest that a pull may stand still.", rule=rules.WHOLE_SECONDS, used=False)
     ] = 60
     interface_name: Annotated[str, Key(help="The node's network interface.", used=False, minimal=True)] = "eth0"
+    max_pods: Annotated[
+        int,
+        Key(
+            help="Pods that the node takes on, as the kubelet's key of that name; KubeEdge always has 110.",
+            rule=rules.between(0, 65_533, "pods"),
+            ours=True,
+        ),
+    ] = 110
     maximum_dead_containers_per_pod: Annotated[
         int, Key(help="Ended containers that are kept of a pod.", rule=rules.between(-1, rules.INT32_MAX), used=False)
     ] = 1

@@ -66,6 +66,8 @@ Call = Callable[[MetaClient], Awaitable[Any]]
         (lambda c: c.pods(), "query", "all/pod", None),
         (lambda c: c.pod_statuses(), "query", "all/podstatus", None),
         (lambda c: c.update_pod_status("ns", "p", {"UID": "u"}), "update", "ns/podstatus/p", {"UID": "u"}),
+        (lambda c: c.config_map("ns", "cm"), "query", "ns/configmap/cm", None),
+        (lambda c: c.secret("ns", "s"), "query", "ns/secret/s", None),
         (lambda c: c.delete_pod("ns", "p", "u"), "delete", "ns/pod/p", "u"),
     ],
 )
@@ -101,6 +103,8 @@ async def test_m10_an_answer_of_the_cloud_is_the_object_itself(client: Client) -
     client.meta.source = "edgecontroller"
     client.meta.content = msgspec.Raw(b'{"metadata": {"name":"web"}}')
     assert await client.endpoints("ns", "web") == b'{"metadata": {"name":"web"}}'
+    assert await client.config_map("ns", "web") == b'{"metadata": {"name":"web"}}'
+    assert await client.secret("ns", "web") == b'{"metadata": {"name":"web"}}'
 
 
 async def test_a_list_of_the_cloud_is_one_answer(client: Client) -> None:
@@ -115,6 +119,8 @@ async def test_no_row_is_none(client: Client, content: Any) -> None:
     assert await client.services() == []
     assert await client.pod_list("ns", "web") is None
     assert await client.endpoints("ns", "web") is None
+    assert await client.config_map("ns", "web") is None
+    assert await client.secret("ns", "web") is None
     assert await client.listener("ns", "web") is None
 
 

@@ -6,6 +6,7 @@ from edgecore.kube import Pod
 from edgecore.modules.edged import podstatus
 from edgecore.modules.edged.podinput import PodKey
 from edgecore.modules.edged.podstatus import Json, Observed, Refusal
+from edgecore.modules.edged.references import References
 from edgecore.modules.edged.runtime import Containers
 
 
@@ -16,6 +17,7 @@ class KnownPod:
     key: PodKey
     pod: Pod
     started_at: str
+    references: References
     before: Containers = ()
     containers: Containers = ()
     address: str = ""

@@ -15,21 +15,23 @@ from typing import Any
 import structlog
 
 from edgecore.beehive import resource as r
-from edgecore.beehive.message import Route, content_value
+from edgecore.beehive.message import Message, Route, content_value
 from edgecore.beehive.port import Port
 from edgecore.errors import BusClosed, EdgecoreError
 from edgecore.metaclient import MetaClient
+from edgecore.modules.edged.asking import OBJECT_TYPES, Asking
 from edgecore.modules.edged.nodestatus import HostFacts, NodeIdentity, registration, status_request
 from edgecore.modules.edged.podnetwork import PodNetwork
 from edgecore.modules.edged.pods import Pods
 from edgecore.modules.edged.podworker import PodWorker
 from edgecore.modules.edged.runtime import PodRuntime
+from edgecore.modules.edged.wanted import Wanted
 from edgecore.observe.metrics import Metrics
 
 log = structlog.get_logger("edged")
 
 REGISTRATION_TIMEOUT_S = 60.0
-POD_OPERATIONS = frozenset({r.INSERT, r.UPDATE, r.DELETE})
+OPERATIONS = frozenset({r.INSERT, r.UPDATE, r.DELETE})
 KINDS_COUNTED = 64
 """Kinds of messages that are counted by name; a peer may invent more."""
 
@@ -63,8 +65,10 @@ class Edged:
         self._statuses = 0
         self._error = ""
         self._seen: Counter[str] = Counter()
-        self._pods = Pods(identity.name, identity.ip, PodNetwork())
-        self._worker = PodWorker(port, meta, metrics, self._pods, runtime)
+        self._pods = Pods(identity.name, identity.ip, PodNetwork(), capacity=identity.max_pods)
+        self._wanted = Wanted()
+        self._asking = Asking(port, meta, self._wanted)
+        self._worker = PodWorker(port, meta, metrics, pods=self._pods, runtime=runtime, asking=self._asking)
 
     async def start(self) -> None:
         """Nothing to bind."""
@@ -75,35 +79,48 @@ class Edged:
             reading = tasks.create_task(self._read(), name="edged read")
             ticking = tasks.create_task(self._tick_forever(), name="edged tick")
             working = tasks.create_task(self._worker.run(), name="edged pods")
+            asking = tasks.create_task(self._asking.run(), name="edged questions")
             await reading  # ends when the bus is closed
             ticking.cancel()
             working.cancel()
+            asking.cancel()
 
     async def stop(self) -> None:
         """Let go of the pods. What is not posted yet is posted after the next start: the rows are compared then."""
+        await self._asking.stop()
         await self._worker.close()
 
     def status(self) -> dict[str, Any]:
-        """Return whether the node is registered, its pods, and what was received."""
+        """Return whether the node is registered, its pods, what they use, and what was received."""
         return {
             "node": self._identity.name,
             "registered": self._registered,
             "statuses_posted": self._statuses,
             "error": self._error,
             "pods": {**self._pods.view(), "error": self._worker.error},
+            "objects": self._wanted.view(),
             "messages": dict(self._seen),
         }
 
     async def _read(self) -> None:
-        """Take what MetaManager sends. Of pods it is dealt with; the rest MetaManager has stored."""
+        """Take what MetaManager sends, which has stored it, and the news of EdgeHub."""
         async for message in self._port:
             resource = r.parse_edge(message.route.resource)
             kind = f"{message.route.operation[:40]} {resource.type[:40] if resource else 'without type'}"
             if kind not in self._seen and len(self._seen) >= KINDS_COUNTED:
                 kind = "other"
             self._seen[kind] += 1
-            if resource is not None and resource.type == r.POD and message.route.operation in POD_OPERATIONS:
-                self._worker.take(resource, message)
+            if resource is not None:
+                self._dispatch(resource, message)
+
+    def _dispatch(self, resource: r.EdgeResource, message: Message) -> None:
+        operation = message.route.operation
+        if resource.type == r.POD and operation in OPERATIONS:
+            self._worker.take(resource, message)
+        elif resource.type in OBJECT_TYPES and operation in OPERATIONS | {r.RESPONSE}:
+            self._asking.take(resource, operation)
+        elif (message.route.source, operation, message.content) == ("edgehub", r.PUBLISH, r.CLOUD_CONNECTED):
+            self._asking.link_up()
 
     async def _tick_forever(self) -> None:
         while True:

@@ -8,6 +8,7 @@ NODE_UID = "38796d14-1df3-11e8-8e5a-286ed488f209"
 KUBELET_VERSION = "v1.17.1-kubeedge-v1.3.1"
 KUBELET_PORT = 10350
 POD_CAPACITY = 110
+"""How many pods a node takes on, as KubeEdge has it (``setInitNode``); also the kubelet's default of ``maxPods``."""
 RESERVED_MEMORY_MIB = 100
 
 Json = dict[str, Any]
@@ -32,6 +33,8 @@ class NodeIdentity(NamedTuple):
     namespace: str
     ip: str
     runtime_version: str
+    max_pods: int = POD_CAPACITY
+    """How many pods it takes on."""
 
 
 def registration(identity: NodeIdentity, facts: HostFacts) -> Json:
@@ -49,7 +52,7 @@ def registration(identity: NodeIdentity, facts: HostFacts) -> Json:
         },
         "spec": {},
         "status": {
-            **_resources(facts),
+            **_resources(identity, facts),
             "addresses": _addresses(identity),
             "daemonEndpoints": {"kubeletEndpoint": {"Port": 0}},
             "nodeInfo": _node_info(identity, facts),
@@ -63,7 +66,7 @@ def status_request(identity: NodeIdentity, facts: HostFacts, now_ms: int) -> Jso
     return {
         "UID": NODE_UID,
         "Status": {
-            **_resources(facts),
+            **_resources(identity, facts),
             "phase": "Running",
             "conditions": [
                 {
@@ -88,9 +91,9 @@ def rfc3339(unix_ms: int) -> str:
     return datetime.fromtimestamp(unix_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _resources(facts: HostFacts) -> Json:
+def _resources(identity: NodeIdentity, facts: HostFacts) -> Json:
     def resources(memory_mib: int) -> Json:
-        return {"cpu": str(facts.cpus), "memory": f"{memory_mib}Mi", "pods": str(POD_CAPACITY)}
+        return {"cpu": str(facts.cpus), "memory": f"{memory_mib}Mi", "pods": str(identity.max_pods)}
 
     return {
         "capacity": resources(facts.memory_mib),

@@ -28,10 +28,12 @@ from edgecore.modules.edged.nodestatus import POD_CAPACITY
 from edgecore.modules.edged.podinput import Fault, PodKey, read_pod, read_uid
 from edgecore.modules.edged.podnetwork import PodNetwork
 from edgecore.modules.edged.podstatus import Json, Refusal, Remembered
+from edgecore.modules.edged.references import References, references
 from edgecore.modules.edged.runtime import Containers
 
 KNOWN_LIMIT = 1024
-"""Pods that are known at one time, those that were refused included."""
+"""Pods that are known at one time, those that were refused included; more where more may run: twice as many, so that
+those that are to replace all of them are known too."""
 DELETE_AFTER_S = 2.0
 """How long the cloud has to delete a pod that is over (recorded: 8 ms)."""
 RETRY_AFTER_S = 10.0
@@ -39,10 +41,11 @@ RETRY_AFTER_S = 10.0
 
 
 class Start(NamedTuple):
-    """Have the runtime run a pod."""
+    """Have the runtime run a pod, and asked for what it uses."""
 
     pod: Pod
     before: Containers
+    references: References = References()
 
 
 class Kill(NamedTuple):
@@ -77,6 +80,7 @@ class Pods:
         self._host_ip = host_ip
         self._network = network
         self._capacity = capacity
+        self._known_limit = max(KNOWN_LIMIT, 2 * capacity)
         self._pods: dict[PodKey, KnownPod] = {}
         self._keys: dict[str, PodKey] = {}
         self._active: set[str] = set()
@@ -95,7 +99,7 @@ class Pods:
         if operation == r.DELETE:
             return self._forget(key, read_uid(data))
         pod = read_pod(resource, data)
-        return pod if isinstance(pod, Fault) else self._take(key, pod, at)
+        return pod if isinstance(pod, Fault) else self._take(key, pod, data, at)
 
     def listed(self, pods: Iterable[bytes], statuses: Iterable[bytes], at: str) -> list[Fault]:
         """Take the pods and statuses that were stored before the node started. Return what is wrong with some."""
@@ -103,7 +107,7 @@ class Pods:
         before = self._remember(statuses, faults)
         for data in pods:
             pod = _read_row(data)
-            fault = pod if isinstance(pod, Fault) else self._take_listed(pod, at)
+            fault = pod if isinstance(pod, Fault) else self._take_listed(pod, data, at)
             faults.extend([fault] if fault else [])
         for known in self._pods.values():
             if known.uid in before:
@@ -113,16 +117,17 @@ class Pods:
         self._due = dict.fromkeys(sorted(self._pods, key=lambda key: not self._pods[key].ran_before))
         return faults
 
-    def observed(self, uid: str, containers: Containers) -> None:
-        """Take what the runtime reports; of a pod that is not known any more, nothing."""
+    def observed(self, uid: str, containers: Containers) -> bool:
+        """Take what the runtime reports; of a pod that is not known any more, nothing. Return whether it is over."""
         key = self._keys.get(uid)
         if key is None:
-            return
+            return True
         known = self._pods[key]
         known.containers = containers
         if known.over:
             self._active.discard(uid)
         self._due[key] = None
+        return known.over
 
     # What is to be done.
 
@@ -196,7 +201,7 @@ class Pods:
     def _waits_for(self, known: KnownPod) -> str:
         return "NoFreeAddress" if self._listed and not known.given and not known.over else ""
 
-    def _take(self, key: PodKey, pod: Pod, at: str) -> Fault | None:
+    def _take(self, key: PodKey, pod: Pod, data: bytes, at: str) -> Fault | None:
         if pod.spec.node_name not in ("", self._node):
             self.counts["of_other_nodes"] += 1
             return None
@@ -210,17 +215,17 @@ class Pods:
             return Fault("pod_uid_taken", f"{key} has the uid of {self._keys[pod.metadata.uid]}")
         if known is not None:
             self._drop(known)
-        elif len(self._pods) >= KNOWN_LIMIT:
-            return Fault("too_many_pods", f"{key} is not taken on: {KNOWN_LIMIT} pods are known")
-        self._pods[key] = KnownPod(key, pod, at)
+        elif len(self._pods) >= self._known_limit:
+            return Fault("too_many_pods", f"{key} is not taken on: {self._known_limit} pods are known")
+        self._pods[key] = KnownPod(key, pod, at, references(key.namespace, data))
         self._keys[pod.metadata.uid] = key
         self._due[key] = None
         return None
 
-    def _take_listed(self, pod: Pod, at: str) -> Fault | None:
+    def _take_listed(self, pod: Pod, data: bytes, at: str) -> Fault | None:
         key = PodKey(pod.metadata.namespace, pod.metadata.name)
         # A message that came before the list says more than the list: it is the same row, or a later one.
-        return None if key in self._pods else self._take(key, pod, at)
+        return None if key in self._pods else self._take(key, pod, data, at)
 
     def _forget(self, key: PodKey, uid: str | Fault) -> Fault | None:
         known = self._pods.get(key)
@@ -272,7 +277,7 @@ class Pods:
             if known.refusal is None:
                 known.given = True
                 self._active.add(known.uid)
-                return Start(known.pod, known.before)
+                return Start(known.pod, known.before, known.references)
         if known.pod.terminating and known.given and not known.killed and not known.over:
             known.killed = True
             return Kill(known.uid)

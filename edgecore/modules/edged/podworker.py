@@ -13,6 +13,7 @@ from edgecore.beehive.message import Message, content_json
 from edgecore.beehive.port import Port
 from edgecore.errors import BusClosed, ContentError, EdgecoreError
 from edgecore.metaclient import MetaClient
+from edgecore.modules.edged.asking import Asking
 from edgecore.modules.edged.nodestatus import rfc3339
 from edgecore.modules.edged.podinput import Fault
 from edgecore.modules.edged.pods import RETRY_AFTER_S, Delete, Kill, Pods, Post, Start
@@ -25,13 +26,16 @@ log = structlog.get_logger("edged")
 class PodWorker:
     """Between the pods, the runtime and MetaManager."""
 
-    def __init__(self, port: Port, meta: MetaClient, metrics: Metrics, pods: Pods, runtime: PodRuntime) -> None:
+    def __init__(
+        self, port: Port, meta: MetaClient, metrics: Metrics, *, pods: Pods, runtime: PodRuntime, asking: Asking
+    ) -> None:
         self._port = port
         self._clock = port.clock
         self._meta = meta
         self._metrics = metrics
         self._pods = pods
         self._runtime = runtime
+        self._asking = asking
         self._changed = asyncio.Event()
         self._is_listed = False
         self.error = ""
@@ -85,11 +89,14 @@ class PodWorker:
     async def _do_what_is_due(self) -> None:
         while (action := self._pods.next(self._clock.monotonic())) is not None:
             match action:
-                case Start(pod, before):
+                case Start(pod, before, references):
                     log.info("pod_starting", namespace=pod.metadata.namespace, name=pod.metadata.name)
+                    if fault := self._asking.use(pod.metadata.uid, references):
+                        self._count(fault, r.METAMANAGER)
                     self._runtime.start(pod, before)
                 case Kill(uid):
                     log.info("pod_ending", uid=uid)
+                    self._asking.release(uid)
                     self._runtime.kill(uid)
                 case Post() | Delete():
                     await self._send(action)
@@ -123,7 +130,8 @@ class PodWorker:
         self._changed.clear()
 
     def _observed(self, uid: str, containers: Containers) -> None:
-        self._pods.observed(uid, containers)
+        if self._pods.observed(uid, containers):
+            self._asking.release(uid)
         self._changed.set()
 
     def _now(self) -> str:

@@ -29,8 +29,11 @@ from edgecore.store.store import Store
 
 log = structlog.get_logger("edgehub")
 
-CONNECTION_GROUPS = (r.GROUP_META, r.GROUP_TWIN, r.GROUP_BUS)
-"""Who is told that the link came up or went down; each once (Go tells ``meta`` twice)."""
+CONNECTION_GROUPS = (r.GROUP_META, r.GROUP_EDGED, r.GROUP_TWIN, r.GROUP_BUS)
+"""Who is told that the link came up or went down; each once (Go tells ``meta`` twice, and not edged).
+
+MetaManager is told before Edged, which asks it at once.
+"""
 STOP_PROOF_S = 1.0
 """How long a stop waits for the cloud to say that it read the last messages."""
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import structlog
 
-from edgecore.beehive.message import Message, content_json, with_id, with_sync
+from edgecore.beehive.message import Message, content_json, content_value, with_id, with_sync
 from edgecore.beehive.port import Port
-from edgecore.beehive.resource import METAMANAGER, RESPONSE
+from edgecore.beehive.resource import ERROR, METAMANAGER, RESPONSE
 from edgecore.errors import BusClosed, BusError, ContentError, StoreError
 from edgecore.modules.metamanager.answers import Answers
 from edgecore.modules.metamanager.applied import AppliedIds, State
@@ -85,6 +85,8 @@ class Questions:
         question = with_sync(with_id(request, self._port.new_id()), False)
         try:
             answer = await self._port.send_sync(self._hub, question, REMOTE_TIMEOUT_S)
+            if answer.route.operation == ERROR:
+                return await self._go_without(request, answer)
             changes = _changes(request, answer)
         except BusClosed:
             raise
@@ -117,6 +119,11 @@ class Questions:
         header, resource = answer.header, request.route.resource
         self._metrics.bad_input(METAMANAGER, "wrong_answer", peer="cloud", id=header.id, resource=resource)
         await self._answer_from_rows(request)
+
+    async def _go_without(self, request: Message, answer: Message) -> Ending:
+        """The cloud says that there is no such object (no cloudcore does that): nobody need wait, nor acknowledge."""
+        log.info("remote_query_denied", resource=request.route.resource, reason=str(content_value(answer))[:200])
+        return await self._answer_from_rows(request)
 
     async def _do_without(self, request: Message, error: Exception) -> Ending:
         log.warning("remote_query_failed", resource=request.route.resource, error=str(error))

@@ -63,6 +63,8 @@ if f.POD_STATUS not in NOT_YET_BUILT:
     NAMED["b2_deletes"] += Counter(ED5=15)
     NAMED["c_configmap_secret_pod"] += Counter(ED2=3, ED5=17)
     NAMED["e_disconnect_reconnect_resync"] += Counter(ED3=1, ED5=2)
+if f.SECRET_QUERY not in NOT_YET_BUILT:
+    NAMED["c_configmap_secret_pod"] += Counter(ED8=2)
 if f.POD_STATUS_LIST not in NOT_YET_BUILT:
     NAMED["b_services_endpoints_pods"] += Counter(ED5=6)
     NAMED["c_configmap_secret_pod"] += Counter(ED2=1)

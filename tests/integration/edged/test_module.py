@@ -17,6 +17,8 @@ from edgecore.metaclient import MetaClient
 from edgecore.modules.edged.module import KINDS_COUNTED, Edged
 from edgecore.modules.edged.nodestatus import HostFacts, NodeIdentity
 from edgecore.modules.edged.simulated import SimulatedRuntime
+from edgecore.modules.edgehub.module import CONNECTION_GROUPS
+from edgecore.modules.edgehub.session import connection_route
 from edgecore.modules.metamanager.module import MetaManager
 from edgecore.modules.metamanager.tables import SCHEMA as META_SCHEMA
 from edgecore.observe.ledger import Ledger
@@ -166,3 +168,19 @@ async def test_without_metamanager_the_module_goes_on(vclock: VirtualClock, ids:
     assert not node.tasks[0].done()
     node.bus.close()
     await asyncio.gather(*node.tasks)
+
+
+async def test_news_of_the_link_find_metamanager_ready_to_ask_the_cloud(node: Surroundings) -> None:
+    """Both get them one after the other, and Edged asks at once."""
+    await node.start(register=False)
+    pod = {
+        "metadata": {"name": "p", "namespace": "default", "uid": "u"},
+        "spec": {"containers": [{"name": "c"}], "imagePullSecrets": [{"name": "s"}]},
+    }
+    await node.hub.send("edged", Message(Header("m"), Route("", "", "insert", "default/pod/p"), pod))
+    await settle()
+    for group in (group for group in CONNECTION_GROUPS if node.hub.has_group(group)):
+        await node.hub.send_to_group(group, Message(Header(""), connection_route(group), "cloud_connected"))
+    await settle()
+    sent = [await node.hub.receive() for _ in range(node.hub.statistics().depth)]
+    assert Route("edged", "meta", "query", "default/secret/s") in [message.route for message in sent]

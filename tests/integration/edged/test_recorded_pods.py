@@ -192,7 +192,7 @@ async def test_a_pod_with_a_network_of_its_own_is_told_as_by_go(node: Node) -> N
 
 
 class TestWithTheSimulatedRuntime:
-    """It runs every pod: no secret and no configmap is asked for."""
+    """It runs every pod: none waits for a secret or a configmap."""
 
     @pytest.fixture
     def runtime(self, vclock: VirtualClock) -> SimulatedRuntime:

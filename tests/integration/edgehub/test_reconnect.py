@@ -26,6 +26,14 @@ async def test_the_modules_hear_that_the_link_went_down(linked: Any) -> None:
     assert (await linked.meta.receive()).content == "cloud_disconnected"
 
 
+async def test_edged_hears_both_too(linked: Any) -> None:
+    """When the link comes up it asks for what its pods lack. Go does not tell it."""
+    (await linked.session()).vanish()
+    heard = [await linked.edged.receive() for _ in range(2)]
+    assert [news.content for news in heard] == ["cloud_connected", "cloud_disconnected"]
+    assert {(news.route.group, news.route.resource) for news in heard} == {("edged", "node/connection")}
+
+
 async def test_a_vanished_cloud_is_noticed_at_once(linked: Any) -> None:
     """Go notices at its next write, up to a heartbeat later (bug E4)."""
     session = await linked.session()

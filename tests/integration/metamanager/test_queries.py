@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from edgecore.beehive.message import Message, Route, response_to
+from edgecore.beehive.message import Message, Route, response_to, with_route
 from edgecore.clock import settle
 from edgecore.modules.metamanager.questions import REMOTE_QUERIES, REMOTE_TIMEOUT_S
 
@@ -148,6 +148,20 @@ async def test_m7_without_an_answer_of_the_cloud_the_stored_row_is_the_answer(no
     await node.clock.advance(REMOTE_TIMEOUT_S)
     answer = await asked
     assert (answer.route.source, answer.content) == ("metaManager", ['{"v":1}'])
+
+
+async def test_what_the_cloud_says_it_has_not_is_answered_at_once_and_not_acknowledged(node: Any) -> None:
+    """Our stub says so; a cloudcore is silent (10.2)."""
+    await node.connected()
+    asked = node.ask(node.edged, CM)
+    question = await node.hub.receive()
+    refusal = 'configmaps "c" not found'
+    answer = _answer(node, question, refusal)
+    assert node.hub.respond(with_route(answer, "edgecontroller", "resource", CM, "error"))
+    assert (await asked).content is None
+    assert await node.quiet()
+    assert node.rows() == {}
+    assert not node.metrics.bad_input_counts
 
 
 async def test_m7_a_late_answer_of_the_cloud_is_stored_all_the_same(node: Any) -> None:

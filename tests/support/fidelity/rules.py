@@ -10,15 +10,7 @@ EVERY = "*"
 ABSENT = "(absent)"
 """Stands for the value of a key that is not there."""
 
-NOT_YET_BUILT = frozenset(
-    {
-        f.TWIN,
-        f.BUS,
-        f.CONFIGMAP_QUERY,
-        f.SECRET_QUERY,
-        f.ANSWER_ACK,  # there are no answers without those two
-    }
-)
+NOT_YET_BUILT = frozenset({f.TWIN, f.BUS})
 """Kinds whose sender our node does not have: the recorded ones are counted, and one of ours is a fault."""
 
 
@@ -174,12 +166,13 @@ OURS_ALONE = (
     Named("ED2", "c_configmap_secret_pod", f.POD_END, "default/podstatus/p1"),
     Named("ED2", "c_configmap_secret_pod", f.POD_STATUS, "default/podstatus/p2"),
     Named("ED2", "c_configmap_secret_pod", f.POD_STATUS_LIST, "default/podstatus"),
+    Named("ED8", "c_configmap_secret_pod", f.CONFIGMAP_QUERY, "default/configmap/nope"),
     Named("ED3", "e_disconnect_reconnect_resync", f.POD_END, "default/podstatus/pnew"),
 )
 """What our node sends and the Go edgecore did not."""
 
-THEIRS_ALONE: tuple[Named, ...] = ()
-"""What the Go edgecore sent and our node does not, apart from what is not yet built."""
+THEIRS_ALONE = (Named("ED8", "c_configmap_secret_pod", f.SECRET_QUERY, "default/secret/nope"),)
+"""What the Go edgecore sent and our node does not, apart from what is not yet built; of those two, the second."""
 
 STUB_ALONE = (Named("H3", "e_disconnect_reconnect_resync", f.NODE_STATUS, "default/nodestatus/edge-node1"),)
 """Requests that the Go cloudcore left without an answer, and our stub does not."""

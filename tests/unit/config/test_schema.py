@@ -103,6 +103,7 @@ OURS = {
     "bus.sendTimeout": 30,
     "control.socket": "auto",
     "modules.edgeHub.cloudVersion": "1.3.1",
+    "modules.edged.maxPods": 110,
     "modules.edged.podStartDelay": 0,
     "modules.edgeHub.maxMessageBytes": 67108864,
     "modules.edgeHub.outboxSize": 1024,

@@ -34,6 +34,12 @@ def test_the_registration_is_the_recorded_one_to_the_byte() -> None:
     assert msgspec.json.encode(registration(IDENTITY, FACTS)) == bytes(recorded.content)
 
 
+def test_the_pods_that_a_node_takes_are_its_capacity() -> None:
+    identity = IDENTITY._replace(max_pods=1500)
+    assert registration(identity, FACTS)["status"]["allocatable"]["pods"] == "1500"
+    assert status_request(identity, FACTS, 0)["Status"]["capacity"]["pods"] == "1500"
+
+
 @pytest.mark.parametrize("name", ["a_connect_first_sync", "b_services_endpoints_pods"])
 def test_the_status_is_the_recorded_one_to_the_byte_but_for_the_time(name: str) -> None:
     for recorded in _recorded(name, "update"):

@@ -327,6 +327,14 @@ def test_the_number_of_known_pods_is_bounded(story: Story) -> None:
     assert fault.reason == "too_many_pods"
 
 
+def test_of_a_node_that_takes_many_pods_those_that_replace_them_all_are_known_too(pod_json: PodJson) -> None:
+    story = Story(pod_json, capacity=KNOWN_LIMIT)
+    story.listed()
+    assert [story.tell("insert", f"p{number}") for number in range(2 * KNOWN_LIMIT)] == [None] * 2 * KNOWN_LIMIT
+    assert _phases(story) == {"Running": KNOWN_LIMIT, "Failed": KNOWN_LIMIT}
+    assert story.tell("insert", "one-more") is not None
+
+
 # After a restart.
 
 
