@@ -1,29 +1,51 @@
-"""What the stub says to the requests of an edge (``kubeedge cloud/pkg/edgecontroller/controller/upstream.go@v1.3.1``).
+"""What the stub does with the requests of an edge (``kubeedge cloud/pkg/edgecontroller/controller/upstream.go`` and
+``cloud/pkg/devicecontroller/controller/upstream.go@v1.3.1``).
 
 | resource type | operation | done | answer |
 | --- | --- | --- | --- |
-| nodestatus | insert | the node is registered, unless it was before | "OK" on ``<ns>/node/<node>`` |
-| nodestatus | update | its status is replaced | "OK" on ``<ns>/node/<node>``, growing resource version |
+| nodestatus | insert | the Node is made, unless it is there; all is sent once more | "OK" on ``<ns>/node/<node>`` |
+| nodestatus | update | its status is replaced | "OK" on ``<ns>/node/<node>``, resource version |
 | node | query | | the Node object, resource version |
 | node | update | annotations are merged | "OK", resource version |
-| an object's, see ``_QUERIED`` | query | | the object if the stub holds it, else silence, as from Go |
-| podstatus | update | noted | |
-| pod | delete | noted | |
+| an object's, see ``_QUERIED`` | query | | the object; else silence, as from Go, or an error to our edge |
+| podstatus | update | the pods' status; what has ended that was to go is gone | a ``delete`` for an unknown pod |
+| pod | delete | the pod is gone | |
+| (of DeviceTwin) | update | reported values, the state of the device | |
 | (an upload of a device) | response | noted | |
 
 Everything else meets silence, for a reason that is counted. Go passes over the status of a node that it does not know;
-the stub takes it, so that an edge lives on when the stub was restarted.
+the stub makes the Node then, so that an edge lives on when the stub lost its state.
 """
 
 from base64 import urlsafe_b64decode
 from typing import Any, NamedTuple
 
+import msgspec
+
+from cloudhub_stub.cluster.kinds import DEVICE_KIND, KINDS, NODE_KIND, POD_KIND, Object, ObjectKey, key_of
+from cloudhub_stub.cluster.limits import MAX_NODE_OBJECTS, MAX_STATUS_BYTES
+from cloudhub_stub.cluster.writes import Create, Replace
+from cloudhub_stub.controllers import nodes, podstatus
+from cloudhub_stub.controllers.devicereports import (
+    TWIN_REPORT,
+    Disagreement,
+    disagreements,
+    report_of,
+    reported,
+    state_reported,
+)
+from cloudhub_stub.controllers.devices import device_named
+from cloudhub_stub.controlplane import ControlPlane
 from cloudhub_stub.delivery.journal import is_upload
+from cloudhub_stub.downstream.devices import device_key
+from cloudhub_stub.downstream.items import wire
+from cloudhub_stub.errors import ApiError
 from cloudhub_stub.nodes import Node, PodNote, Upload
 from cloudhub_stub.objects import OBJECT_TYPES, Objects
 from edgecore.beehive.message import Message, content_json, content_value
 from edgecore.beehive.resource import (
     DELETE,
+    ERROR,
     GROUP_USER,
     INSERT,
     NODE,
@@ -32,6 +54,7 @@ from edgecore.beehive.resource import (
     POD,
     PODSTATUS,
     QUERY,
+    RESPONSE,
     TWIN,
     UPDATE,
     EdgeResource,
@@ -42,12 +65,19 @@ from edgecore.errors import ContentError
 FAULTS = frozenset({"bad_content", "other_node", "bad_resource"})
 """The outcomes that are the edge's fault: counted as bad input."""
 
+REPORTS = frozenset({"pod_status_noted", "device_report_taken", "upload_taken"})
+"""The outcomes of what is told and not asked: nobody waits for an answer."""
+
 _LONGEST_TOPIC = 200
 _LONGEST_NAME = 253
 """Of a Kubernetes object; what nodes say in longer words is not kept."""
 
 _QUERIED = OBJECT_TYPES - {POD}
 """The objects that an edge may ask for: all that are sent one by one, but pods."""
+
+_KIND_OF = {kind.wire_type: kind for kind in KINDS.values() if kind.wire_type}
+_EDGE_LABELS = {"node-role.kubernetes.io/edge": "", "node-role.kubernetes.io/agent": ""}
+"""What an edge says of itself when it registers, for one that did so long ago."""
 
 
 class Reply(NamedTuple):
@@ -58,6 +88,9 @@ class Reply(NamedTuple):
     resource_version: str = ""
     due_ack: bool = False
     """Whether the edge acknowledges this answer (objects that MetaManager stores)."""
+    operation: str = RESPONSE
+    once_stored: bool = False
+    """Whether it goes when all that is known of the node is on disk: the edge will not ask again."""
 
 
 class Answer(NamedTuple):
@@ -67,131 +100,222 @@ class Answer(NamedTuple):
     reply: Reply | None = None
 
 
-def answer(request: Message, node: Node, objects: Objects, now_ms: int) -> Answer:
-    """Take in a request of ``node`` and say what it gets. Never raises, whatever the message."""
-    route = request.route
-    if route.source == TWIN:
-        return Answer("device_not_answered")
-    if is_upload(request):
-        return _take_upload(request, node, now_ms)
-    if route.group == GROUP_USER:
-        return Answer("user_message_not_answered")  # of EventBus or ServiceBus: no resource path of this kind
-    resource = parse_edge(route.resource)
-    if resource is None:
-        return Answer("bad_resource")
-    try:
-        return _decide(request, resource, node, objects, now_ms)
-    except ContentError:
-        return Answer("bad_content", _refusal(request, resource))
+def answer(request: Message, node: Node, plane: ControlPlane, objects: Objects, *, is_ours: bool) -> Answer:
+    """Take in a request of ``node`` and say what it gets. Never raises, whatever the message.
+
+    ``objects`` are those that were sent by hand; ``is_ours``: the edge understands that there is no such object.
+    """
+    return _Request(request, node, plane, objects, is_ours=is_ours).answer()
 
 
-def _take_upload(request: Message, node: Node, now_ms: int) -> Answer:
-    """Take what a device sent up; its topic is the resource, in base64url."""
-    encoded = request.route.resource[: 2 * _LONGEST_TOPIC]
-    try:
-        topic = urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)).decode(errors="replace")
-    except ValueError:
-        topic = encoded
-    try:
-        size_bytes = len(content_json(request))
-    except ContentError:
-        return Answer("bad_content")
-    node.counters.uploads += 1
-    node.uploads.append(Upload(topic[:_LONGEST_TOPIC], size_bytes, now_ms))
-    return Answer("upload_taken")
+class _Request:
+    def __init__(self, request: Message, node: Node, plane: ControlPlane, objects: Objects, *, is_ours: bool) -> None:
+        self._request = request
+        self._node = node
+        self._plane = plane
+        self._objects = objects
+        self._is_ours = is_ours
+        self._now_ms = plane.clock.now_ms()
+
+    def answer(self) -> Answer:
+        route = self._request.route
+        if is_upload(self._request):
+            return self._take_upload()
+        if route.source != TWIN and route.group == GROUP_USER:
+            return Answer("user_message_not_answered")  # of EventBus or ServiceBus: no resource path of this kind
+        resource = parse_edge(route.resource)
+        try:
+            if route.source == TWIN:
+                return self._about_device()
+            if resource is None:
+                return Answer("bad_resource")
+            return self._decide(resource)
+        except ContentError:
+            return Answer("bad_content", None if resource is None else self._refusal(resource))
+        except ApiError:
+            return Answer("refused", None if resource is None else self._refusal(resource))
+
+    def _take_upload(self) -> Answer:
+        """Take what a device sent up; its topic is the resource, in base64url."""
+        encoded = self._request.route.resource[: 2 * _LONGEST_TOPIC]
+        try:
+            topic = urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)).decode(errors="replace")
+        except ValueError:
+            topic = encoded
+        try:
+            size_bytes = len(content_json(self._request))
+        except ContentError:
+            return Answer("bad_content")
+        self._node.counters.uploads += 1
+        self._node.uploads.append(Upload(topic[:_LONGEST_TOPIC], size_bytes, self._now_ms))
+        return Answer("upload_taken")
+
+    def _refusal(self, resource: EdgeResource) -> Reply | None:
+        """Return the empty text, by which Go refuses a registration; all else that is bad meets silence."""
+        if (resource.type, self._request.route.operation) == (NODESTATUS, INSERT):
+            return Reply("", _node_resource(resource))
+        return None
+
+    def _decide(self, resource: EdgeResource) -> Answer:
+        operation = self._request.route.operation
+        if resource.type in {NODESTATUS, NODE}:
+            if resource.name != self._node.name:
+                return Answer("other_node")
+            return self._about_node(resource, operation)
+        if resource.type == PODSTATUS and operation == UPDATE:
+            return self._take_pod_statuses(resource)
+        if resource.type == POD and operation == DELETE and resource.name:
+            return self._remove_pod(resource)
+        if operation == QUERY and resource.type in _QUERIED and resource.name:
+            return self._find(resource)
+        return Answer("not_answered")
+
+    # Nodes.
+
+    def _about_node(self, resource: EdgeResource, operation: str) -> Answer:
+        name, registry = self._node.name, self._plane.registry
+        existing = registry.get(ObjectKey(NODE_KIND.name, "", name))
+        match resource.type, operation:
+            case "nodestatus", "insert":
+                self._write_node(existing, nodes.registered(existing, name, self._content()))
+                self._plane.started_anew(name)
+                return Answer("node_registered", Reply(OK, _node_resource(resource), once_stored=True))
+            case "nodestatus", "update":
+                before = existing or nodes.registered(None, name, {"metadata": {"labels": _EDGE_LABELS}})
+                written = self._write_node(existing, nodes.status_taken(before, self._content(), self._now_ms))
+                self._node.status_at_ms = self._now_ms
+                self._plane.heard_of(name)
+                return Answer("node_status_taken", Reply(OK, _node_resource(resource), _version(written)))
+            case "node", "query" if existing is not None:
+                reply = Reply(wire(existing), _node_resource(resource), _version(existing))
+                return Answer("node_query_answered", reply)
+            case "node", "query":
+                return Answer("query_not_held")
+            case "node", "update" if existing is not None:
+                written = self._write_node(existing, nodes.annotated(existing, self._content()))
+                return Answer("node_annotated", Reply(OK, _node_resource(resource), _version(written)))
+        return Answer("not_answered")
+
+    def _write_node(self, existing: Object | None, node: Object) -> Object:
+        """Write a Node and return it. Raises ``ContentError`` where it is too large, ``ApiError`` where there are as
+        many as may be."""
+        _check_status({"metadata": node["metadata"], "status": node.get("status")})
+        if existing is None and self._plane.registry.count(NODE_KIND.name) >= MAX_NODE_OBJECTS:
+            raise ApiError(f"cannot register {self._node.name}: there are {MAX_NODE_OBJECTS} nodes, which is the limit")
+        if node is not existing:
+            self._plane.write(Create(node) if existing is None else Replace(node))
+        return self._plane.registry.get(ObjectKey(NODE_KIND.name, "", self._node.name)) or node
+
+    # Pods.
+
+    def _take_pod_statuses(self, resource: EdgeResource) -> Answer:
+        """Take one pod's status (the resource has a name) or all of a namespace (it has none)."""
+        outcome = "pod_status_noted"
+        for name, sent in podstatus.entries(self._content(), resource.name):
+            if not self._take_pod_status(EdgeResource(resource.namespace, POD, name), sent):
+                outcome = "pod_unknown"
+        return Answer(outcome)
+
+    def _take_pod_status(self, resource: EdgeResource, sent: Any) -> bool:
+        """Take the status of one pod; return whether this node is to have it."""
+        key = ObjectKey(POD_KIND.name, resource.namespace, resource.name)
+        pod = self._plane.registry.get(key)
+        is_here = pod is not None and pod["spec"].get("nodeName") == self._node.name
+        if pod is None or not is_here:
+            self._note_pod(resource, sent)
+            if self._objects.get(resource) is None:
+                self._plane.dispatch.unknown_pod(self._node.name, resource.namespace, resource.name)
+                return False
+            return True
+        status = podstatus.status_taken(pod, sent, self._now_ms)
+        if status is None:
+            return True  # of an earlier pod of that name, which the node is about to replace
+        _check_status(status)
+        self._note_pod(resource, sent)
+        uid = pod["metadata"]["uid"]
+        if podstatus.is_over(self._plane.api.replace_status(key, status, uid=uid)):
+            self._plane.api.delete(key, grace_s=0, uid=uid)
+            self._node.forget_pod(resource)
+        self._plane.kick()
+        return True
+
+    def _note_pod(self, resource: EdgeResource, sent: Any) -> None:
+        """Keep the phase of a pod for the list of nodes."""
+        entry = _object(sent)
+        phase = _text(_object(entry.get("Status")).get("phase"))
+        self._node.note_pod(resource, PodNote(_text(entry.get("UID")), phase))
+
+    def _remove_pod(self, resource: EdgeResource) -> Answer:
+        uid = _text(self._content())
+        self._node.forget_pod(resource)
+        key = ObjectKey(POD_KIND.name, resource.namespace, resource.name)
+        pod = self._plane.registry.get(key)
+        if pod is None or pod["spec"].get("nodeName") != self._node.name or pod["metadata"]["uid"] != uid:
+            return Answer("pod_delete_noted")
+        self._plane.api.delete(key, grace_s=0, uid=uid)
+        self._plane.kick()
+        return Answer("pod_deleted")
+
+    # Everything else that is asked for or reported.
+
+    def _find(self, resource: EdgeResource) -> Answer:
+        kind = _KIND_OF[resource.type]
+        namespace = resource.namespace if kind.namespaced else ""
+        obj = self._plane.registry.get(ObjectKey(kind.name, namespace, resource.name))
+        if obj is not None:
+            self._plane.dispatch.asked(self._node.name, obj)
+            return Answer(
+                "query_answered", Reply(wire(obj), str(resource), _version(obj), due_ack=True, once_stored=True)
+            )
+        held = self._objects.get(resource)
+        if held is not None:
+            return Answer("query_answered", Reply(held.content, str(resource), held.resource_version, due_ack=True))
+        if self._is_ours:
+            text = f'{kind.plural} "{resource.name}" not found'
+            return Answer("query_not_held", Reply(text, str(resource), operation=ERROR))
+        return Answer("query_not_held")
+
+    def _about_device(self) -> Answer:
+        report = report_of(self._request.route.resource)
+        if report is None or self._request.route.operation != UPDATE:
+            return Answer("device_not_answered")
+        devices = self._plane.registry.all_of(DEVICE_KIND.name)
+        device = device_named(devices, report.device, self._node.name)
+        if device is None:
+            return Answer("device_unknown")
+        is_twin = report.kind == TWIN_REPORT
+        refused = disagreements(device, self._content()) if is_twin else []
+        if is_twin:
+            changed = reported(device, self._content(), self._now_ms)
+        else:
+            changed = state_reported(device, self._content())
+        if changed is not None:
+            self._plane.write(Replace(changed))
+        self._heal(key_of(device), refused)
+        return Answer("device_report_taken")
+
+    def _heal(self, key: ObjectKey, found: list[Disagreement]) -> None:
+        """Tell the edge once more what is desired, where it refused that because it knows a higher version of it: the
+        stub began anew with another file."""
+        device = self._plane.registry.get(key)
+        newest = max((each.cloud_version for each in found if not each.edge_version), default=0)
+        if device is not None and newest > int(_version(device) or 0):
+            self._plane.registry.note_version(str(newest))
+            self._plane.registry.put(device)
+            self._plane.owe(self._node.name, device_key(device))
+
+    def _content(self) -> Any:
+        return content_value(self._request)
 
 
-def _refusal(request: Message, resource: EdgeResource) -> Reply | None:
-    """Return the empty text, by which Go refuses a registration; everything else that is bad meets silence."""
-    if (resource.type, request.route.operation) == (NODESTATUS, INSERT):
-        return Reply("", _node_resource(resource))
-    return None
+def _check_status(status: Object) -> None:
+    size = len(msgspec.json.encode(status))
+    if size > MAX_STATUS_BYTES:
+        raise ContentError(f"cannot take status: it has {size} bytes, must have at most {MAX_STATUS_BYTES}")
 
 
-def _decide(request: Message, resource: EdgeResource, node: Node, objects: Objects, now_ms: int) -> Answer:
-    operation = request.route.operation
-    if resource.type in {NODESTATUS, NODE}:
-        if resource.name != node.name:
-            return Answer("other_node")
-        return _about_node(request, resource, node, objects, now_ms)
-    if resource.type == PODSTATUS and operation == UPDATE:
-        _note_statuses(request, resource, node)
-        return Answer("pod_status_noted")
-    if resource.type == POD and operation == DELETE and resource.name:
-        node.forget_pod(resource)
-        return Answer("pod_delete_noted")
-    if operation == QUERY and resource.type in _QUERIED and resource.name:
-        held = objects.get(resource)
-        if held is None:
-            return Answer("query_not_held")
-        return Answer("query_answered", Reply(held.content, str(resource), held.resource_version, due_ack=True))
-    return Answer("not_answered")
-
-
-def _about_node(request: Message, resource: EdgeResource, node: Node, objects: Objects, now_ms: int) -> Answer:
-    match resource.type, request.route.operation:
-        case "nodestatus", "insert":
-            _register(node, _object(content_value(request)))
-            node.resource_version = objects.next_version()
-            return Answer("node_registered", Reply(OK, _node_resource(resource)))
-        case "nodestatus", "update":
-            _take_status(node, _object(content_value(request)), now_ms)
-            node.resource_version = objects.next_version()
-            return Answer("node_status_taken", Reply(OK, _node_resource(resource), node.resource_version))
-        case "node", "query" if node.resource_version:
-            metadata = {**node.object["metadata"], "resourceVersion": node.resource_version}
-            shown = {**node.object, "metadata": metadata}
-            return Answer("node_query_answered", Reply(shown, _node_resource(resource), node.resource_version))
-        case "node", "query":
-            return Answer("query_not_held")
-        case "node", "update":
-            sent = _object(_object(content_value(request)).get("metadata"))
-            kept = _object(node.object["metadata"].get("annotations"))
-            node.object["metadata"]["annotations"] = kept | _object(sent.get("annotations"))
-            node.resource_version = objects.next_version()
-            return Answer("node_annotated", Reply(OK, _node_resource(resource), node.resource_version))
-    return Answer("not_answered")
-
-
-def _register(node: Node, sent: dict[str, Any]) -> None:
-    """Make the Node object, once, as Go does; the name comes from the resource, the edge sends none."""
-    if node.registered:
-        return
-    identity = {name: node.object["metadata"][name] for name in ("name", "selfLink", "uid", "creationTimestamp")}
-    metadata = _object(sent.get("metadata")) | identity
-    node.object = {"metadata": metadata, "spec": _object(sent.get("spec")), "status": _object(sent.get("status"))}
-    node.registered = True
-
-
-def _take_status(node: Node, sent: dict[str, Any], now_ms: int) -> None:
-    """Take a NodeStatusRequest, whose keys are capitalised for want of tags in the Go struct."""
-    status = _object(sent.get("Status"))
-    node.object["status"] = status
-    node.status_at_ms = now_ms
-    conditions = status.get("conditions")
-    node.ready = isinstance(conditions, list) and any(
-        isinstance(each, dict) and each.get("type") == "Ready" and each.get("status") == "True" for each in conditions
-    )
-
-
-def _note_statuses(request: Message, resource: EdgeResource, node: Node) -> None:
-    """Note one pod's status (the resource has a name) or all of a namespace (it has none)."""
-    content = content_value(request)
-    if resource.name:
-        _note_status(_object(content), resource.namespace, resource.name, node)
-        return
-    if not isinstance(content, list):
-        raise ContentError(f"cannot read {request.route.resource}: not a list")
-    for each in content:
-        entry = _object(each)
-        _note_status(entry, resource.namespace, entry.get("Name"), node)
-
-
-def _note_status(sent: dict[str, Any], namespace: str, name: Any, node: Node) -> None:
-    if not isinstance(name, str) or not 0 < len(name) <= _LONGEST_NAME:
-        raise ContentError("cannot note pod status: no name, or too long a one")
-    phase = _text(_object(sent.get("Status")).get("phase"))
-    node.note_pod(EdgeResource(namespace, POD, name), PodNote(_text(sent.get("UID")), phase))
+def _version(obj: Object) -> str:
+    return str(obj["metadata"].get("resourceVersion", ""))
 
 
 def _node_resource(resource: EdgeResource) -> str:
@@ -199,12 +323,7 @@ def _node_resource(resource: EdgeResource) -> str:
 
 
 def _object(value: Any) -> dict[str, Any]:
-    """Return a JSON object, ``null`` and an absent field being the empty one; raises ``ContentError`` for the rest."""
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise ContentError(f"cannot read content: expected an object, found {type(value).__name__}")
-    return value
+    return value if isinstance(value, dict) else {}
 
 
 def _text(value: Any) -> str:

@@ -1,6 +1,7 @@
 """The composition root of the stub: every part is made and joined here, and started and stopped in order."""
 
 import os
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -8,13 +9,16 @@ import structlog
 
 from cloudhub_stub.certificates.joining import Joining
 from cloudhub_stub.cloud import Cloud
+from cloudhub_stub.controlplane import ControlPlane
 from cloudhub_stub.delivery.journal import Journal
 from cloudhub_stub.delivery.queues import Delivery
+from cloudhub_stub.delivery.trace import Trace
 from cloudhub_stub.faults.injector import Injector
 from cloudhub_stub.faults.routes import fault_routes
 from cloudhub_stub.faults.views import families as fault_families
 from cloudhub_stub.hub import Hub
 from cloudhub_stub.nodes import Nodes
+from cloudhub_stub.objectroutes import object_routes
 from cloudhub_stub.objects import Objects
 from cloudhub_stub.replay.player import Player
 from cloudhub_stub.routes import ledger_routes, routes, token_routes
@@ -53,6 +57,8 @@ class Stub:
         self.metrics = Metrics()
         self.rows = StoredRows(settings.state_dir)
         self.cloud = self._cloud(ids)
+        self.trace = Trace(self._clock)
+        self.cloud.delivery.watchers.append(self.trace.note)
         self.hub = Hub(self.cloud)
         self.player = Player(self.cloud, self.hub)
         self.sender = Sender(self.cloud, self.hub)
@@ -72,6 +78,7 @@ class Stub:
         self.control = ControlServer(
             settings.control_path,
             {
+                **object_routes(self.cloud.plane, self.trace, self._clock),
                 **routes(self.cloud, self.player, self.sender, self.rows, self.status),
                 **ledger_routes(self._ledger),
                 **token_routes(self.joining),
@@ -94,6 +101,8 @@ class Stub:
             # The control socket first: it says whether a stub with this state directory is running already.
             await self.control.start()
             self.rows.open()
+            self.cloud.objects.load()
+            self.cloud.plane.load()
             self.cloud.delivery.load()
             await self.joining.start()
             await self.server.start()
@@ -117,6 +126,7 @@ class Stub:
         await self.server.stop()
         await self.joining.stop()
         await self.control.stop()
+        self.cloud.plane.stop()
         if self.observe is not None:
             await self.observe.stop()
         await self.rows.close()
@@ -137,6 +147,8 @@ class Stub:
             "faithful": self._settings.faithful,
             "queues": queues_view(self.cloud),
             "unexplained": self.cloud.ledger.unexplained,
+            "cluster": dict(sorted(Counter(each["kind"] for each in self.cloud.plane.registry.every()).items())),
+            "resource_version": self.cloud.plane.registry.version,
             "objects_held": len(self.cloud.objects),
             "objects_held_bytes": self.cloud.objects.held_bytes,
             "objects_dropped": self.cloud.objects.dropped,
@@ -147,7 +159,6 @@ class Stub:
         settings, clock = self._settings, self._clock
         nodes = Nodes(
             clock,
-            new_id,
             keepalive_timeout_s=settings.keepalive_timeout_s,
             max_nodes=settings.node_limit,
             faithful=settings.faithful,
@@ -156,15 +167,27 @@ class Stub:
         ledger = Ledger(clock.monotonic)
         journal = Journal(self.rows)
         ledger.hold(UP, journal.is_pending)
+        delivery = Delivery(settings.queue_rules, self.rows, ledger, self.metrics)
+        plane = ControlPlane(
+            self.rows,
+            delivery,
+            self.metrics,
+            clock=clock,
+            new_id=new_id,
+            is_connected=nodes.is_connected,
+            controllers=frozenset(settings.controllers),
+            node_grace_s=settings.node_grace_s,
+        )
         return Cloud(
             clock,
             new_id,
             self.metrics,
             ledger,
             nodes,
-            Objects(),
-            Delivery(settings.queue_rules, self.rows, ledger, self.metrics),
+            Objects(self.rows),
+            delivery,
             journal,
+            plane,
             settings.faithful,
             settings.answer_delay_s,
         )

@@ -101,6 +101,7 @@ class Hub:
                 del self._watchers[name]
 
     def _tell(self, name: str, *, is_connected: bool) -> None:
+        self._cloud.plane.connection_changed(name, is_connected=is_connected)
         for watcher in list(self._watchers.get(name, ())):
             watcher(is_connected)
 

@@ -12,10 +12,10 @@ from typing import Protocol
 
 import structlog
 
-from cloudhub_stub.answers import FAULTS, Reply, answer
+from cloudhub_stub.answers import FAULTS, REPORTS, Reply, answer
 from cloudhub_stub.cloud import Cloud
 from cloudhub_stub.delivery.inbox import Ended, Inbox
-from cloudhub_stub.delivery.journal import is_upload
+from cloudhub_stub.delivery.journal import is_committed, is_upload
 from cloudhub_stub.delivery.list_lane import PACE
 from cloudhub_stub.delivery.parcel import Parcel, parcel_of
 from cloudhub_stub.delivery.queue import Prove
@@ -23,7 +23,7 @@ from cloudhub_stub.errors import NodeLost
 from cloudhub_stub.nodes import Node
 from cloudhub_stub.session import Control, Ignored, Keepalive, Request, Response, Session
 from edgecore.beehive.message import Header, Message, Route, response_to
-from edgecore.beehive.resource import CONTROL_OPERATIONS, EDGECONTROLLER, GROUP_RESOURCE, PING, RESPONSE
+from edgecore.beehive.resource import CONTROL_OPERATIONS, EDGECONTROLLER, GROUP_RESOURCE, PING
 from edgecore.beehive.wire import decode, encode
 from edgecore.clock import Timer
 from edgecore.errors import FrameError
@@ -37,6 +37,8 @@ _CONTROL_ANSWER = "ack"
 MAX_CONTROLS = 1024
 """How many answers of the transport wait to be written; beyond that a node that reads nothing gets none."""
 _QUEUE_FULL = "queue_full"
+FRAMES_A_TURN = 16
+"""How many frames of one node are taken before others have their turn: hundreds may lie ready to be read."""
 
 
 class Socket(Protocol):
@@ -63,6 +65,8 @@ class Link:
         self._on_end = on_end
         self._queue = cloud.delivery.queue(node.name)
         self._inbox = Inbox(cloud, node, session, self._act, self.end)
+        self._replies: deque[tuple[Message, Reply, asyncio.Future[None] | None]] = deque()
+        """Answers that wait for the disk, or for one that does."""
         self._controls: deque[bytes] = deque()
         """Answers of the transport, which go before everything else."""
         self._writer: asyncio.Task[None] | None = None
@@ -71,7 +75,9 @@ class Link:
 
     def start(self) -> None:
         """Begin to send what is queued, and watch the keepalive from now on."""
-        self._queue.connect(None if self.session.is_ours else PACE)
+        is_ours = self.session.is_ours
+        window = self._cloud.delivery.rules.timing.window(is_ours=is_ours)
+        self._queue.connect(None if is_ours else PACE, window)
         self.wake()
 
     def end(self, reason: str) -> None:
@@ -112,6 +118,8 @@ class Link:
         except FrameError as error:
             self._count_malformed(error)
         await self._inbox.room()
+        if self.node.counters.received % FRAMES_A_TURN == 0:
+            await self._cloud.clock.sleep(0)
 
     def _take(self, message: Message) -> None:
         cloud, counters = self._cloud, self.node.counters
@@ -167,24 +175,39 @@ class Link:
 
     def _answer(self, request: Message) -> Ended:
         cloud, route = self._cloud, request.route
-        outcome, reply = answer(request, self.node, cloud.objects, cloud.clock.now_ms())
+        outcome, reply = answer(request, self.node, cloud.plane, cloud.objects, is_ours=self.session.is_ours)
         self.node.counters.count(outcome)
         if outcome in FAULTS:
             name = self.node.name
             cloud.metrics.bad_input("cloudhub", outcome, name, operation=route.operation, resource=route.resource)
         if reply is not None:
-            self._reply(request, reply)
-        elif outcome not in FAULTS:
+            self._reply_in_turn(request, reply)
+        elif outcome not in FAULTS | REPORTS:
             self._log_route("request_unanswered", outcome, request)
         if outcome in FAULTS:
             return Ended(DROPPED, outcome)
         return Ended(DELIVERED if reply is None else ACKNOWLEDGED)
 
+    def _reply_in_turn(self, request: Message, reply: Reply) -> None:
+        """Reply, behind the answers to earlier requests, and where an answer makes something known, once that is on
+        disk; if it cannot be, there is none."""
+        stored = self._cloud.plane.commit() if reply.once_stored else None
+        self._replies.append((request, reply, stored))
+        if stored is not None and not stored.done():
+            stored.add_done_callback(lambda _: self._send_replies())
+        self._send_replies()
+
+    def _send_replies(self) -> None:
+        while self._replies and (self._replies[0][2] is None or self._replies[0][2].done()):
+            request, reply, stored = self._replies.popleft()
+            if not self.session.ended and (stored is None or is_committed(stored)):
+                self._reply(request, reply)
+
     def _reply(self, request: Message, reply: Reply) -> None:
         cloud = self._cloud
         message = Message(
             Header(cloud.new_id(), request.header.id, cloud.clock.now_ms(), reply.resource_version),
-            Route(EDGECONTROLLER, GROUP_RESOURCE, RESPONSE, reply.resource),
+            Route(EDGECONTROLLER, GROUP_RESOURCE, reply.operation, reply.resource),
             reply.content,
         )
         parcel = parcel_of(message, lasting=False)
@@ -222,10 +245,6 @@ class Link:
         now = self._cloud.clock.monotonic()
         due = self._queue.take(now)
         if isinstance(due, Parcel):
-            if due.operation == RESPONSE:  # says nothing new about an object, and most of what is sent is that
-                self._cloud.objects.note_version(due.version)
-            else:
-                self._cloud.objects.note_sent(decode(due.data))
             return due.data
         if isinstance(due, Prove):
             message_id = self._cloud.new_id()

@@ -1,15 +1,13 @@
 """The nodes that the stub knows: who is connected, in which session, and what each has told about itself."""
 
 from collections import deque
-from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from cloudhub_stub.errors import NoSuchNode
 from cloudhub_stub.session import Session
 from cloudhub_stub.upgrade import Upgrade
 from edgecore.beehive.resource import EdgeResource
 from edgecore.clock import Clock
-from edgecore.ids import NewId
 
 MAX_NODES = 1000
 """How many nodes are known at a time, connected or not."""
@@ -58,18 +56,12 @@ class Counters:
 class Node:
     """One node, across its connections."""
 
-    def __init__(self, name: str, uid: str, known_since_ms: int) -> None:
+    def __init__(self, name: str) -> None:
         self.name = name
         self.project = ""
         self.session: Session | None = None
         """The session that counts; ``None`` while the node is not connected."""
-        self.registered = False
-        self.ready = False
-        """The Ready condition of the last status."""
         self.status_at_ms: int | None = None
-        self.resource_version = ""
-        self.object = _node_object(name, uid, known_since_ms)
-        """The Node as Kubernetes would show it; ``metadata.resourceVersion`` is added when it is sent."""
         self.counters = Counters()
         self._pods: dict[EdgeResource, PodNote] = {}
         self.uploads: deque[Upload] = deque(maxlen=MAX_UPLOADS)
@@ -92,27 +84,12 @@ class Node:
         self._pods.pop(pod, None)
 
 
-def _node_object(name: str, uid: str, created_ms: int) -> dict[str, Any]:
-    created = datetime.fromtimestamp(created_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return {
-        "metadata": {
-            "name": name,
-            "selfLink": f"/api/v1/nodes/{name}",
-            "uid": uid,
-            "creationTimestamp": created,
-        },
-        "spec": {},
-        "status": {},
-    }
-
-
 class Nodes:
     """All nodes, by name. Nothing is forgotten while there is room."""
 
     def __init__(
         self,
         clock: Clock,
-        new_id: NewId,
         *,
         keepalive_timeout_s: float,
         max_nodes: int = MAX_NODES,
@@ -121,7 +98,6 @@ class Nodes:
     ) -> None:
         """``max_nodes`` may be connected; a faithful hub lets more come, and then takes nothing of any (bug H1)."""
         self._clock = clock
-        self._new_id = new_id
         self._keepalive_timeout_s = keepalive_timeout_s
         self._write_timeout_s = write_timeout_s if faithful else None
         self._max_connected = max_nodes
@@ -143,7 +119,7 @@ class Nodes:
             )
         if node is None:
             self._make_room(upgrade.node)
-            node = Node(upgrade.node, self._new_id(), self._clock.now_ms())
+            node = Node(upgrade.node)
             self._nodes[upgrade.node] = node
         self._epoch += 1
         node.project = upgrade.project
@@ -176,6 +152,11 @@ class Nodes:
     def get(self, name: str) -> Node | None:
         """Return the node of that name, connected or not."""
         return self._nodes.get(name)
+
+    def is_connected(self, name: str) -> bool:
+        """Whether the node of that name is connected."""
+        node = self._nodes.get(name)
+        return node is not None and node.session is not None
 
     def known(self) -> list[Node]:
         """Return all nodes by name."""

@@ -1,6 +1,9 @@
-"""What the stub holds of the cluster: the last content that it sent of each object, and a growing resource version."""
+"""The objects that were sent by hand (``send``, ``replay``), without the cluster: the last content of each.
 
-from typing import NamedTuple
+An edge that has one may ask for it, or report the status of a pod that the cluster knows nothing of.
+"""
+
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -39,7 +42,18 @@ OBJECT_TYPES = frozenset(
 MAX_BYTES = 256 * 1024 * 1024
 """How many bytes of objects are held; beyond that, those that were sent longest ago are dropped."""
 
-_LARGEST_VERSION = 2**63 - 1
+
+class ByHandRows(Protocol):
+    """Where the objects are kept."""
+
+    def by_hand(self) -> list[tuple[str, str, bytes]]:
+        """Return resource, version and content of each. Raises ``StoreError``."""
+
+    def keep_by_hand(self, resource: str, version: str, content: bytes) -> None:
+        """Store one."""
+
+    def forget_by_hand(self, resource: str) -> None:
+        """Remove one."""
 
 
 class HeldObject(NamedTuple):
@@ -50,12 +64,12 @@ class HeldObject(NamedTuple):
 
 
 class Objects:
-    """The objects of the cluster, by resource."""
+    """The objects by resource, kept on disk from ``load`` on."""
 
-    def __init__(self, max_bytes: int = MAX_BYTES) -> None:
+    def __init__(self, rows: ByHandRows | None = None, max_bytes: int = MAX_BYTES) -> None:
+        self._rows = rows
         self._max_bytes = max_bytes
         self._held: dict[EdgeResource, HeldObject] = {}
-        self._version = 0
         self.held_bytes = 0
         self.dropped = 0
         """Objects that had to give way to newer ones."""
@@ -63,13 +77,22 @@ class Objects:
     def __len__(self) -> int:
         return len(self._held)
 
+    def load(self) -> None:
+        """Take in what was stored. Raises ``StoreError``."""
+        if self._rows is None:
+            return
+        for text, version, content in self._rows.by_hand():
+            resource = parse_edge(text)
+            if resource is not None:
+                self._held[resource] = HeldObject(msgspec.Raw(content), version)
+                self.held_bytes += len(content)
+
     def get(self, resource: EdgeResource) -> HeldObject | None:
-        """Return the object of that resource, if the stub holds it."""
+        """Return the object of that resource, if it was sent by hand."""
         return self._held.get(resource)
 
     def note_sent(self, message: Message) -> None:
         """Take in what a message to a node says about an object; messages about anything else change nothing."""
-        self.note_version(message.header.resource_version)
         resource = parse_edge(message.route.resource)
         if resource is None or not resource.name or resource.type not in OBJECT_TYPES:
             return
@@ -78,16 +101,6 @@ class Objects:
         elif message.route.operation in {INSERT, UPDATE}:
             self._hold(resource, message)
 
-    def note_version(self, version: str) -> None:
-        """Hand out higher versions than this one from now on, where it is a number."""
-        if version.isascii() and version.isdigit() and len(version) < 20:
-            self._version = min(max(self._version, int(version)), _LARGEST_VERSION)
-
-    def next_version(self) -> str:
-        """Return a resource version higher than every one handed out or sent before."""
-        self._version += 1
-        return str(self._version)
-
     def _hold(self, resource: EdgeResource, message: Message) -> None:
         try:
             content = content_json(message)
@@ -95,14 +108,21 @@ class Objects:
             return
         if not content.startswith(b"{"):
             return
-        self._drop(resource)
+        self._forget(resource)
         self._held[resource] = HeldObject(msgspec.Raw(content), message.header.resource_version)
         self.held_bytes += len(content)
+        if self._rows is not None:
+            self._rows.keep_by_hand(str(resource), message.header.resource_version, content)
         while self.held_bytes > self._max_bytes:
             self._drop(next(iter(self._held)))
             self.dropped += 1
 
     def _drop(self, resource: EdgeResource) -> None:
+        if self._forget(resource) and self._rows is not None:
+            self._rows.forget_by_hand(str(resource))
+
+    def _forget(self, resource: EdgeResource) -> bool:
         held = self._held.pop(resource, None)
         if held is not None:
             self.held_bytes -= len(held.content)
+        return held is not None

@@ -1,13 +1,13 @@
 """What can be set when the stub is started, and where its files are by default."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cloudhub_stub.controllers.names import CONTROLLERS, NODE_GRACE_S
 from cloudhub_stub.delivery.ack_lane import DEFAULT_TIMING, Timing
 from cloudhub_stub.delivery.queue import DEFAULT_RULES, QueueRules
-from edgecore.errors import ConfigError
+from cloudhub_stub.state import control_socket, token_file
 
 if TYPE_CHECKING:  # reading it takes time that most commands need not spend
     from cloudhub_stub.faults.steps import Step
@@ -81,8 +81,9 @@ class Settings:
 
     resend_every_s: float = DEFAULT_TIMING.resend_every_s
     give_up_after_s: float = DEFAULT_TIMING.give_up_after_s
-    in_flight: int = DEFAULT_TIMING.in_flight
-    """How many messages that are due an acknowledgement are on their way to a node at a time."""
+    in_flight: int | None = None
+    """How many messages that are due an acknowledgement are on their way to a node at a time; ``None`` for one to a Go
+    edge and more to an edge of this project, which a faithful stub does not tell from one of Go."""
     queue_messages: int = DEFAULT_RULES.max_messages
     queue_bytes: int = DEFAULT_RULES.max_bytes
     """How much waits for a node."""
@@ -91,6 +92,10 @@ class Settings:
     faithful: bool = False
     """Whether the bugs of CloudHub 1.3.1 that a peer can see are there too."""
     write_timeout_s: float = DEFAULT_WRITE_TIMEOUT_S
+    controllers: tuple[str, ...] = CONTROLLERS
+    """Which controllers of the cluster work."""
+    node_grace_s: float = NODE_GRACE_S
+    """How long a node may post no status before it is not ready any more."""
 
     @property
     def pki_dir(self) -> Path:
@@ -105,34 +110,13 @@ class Settings:
     @property
     def queue_rules(self) -> QueueRules:
         """What holds for the queues of all nodes."""
-        timing = Timing(self.resend_every_s, self.give_up_after_s, self.in_flight)
+        timing = Timing(self.resend_every_s, self.give_up_after_s)
+        window = DEFAULT_TIMING.in_flight if self.in_flight is None and self.faithful else self.in_flight
+        if window is not None:
+            timing = timing._replace(in_flight=window, in_flight_ours=window)
         return QueueRules(timing, self.queue_messages, self.queue_bytes, self.faithful)
 
     @property
     def control_path(self) -> Path:
         """Where the control socket is."""
         return control_socket(self.state_dir) if self.control is None else self.control
-
-
-def control_socket(state_dir: Path) -> Path:
-    """Return the control socket of the stub that keeps its files in ``state_dir``."""
-    return state_dir / "control.sock"
-
-
-def token_file(state_dir: Path) -> Path:
-    """Return the file with the token of the stub that keeps its files in ``state_dir``."""
-    return state_dir / "token"
-
-
-def default_state_dir(environ: Mapping[str, str]) -> Path:
-    """Return where an ordinary user's stub keeps its files (XDG Base Directory Specification).
-
-    Raises ``ConfigError`` where neither of the two variables says.
-    """
-    state_home = environ.get("XDG_STATE_HOME", "")
-    if state_home.startswith("/"):
-        return Path(state_home, "cloudhub-stub")
-    home = environ.get("HOME", "")
-    if home.startswith("/"):
-        return Path(home, ".local", "state", "cloudhub-stub")
-    raise ConfigError("cannot find a state directory: neither XDG_STATE_HOME nor HOME is set; name one (--state-dir)")

@@ -6,12 +6,14 @@ from typing import Any
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from cloudhub_stub.cloud import Cloud
+from cloudhub_stub.cluster.kinds import NODE_KIND, Object, ObjectKey
+from cloudhub_stub.controllers.conditions import is_ready
 from cloudhub_stub.delivery.queue import NodeQueue
 from cloudhub_stub.nodes import Node
 
 
-def node_view(node: Node, queue: NodeQueue | None, now: float) -> dict[str, Any]:
-    """Return one node for people and scripts; ``now`` is ``monotonic`` seconds."""
+def node_view(node: Node, obj: Object | None, queue: NodeQueue | None, now: float) -> dict[str, Any]:
+    """Return one node for people and scripts; ``obj`` is its Node object, ``now`` is ``monotonic`` seconds."""
     session = node.session
     counters = node.counters
     return {
@@ -24,8 +26,8 @@ def node_view(node: Node, queue: NodeQueue | None, now: float) -> dict[str, Any]
         "queued": 0 if queue is None else queue.lasting,
         "queued_bytes": 0 if queue is None else queue.held_bytes,
         "given_up": 0 if queue is None else queue.given_up,
-        "registered": node.registered,
-        "ready": node.ready,
+        "registered": obj is not None,
+        "ready": obj is not None and is_ready(obj),
         "status_at_ms": node.status_at_ms,
         "pods": {f"{pod.namespace}/{pod.name}": note.phase for pod, note in sorted(node.pods.items())},
         "connections": counters.connections,
@@ -44,7 +46,11 @@ def nodes_view(cloud: Cloud) -> list[dict[str, Any]]:
     """Return all nodes by name."""
     now = cloud.clock.monotonic()
     queues = cloud.delivery.queues()
-    return [node_view(node, queues.get(node.name), now) for node in cloud.nodes.known()]
+    registry = cloud.plane.registry
+    return [
+        node_view(node, registry.get(ObjectKey(NODE_KIND.name, "", node.name)), queues.get(node.name), now)
+        for node in cloud.nodes.known()
+    ]
 
 
 def queues_view(cloud: Cloud) -> dict[str, Any]:

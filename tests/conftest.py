@@ -72,7 +72,7 @@ def metrics() -> Metrics:
     return Metrics()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def scale() -> int:
     """How many times as long a test may take that has no examples of hypothesis to count: 1, or more in a long run."""
     return SCALE

@@ -11,6 +11,7 @@ import uvloop
 from cloudhub_stub.app import Stub, run_until_signal
 from cloudhub_stub.cli.target import state_dir_of
 from cloudhub_stub.cli.values import count, fraction_of_a_second, some_days, some_seconds
+from cloudhub_stub.controllers.names import CONTROLLERS, NODE_GRACE_S
 from cloudhub_stub.delivery.ack_lane import DEFAULT_TIMING
 from cloudhub_stub.delivery.queue import DEFAULT_RULES
 from cloudhub_stub.faults.scenario import load_scenario
@@ -39,8 +40,9 @@ Run the cloud side until Ctrl-C or SIGTERM (a second one ends it at once): edge 
 fetch a certificate by https with a token, connect by websocket with it, register, post
 their status and ask for objects; other commands of cloudhub-stub tell it what to do
 through its control socket. The first start makes the CA, which later ones use again.
-What it was told to send waits on disk until the node has it; what nodes told about
-themselves it forgets when it ends."""
+It is a small Kubernetes too: what is applied to it is scheduled, and brought to the
+edges. Its whole state is in one file, and it goes on from there when it is started
+again."""
 
 _EPILOG = """\
 examples:
@@ -56,6 +58,8 @@ examples:
       certificates of a quarter of an hour, to see edges renew them
   cloudhub-stub run --faithful --node-limit 2
       see what a CloudHub 1.3.1 does to the second node
+  cloudhub-stub run --controllers=-endpoints
+      for somebody who applies Endpoints, too
   cloudhub-stub run --log-level debug --log-format json 2> stub.log
       keep everything it says
   cloudhub-stub run --faults examples/faults/outage.yaml
@@ -118,6 +122,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="let go wrong what this scenario says (YAML; see cloudhub_stub/faults/README.md and `fault check`)",
     )
     _add_delivery(parser)
+    _add_cluster(parser)
     parser.add_argument("--log-level", choices=tuple(LEVELS), default="info", help="default: %(default)s")
     parser.add_argument(
         "--log-format",
@@ -189,9 +194,9 @@ def _add_delivery(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--in-flight",
         type=_in_flight,
-        default=DEFAULT_TIMING.in_flight,
         metavar="N",
-        help="send so many objects to a node before the first is acknowledged (default: %(default)d)",
+        help="send so many objects to a node before the first is acknowledged (default: "
+        f"{DEFAULT_TIMING.in_flight}, and {DEFAULT_TIMING.in_flight_ours} to an edge of this project)",
     )
     group.add_argument(
         "--queue-messages",
@@ -235,6 +240,25 @@ def _add_delivery(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_cluster(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("the cluster")
+    group.add_argument(
+        "--controllers",
+        type=_controllers,
+        default=CONTROLLERS,
+        metavar="LIST",
+        help=f"which controllers work: * for all, NAME, or -NAME for all but that one, separated by commas; "
+        f"there are {', '.join(CONTROLLERS)} (default: *)",
+    )
+    group.add_argument(
+        "--node-grace",
+        type=some_seconds,
+        default=NODE_GRACE_S,
+        metavar="S",
+        help="a node that posts no status for so many seconds is not ready any more (default: %(default)g)",
+    )
+
+
 def run(args: argparse.Namespace) -> int:
     """Run until a signal. Raises ``ListenError`` or ``ConfigError`` where it cannot start."""
     configure_logging(args.log_level, args.log_format)
@@ -262,6 +286,8 @@ def run(args: argparse.Namespace) -> int:
             node_limit=args.node_limit,
             faithful=args.faithful,
             write_timeout_s=args.write_timeout,
+            controllers=args.controllers,
+            node_grace_s=args.node_grace,
         )
     )
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -306,6 +332,21 @@ def _address(text: str) -> str:
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text!r} is not of the form HOST:PORT") from error
     return text
+
+
+def _controllers(text: str) -> tuple[str, ...]:
+    """Return the controllers that are meant, as kube-controller-manager reads ``--controllers``."""
+    words = [word.strip() for word in text.split(",") if word.strip()]
+    chosen = set(CONTROLLERS) if any(word == "*" or word.startswith("-") for word in words) else set()
+    for word in words:
+        name = word.removeprefix("-")
+        if word != "*" and name not in CONTROLLERS:
+            raise argparse.ArgumentTypeError(f"no controller is called {name!r}: there are {', '.join(CONTROLLERS)}")
+        if word.startswith("-"):
+            chosen.discard(name)
+        elif word != "*":
+            chosen.add(name)
+    return tuple(name for name in CONTROLLERS if name in chosen)
 
 
 def _in_flight(text: str) -> int:

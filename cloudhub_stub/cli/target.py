@@ -4,7 +4,7 @@ import argparse
 import os
 from pathlib import Path
 
-from cloudhub_stub.settings import control_socket, default_state_dir
+from cloudhub_stub.state import control_socket, default_state_dir
 from edgecore.control.client import ControlClient
 
 
@@ -20,10 +20,10 @@ def add_target(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def client_of(args: argparse.Namespace) -> ControlClient:
+def client_of(args: argparse.Namespace, timeout_s: float = 30.0) -> ControlClient:
     """Return a client for the stub that the flags name. Raises ``ConfigError`` where no default can be found."""
     path = args.control or control_socket(state_dir_of(args))
-    return ControlClient(path, process="cloudhub-stub", start_command="cloudhub-stub run")
+    return ControlClient(path, timeout_s, process="cloudhub-stub", start_command="cloudhub-stub run")
 
 
 def state_dir_of(args: argparse.Namespace) -> Path:

@@ -1,8 +1,9 @@
-"""The frames of one connection that wait for their turn: taken in order, those with an effect when they are on disk.
+"""The frames of one connection that wait for their turn: answered in order, those with an effect when it is on disk.
 
-A frame that has an effect is noted first (``journal.py``), and everything behind it waits until that is committed: so
-nothing that proves its reading, an answer to it or to anything later, leaves too early. The reading goes on meanwhile,
-so that many frames share a commit.
+A frame with an effect has it at once, in memory; what it changed is committed together with the note that it was taken
+(``journal.py``). Everything behind the frame waits for that: so nothing that proves its reading, an answer to it or to
+anything later, leaves too early, and a frame that is noted has its effect on disk. A crash before makes the edge send
+it again, and its effect is the same. The reading goes on meanwhile, so that many frames share a commit.
 """
 
 import asyncio
@@ -13,7 +14,7 @@ from typing import NamedTuple
 import structlog
 
 from cloudhub_stub.cloud import Cloud
-from cloudhub_stub.delivery.journal import has_effect, is_committed
+from cloudhub_stub.delivery.journal import has_effect, is_committed, is_notable
 from cloudhub_stub.nodes import Node
 from cloudhub_stub.session import Session
 from edgecore.beehive.message import Message
@@ -42,7 +43,11 @@ class _Arrived(NamedTuple):
     message: Message
     is_repeat: bool
     noted: asyncio.Future[None] | None
-    """Done when the message is on disk; ``None`` for one that has no effect."""
+    """Done when the effect and the note are on disk; ``None`` for one that has no effect."""
+    ended: Ended | None = None
+    """How it ended, where it had its effect already."""
+    is_opened: bool = False
+    """Whether it stands in the ledger as under way."""
 
 
 class Inbox:
@@ -65,18 +70,18 @@ class Inbox:
 
     def put(self, message: Message) -> None:
         """Put a message in line, behind those that are being noted on disk; do what it asks for as soon as it may."""
-        is_repeat, noted = False, None
+        arrived = _Arrived(message, is_repeat=False, noted=None)
         if has_effect(message):
             try:
-                is_repeat, noted = self._note(message)
+                arrived = self._note(message)
             except StoreError as error:
                 log.error("journal_not_read", node=self._node.name, error=str(error))
                 self._cloud.ledger.record(UP, message, DROPPED, STORE_FAILED, self._node.name)
                 self._fail(STORE_FAILED)
                 return
-        if noted is not None:
-            noted.add_done_callback(lambda _: self._work())
-        self._arrived.append(_Arrived(message, is_repeat, noted))
+        if arrived.noted is not None:
+            arrived.noted.add_done_callback(lambda _: self._work())
+        self._arrived.append(arrived)
         self._work()
 
     async def room(self) -> None:
@@ -87,16 +92,18 @@ class Inbox:
                 return
             await asyncio.wait((noted,))
 
-    def _note(self, message: Message) -> tuple[bool, asyncio.Future[None] | None]:
-        """Begin to note a message; return whether it came before, and when it is on disk. Raises ``StoreError``."""
+    def _note(self, message: Message) -> _Arrived:
+        """Let a message have its effect, unless it came before, and begin to note it. Raises ``StoreError``."""
         cloud, name, message_id = self._cloud, self._node.name, message.header.id
         before = cloud.journal.pending(name, message_id)  # it may yet fail: then this one must come once more as well
         if before is not None or cloud.journal.was_taken(name, message_id):
-            return True, before
-        noted = cloud.journal.note(name, message, cloud.clock.now_ms())
-        if noted is not None:
+            return _Arrived(message, is_repeat=True, noted=before)
+        ended = self._act(message)
+        noted = cloud.journal.note(name, message, cloud.clock.now_ms(), cloud.plane.commit)
+        is_opened = is_notable(message)
+        if is_opened:
             cloud.ledger.open(UP, message, name)
-        return False, noted
+        return _Arrived(message, is_repeat=False, noted=noted, ended=ended, is_opened=is_opened)
 
     def _work(self) -> None:
         """Take what came, in order, up to one that is not on disk yet."""
@@ -108,23 +115,23 @@ class Inbox:
             self._take(arrived)
 
     def _take(self, arrived: _Arrived) -> None:
-        """Take one message. What is on disk has its effect even if the session has ended meanwhile: as it was seen
-        before, it will not be taken again."""
-        message, is_repeat, noted = arrived
+        message, is_repeat, noted, ended, _ = arrived
         if noted is not None and not is_committed(noted):
             self._finish(arrived, Ended(DROPPED, STORE_FAILED))
             self._fail(STORE_FAILED)
         elif is_repeat:
             self._node.counters.count(_SEEN_BEFORE)
             self._finish(arrived, Ended(COALESCED, _SEEN_BEFORE))
-        elif noted is None and self._session.ended:
+        elif ended is not None:
+            self._finish(arrived, ended)
+        elif self._session.ended:
             self._finish(arrived, Ended(DROPPED, "link_lost"))
         else:
             self._finish(arrived, self._act(message))
 
     def _finish(self, arrived: _Arrived, ended: Ended) -> None:
         ledger, message = self._cloud.ledger, arrived.message
-        if arrived.noted is not None and not arrived.is_repeat:
+        if arrived.is_opened:
             ledger.close(UP, message.header.id, ended.outcome, ended.reason, self._node.name)
         else:
             ledger.record(UP, message, ended.outcome, ended.reason, self._node.name)

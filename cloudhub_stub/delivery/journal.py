@@ -1,6 +1,7 @@
-"""Which messages of nodes were taken in: each is noted on disk before it has an effect, so that none has it twice."""
+"""Which messages of nodes were taken in: each is noted on disk together with its effect, so that none has it twice."""
 
 import asyncio
+from collections.abc import Callable
 
 from cloudhub_stub.store.tables import Rows
 from edgecore.beehive.message import Message
@@ -8,6 +9,9 @@ from edgecore.beehive.resource import GROUP_BUS, GROUP_USER, PODSTATUS, RESPONSE
 from edgecore.store.outbox import is_durable
 
 _LONGEST_ID = 256
+
+Commit = Callable[..., asyncio.Future[None]]
+"""Commits statements together with all that has changed up to now."""
 
 
 def is_upload(message: Message) -> bool:
@@ -30,6 +34,11 @@ def has_effect(message: Message) -> bool:
     return resource is not None and resource.type == PODSTATUS
 
 
+def is_notable(message: Message) -> bool:
+    """Whether the id of a message is one by which it is known when it comes again."""
+    return 0 < len(message.header.id) <= _LONGEST_ID
+
+
 class Journal:
     """The messages with an effect, by node and id."""
 
@@ -49,16 +58,16 @@ class Journal:
         """Whether the message is on disk. Raises ``StoreError``."""
         return self._rows.is_noted(node, message_id)
 
-    def note(self, node: str, message: Message, at_ms: int) -> asyncio.Future[None] | None:
-        """Note ``message``; the future is done when it is committed, with a ``StoreError`` where it cannot be.
+    def note(self, node: str, message: Message, at_ms: int, commit: Commit) -> asyncio.Future[None]:
+        """Note ``message`` with all that it changed; the future is done when that is committed, with a ``StoreError``
+        where it cannot be.
 
-        Messages of one node are committed in order. ``None`` where the id is none that could come again.
+        Messages of one node are committed in order. Those whose id is none that could come again are not noted.
         """
-        message_id = message.header.id
-        if not 0 < len(message_id) <= _LONGEST_ID:
-            return None
-        key = (node, message_id)
-        noted = self._pending[key] = self._rows.note(node, message, at_ms)
+        if not is_notable(message):
+            return commit()
+        key = (node, message.header.id)
+        noted = self._pending[key] = commit(*self._rows.noting(node, message, at_ms))
         noted.add_done_callback(lambda _: self._pending.pop(key, None))
         return noted
 

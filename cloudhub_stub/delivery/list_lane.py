@@ -13,6 +13,7 @@ a request is dropped, as the edge asks again. (Go forgets a list once it is writ
 """
 
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from math import inf
 from typing import NamedTuple
 
@@ -119,6 +120,13 @@ class ListLane:
         waiting = self._waiting.get(_slot(parcel))
         if waiting is not None and waiting.id == parcel.id:
             del self._waiting[_slot(parcel)]
+
+    def discard(self, ids: AbstractSet[str]) -> None:
+        """Take messages out, wherever in the lane they are."""
+        for doubts in (self._plain, self._due, self._late):
+            for message_id in doubts.keys() & ids:
+                del doubts[message_id]
+        self._waiting = {slot: parcel for slot, parcel in self._waiting.items() if parcel.id not in ids}
 
     def place_of(self, parcel: Parcel) -> int | None:
         """Return which write of this session ``parcel`` was, if it was written."""

@@ -10,6 +10,7 @@ written, and told with ``proving``. A faithful stub sends none and takes what it
 """
 
 from collections import deque
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from math import inf
 
@@ -19,7 +20,7 @@ from cloudhub_stub.delivery.fates import Fate, Settled, Written
 from cloudhub_stub.delivery.list_lane import ListLane
 from cloudhub_stub.delivery.parcel import Lane, Parcel
 from cloudhub_stub.errors import QueueFull
-from edgecore.observe.ledger import DELIVERED, DROPPED
+from edgecore.observe.ledger import DELIVERED, DROPPED, SUPERSEDED
 
 PROVE_AFTER_S = 2.0
 """How long something may be in doubt before its reading is asked for."""
@@ -179,14 +180,25 @@ class NodeQueue:
             lane.withdraw(parcel)
             self._settle([Settled(parcel, DROPPED, "withdrawn")])
 
+    def take_back(self, ids: AbstractSet[str], reason: str) -> None:
+        """Take messages out whose sender makes others in their place."""
+        held = [self._held[message_id] for message_id in ids if message_id in self._held]
+        self._acks.discard(ids)
+        self._lists.discard(ids)
+        self._settle([Settled(parcel, SUPERSEDED, reason) for parcel in held])
+
     # Sessions.
 
-    def connect(self, pace: int | None) -> None:
-        """A session begins. ``pace``: how many unread lists it may have under way; ``None`` for any number."""
+    def connect(self, pace: int | None, window: int | None = None) -> None:
+        """A session begins.
+
+        ``pace``: how many unread lists it may have under way, ``None`` for any number; ``window``: how many messages
+        that wait for their acknowledgement, ``None`` for as many as a Go edge gets.
+        """
         self.connected = True
         self._pace = pace
         self._writes = 0
-        self._acks.resume()
+        self._acks.resume(window)
 
     def disconnect(self) -> None:
         """The session is over: answers are dropped, everything else waits for the next one."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
 import structlog
@@ -49,6 +50,10 @@ class Delivery:
         self._observers: dict[tuple[str, str], list[Observer]] = {}
         self.on_work: Callable[[str], None] = lambda _node: None
         """Called with the name of a node whose queue has something new."""
+        self.on_accepted: Callable[[Message], None] = lambda _message: None
+        """Called with every message that somebody handed in to be sent; not with those that were ``put``."""
+        self.watchers: list[Callable[[str, Fate], None]] = []
+        """Told what becomes of every message, with the name of its node."""
         ledger.hold(DOWN, self.holds)
 
     def load(self) -> None:
@@ -110,6 +115,7 @@ class Delivery:
             for parcel in parcels:
                 self._observers.setdefault((node, parcel.id), []).append(observer)
         if not durable:
+            self._tell_accepted(messages)
             self._enter(_Intake(node, queue, parcels, messages))
             return
         kept = self._rows.keep(QueuedRow(node, parcel.id, parcel.data) for parcel in parcels)
@@ -119,6 +125,28 @@ class Delivery:
         kept.add_done_callback(lambda _: self._end_intake(kept, entered, _Intake(node, queue, parcels, messages)))
         await asyncio.shield(entered)
 
+    def put(self, node: str, messages: Sequence[Message]) -> int:
+        """Queue ``messages`` in memory only, as many of the first as there is room for, and return how many those are.
+
+        For a sender that knows by itself what a node is owed, also after a restart. Raises ``FrameError`` where a
+        content is no JSON value.
+        """
+        parcels = [parcel_of(message) for message in messages]
+        try:
+            queue = self.queue(node)
+        except QueueFull:
+            return 0
+        fitting = 0
+        for parcel in parcels:
+            try:
+                queue.reserve([parcel])
+            except QueueFull:
+                break
+            fitting += 1
+        if fitting:
+            self._enter(_Intake(node, queue, parcels[:fitting], messages[:fitting]))
+        return fitting
+
     def withdraw(self, node: str, message_id: str) -> None:
         """Take a message back that nobody wants to be sent any more."""
         queue = self._queues.get(node)
@@ -126,6 +154,13 @@ class Delivery:
             queue.withdraw(message_id)
             self.settle(node)
             self.on_work(node)  # it may have been in flight, with others behind it
+
+    def take_back(self, node: str, message_ids: AbstractSet[str], reason: str) -> None:
+        """Take messages back that were ``put``, and in whose place others will be."""
+        queue = self._queues.get(node)
+        if queue is not None and message_ids:
+            queue.take_back(message_ids, reason)
+            self.settle(node)
 
     def forget_observer(self, node: str, message_id: str, observer: Observer) -> None:
         """Tell ``observer`` nothing more of that message."""
@@ -154,6 +189,7 @@ class Delivery:
 
     def _end_intake(self, kept: asyncio.Future[None], entered: asyncio.Future[None], intake: _Intake) -> None:
         if is_committed(kept):
+            self._tell_accepted(intake.messages)
             self._enter(intake)
             entered.set_result(None)
             return
@@ -161,6 +197,10 @@ class Delivery:
         for parcel in intake.parcels:
             intake.queue.release(parcel)
             self._observers.pop((intake.node, parcel.id), None)
+
+    def _tell_accepted(self, messages: Sequence[Message]) -> None:
+        for message in messages:
+            self.on_accepted(message)
 
     def _enter(self, intake: _Intake) -> None:
         node = intake.node
@@ -177,6 +217,8 @@ class Delivery:
         queue.restore(parcel)
 
     def _tell(self, node: str, fate: Fate) -> None:
+        for watcher in self.watchers:
+            watcher(node, fate)
         key = (node, fate.parcel.id)
         observers = self._observers.get(key)
         if observers is None:

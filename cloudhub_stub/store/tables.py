@@ -6,8 +6,9 @@ Futures are done once the rows are committed, in the order of the calls. ``Rows`
 import asyncio
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
+from cloudhub_stub.store.cluster import CLUSTER_SCHEMA
 from edgecore.beehive.message import Message
 from edgecore.errors import StoreError
 from edgecore.store.store import Statement, Store, open_store
@@ -30,6 +31,9 @@ SCHEMA = (
         source text NOT NULL, operation text NOT NULL, resource text NOT NULL, UNIQUE (node, id)
     )""",
     "CREATE INDEX IF NOT EXISTS journal_by_node ON journal (node, seq)",
+    """CREATE TABLE IF NOT EXISTS by_hand (
+        resource text NOT NULL PRIMARY KEY, version text NOT NULL, content blob NOT NULL
+    ) WITHOUT ROWID""",
 )
 
 
@@ -65,8 +69,8 @@ class Rows(Protocol):
     def kept(self) -> list[QueuedRow]:
         """Return what is queued, in the order in which it came."""
 
-    def note(self, node: str, message: Message, at_ms: int) -> asyncio.Future[None]:
-        """Remember that ``message`` of ``node`` was taken in."""
+    def noting(self, node: str, message: Message, at_ms: int) -> list[Statement]:
+        """Return what makes it remembered that ``message`` of ``node`` was taken in."""
 
     def is_noted(self, node: str, message_id: str) -> bool:
         """Whether it was, and is committed."""
@@ -100,18 +104,12 @@ class StoredRows:
         """See ``Rows``. Raises ``StoreError``."""
         return [QueuedRow(*row) for row in self._store.rows("SELECT node, id, frame FROM queued ORDER BY seq")]
 
-    def note(self, node: str, message: Message, at_ms: int) -> asyncio.Future[None]:
+    def noting(self, node: str, message: Message, at_ms: int) -> list[Statement]:
         """See ``Rows``."""
         route = message.route
         row = (node, message.header.id, at_ms, route.source[:80], route.operation[:80], route.resource[:400])
-        return self._store.submit(
-            Statement(
-                "INSERT OR IGNORE INTO journal (node, id, at_ms, source, operation, resource)"
-                " VALUES (?, ?, ?, ?, ?, ?)",
-                row,
-            ),
-            *self._clearing(node),
-        )
+        sql = "INSERT OR IGNORE INTO journal (node, id, at_ms, source, operation, resource) VALUES (?, ?, ?, ?, ?, ?)"
+        return [Statement(sql, row), *self._clearing(node)]
 
     def is_noted(self, node: str, message_id: str) -> bool:
         """See ``Rows``. Raises ``StoreError``."""
@@ -129,7 +127,7 @@ class StoredRows:
     def open(self) -> None:
         """Open, or make, the file. Raises ``StoreError``: another stub uses it, or it cannot be used."""
         try:
-            self._opened = open_store(self.path, SCHEMA)
+            self._opened = open_store(self.path, (*SCHEMA, *CLUSTER_SCHEMA))
         except StoreError as error:
             if isinstance(error.__context__, BlockingIOError):
                 raise StoreError(
@@ -137,6 +135,29 @@ class StoredRows:
                     " stop that one, or give this one a directory of its own (--state-dir)"
                 ) from error
             raise
+
+    def by_hand(self) -> list[tuple[str, str, bytes]]:
+        """Return the objects that were sent by hand: resource, version, content. Raises ``StoreError``."""
+        found = self._store.rows("SELECT resource, version, content FROM by_hand")
+        return [(resource, version, content) for resource, version, content in found]
+
+    def keep_by_hand(self, resource: str, version: str, content: bytes) -> None:
+        """Store an object that was sent by hand; nobody waits for that."""
+        row = (resource, version, content)
+        sql = "INSERT OR REPLACE INTO by_hand (resource, version, content) VALUES (?, ?, ?)"
+        self._store.submit(Statement(sql, row)).add_done_callback(_look_at)
+
+    def forget_by_hand(self, resource: str) -> None:
+        """Remove an object that was sent by hand; nobody waits for that."""
+        self._store.submit(Statement("DELETE FROM by_hand WHERE resource = ?", (resource,))).add_done_callback(_look_at)
+
+    def submit(self, *statements: Statement) -> asyncio.Future[None]:
+        """Commit ``statements`` together, behind all that was submitted before."""
+        return self._store.submit(*statements)
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        """Return the committed rows of a query. Raises ``StoreError``."""
+        return self._store.rows(sql)
 
     async def close(self) -> None:
         """Commit what is waiting, and close the file; does nothing where it is not open."""
@@ -161,3 +182,9 @@ class StoredRows:
             (node, node, KEPT_PER_NODE),
         )
         yield Statement("DELETE FROM journal WHERE seq <= (SELECT max(seq) FROM journal) - ?", (KEPT_IN_ALL,))
+
+
+def _look_at(write: asyncio.Future[None]) -> None:
+    """Take note of how a write ended that nobody waits for; the store has logged it if it failed."""
+    if not write.cancelled():
+        write.exception()

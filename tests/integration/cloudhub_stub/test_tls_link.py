@@ -53,7 +53,7 @@ async def _read_one_answer(stub: Stub, context: ssl.SSLContext) -> None:
 
 async def test_an_edge_joins_and_registers(stub: Stub, joined: Any, make_edge: Any) -> None:
     edge = await make_edge(stub, tls=joined.context(joined.certificate))
-    answer = await edge.ask("update", "default/node/edge-1", {"metadata": {"name": "edge-1"}})
+    answer = await edge.ask("insert", "default/nodestatus/edge-1", {"metadata": {"name": "edge-1"}})
     assert answer["content"] == "OK"
     assert stub.status()["nodes_connected"] == ["edge-1"]
     assert stub.status()["certificates_given"] == 1

@@ -33,7 +33,8 @@ class PartEdge:
         for frame in frames:
             await self._send(frame.text)
         route = {"source": "edged", "group": "meta", "operation": "update", "resource": f"default/nodestatus/{NODE}"}
-        await self._send(json.dumps({"header": {"msg_id": _LAST, "timestamp": 1}, "route": route, "content": {}}))
+        header = {"msg_id": _LAST, "timestamp": 1}
+        await self._send(json.dumps({"header": header, "route": route, "content": {"Status": {}}}))
         got: dict[str, list[Frame]] = {}
         with suppress(TimeoutError):
             async with asyncio.timeout(PATIENCE_S):

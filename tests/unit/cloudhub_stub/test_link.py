@@ -6,14 +6,16 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cloudhub_stub.cloud import Cloud
 from cloudhub_stub.hub import Hub
-from cloudhub_stub.link import CONNECTION_CLOSED, MAX_CONTROLS, Link
+from cloudhub_stub.link import CONNECTION_CLOSED, FRAMES_A_TURN, MAX_CONTROLS, Link
 from cloudhub_stub.session import KEEPALIVE_TIMEOUT, WRITE_TIMEOUT
 from cloudhub_stub.upgrade import Upgrade
+from cluster.objects import pod
 from edgecore.clock import VirtualClock, settle
 from edgecore.observe.ledger import ACKNOWLEDGED, DELIVERED, DOWN, DROPPED, UP
 from edgecore.observe.metrics import Metrics
@@ -98,6 +100,30 @@ async def test_a_keepalive_is_counted_and_not_answered(link: Link, socket: Any, 
     assert socket.frames == []
 
 
+async def test_a_node_that_has_much_to_say_leaves_others_their_turn(link: Link, frame: Any) -> None:
+    async def say_much() -> None:
+        for _ in range(4 * FRAMES_A_TURN):
+            await link.receive(frame("keepalive", "node", "ping"))
+
+    saying = asyncio.ensure_future(say_much())
+    turns = 0
+    while not saying.done():
+        await asyncio.sleep(0)
+        turns += 1
+    assert turns >= 4
+
+
+@pytest.mark.parametrize(("resource", "logged"), [("default/podstatus/p", []), ("default/else/x", ["not_answered"])])
+async def test_what_nobody_waits_for_an_answer_to_is_not_logged_as_unanswered(
+    link: Link, frame: Any, cloud: Cloud, resource: str, logged: list[str]
+) -> None:
+    cloud.plane.registry.put(pod("p", "edge-1"))
+    with structlog.testing.capture_logs() as logs:
+        await receive(link, frame("update", resource, {"Status": {"phase": "Running"}}))
+        await settle()
+    assert [each["reason"] for each in logs if each["event"] == "request_unanswered"] == logged
+
+
 async def test_keepalives_keep_the_session(link: Link, socket: Any, frame: Any, vclock: VirtualClock) -> None:
     for _ in range(5):
         await vclock.advance(29)
@@ -110,7 +136,7 @@ async def test_silence_ends_the_session_after_the_timeout(
     link: Link, socket: Any, frame: Any, vclock: VirtualClock
 ) -> None:
     await vclock.advance(20)
-    await link.receive(frame("update", "default/nodestatus/edge-1", {}))  # only keepalives count
+    await link.receive(frame("update", "default/nodestatus/edge-1", {"Status": {}}))  # only keepalives count
     await vclock.advance(9.9)
     assert socket.hung_up == []
     await vclock.advance(0.1)
@@ -162,6 +188,19 @@ async def test_a_queued_message_is_sent_and_acknowledged(
     await link.receive(frame("response", "default/configmap/cm", "OK", parent="sent"))
     assert (link.node.counters.acknowledged, rows.queued, len(cloud.objects)) == (1, {}, 1)
     assert cloud.ledger.counts() == {(DOWN, ACKNOWLEDGED, ""): 1, (UP, DELIVERED, ""): 1}
+
+
+@pytest.mark.parametrize(("agent", "at_once"), [("edgecore", 3), ("Go-http-client/1.1", 1)])
+async def test_our_edge_gets_several_objects_at_a_time_and_a_go_edge_one(
+    cloud: Cloud, connected: Any, send: Any, agent: str, at_once: int
+) -> None:
+    link, socket = connected(cloud, agent=agent)
+    for name in ("a", "b", "c"):
+        await send("insert", f"default/configmap/{name}", id=name)
+    names = [json.loads(frame)["route"]["resource"] for frame in socket.frames]
+    assert names == ["default/configmap/a", "default/configmap/b", "default/configmap/c"][:at_once]
+    link.end("test")
+    await settle()
 
 
 async def test_a_message_is_sent_again_with_the_same_bytes_until_it_is_acknowledged(
@@ -233,7 +272,7 @@ async def test_an_object_that_answers_a_query_awaits_its_acknowledgement(
 
 
 async def test_an_answer_is_dropped_with_its_session(link: Link, socket: Any, frame: Any, cloud: Cloud) -> None:
-    await receive(link, frame("update", "default/nodestatus/edge-1", {}))
+    await receive(link, frame("update", "default/nodestatus/edge-1", {"Status": {}}))
     link.end(CONNECTION_CLOSED)
     assert cloud.ledger.counts()[DOWN, DROPPED, "link_lost"] == 1
     assert cloud.ledger.under_way == 0
@@ -242,7 +281,7 @@ async def test_an_answer_is_dropped_with_its_session(link: Link, socket: Any, fr
 async def test_whether_an_answer_was_read_is_asked_after_two_seconds(
     link: Link, socket: Any, frame: Any, cloud: Cloud, vclock: VirtualClock
 ) -> None:
-    await receive(link, frame("update", "default/nodestatus/edge-1", {}))
+    await receive(link, frame("update", "default/nodestatus/edge-1", {"Status": {}}))
     await vclock.advance(2)
     proof = socket.sent[-1]
     assert (proof["route"]["operation"], proof["header"]["parent_msg_id"]) == ("ping", "")
@@ -256,7 +295,7 @@ async def test_e1_an_answer_to_a_go_edge_is_held_back_until_it_is_ready(
     cloud: Cloud, connected: Any, frame: Any, vclock: VirtualClock
 ) -> None:
     link, socket = connected(cloud, agent="Go-http-client/1.1")
-    await receive(link, frame("update", "default/nodestatus/edge-1", {}))
+    await receive(link, frame("update", "default/nodestatus/edge-1", {"Status": {}}))
     await vclock.advance(0.009)
     assert socket.frames == []
     await vclock.advance(0.002)
@@ -283,7 +322,7 @@ async def test_t2_a_faithful_stub_drops_a_node_thirty_seconds_after_the_last_wri
 ) -> None:
     link, socket = connected(make_cloud(faithful=True))
     await vclock.advance(20)
-    await receive(link, frame("keepalive", "node"), frame("update", "default/nodestatus/edge-1", {}))
+    await receive(link, frame("keepalive", "node"), frame("update", "default/nodestatus/edge-1", {"Status": {}}))
     await vclock.advance(0.01)
     for _ in range(2):
         await vclock.advance(14)
@@ -358,19 +397,19 @@ async def test_the_keepalive_is_watched_while_a_write_is_stuck(
 
 async def test_an_idle_link_has_no_task(link: Link, frame: Any) -> None:
     before = len(asyncio.all_tasks())
-    await receive(link, frame("update", "default/nodestatus/edge-1", {}))
+    await receive(link, frame("update", "default/nodestatus/edge-1", {"Status": {}}))
     assert len(asyncio.all_tasks()) == before
 
 
 async def test_an_ended_link_touches_neither_node_nor_socket(
-    link: Link, socket: Any, frame: Any, send: Any, vclock: VirtualClock
+    link: Link, socket: Any, frame: Any, send: Any, cloud: Cloud, vclock: VirtualClock
 ) -> None:
     link.end("replaced")
     await receive(link, frame("insert", "default/nodestatus/edge-1", {}), b"{")
     await send("insert", "default/pod/p", {})
     await vclock.advance(100)
     assert (socket.frames, socket.hung_up) == ([], ["replaced"])
-    assert (link.node.registered, link.node.counters.received) == (False, 0)
+    assert (len(cloud.plane.registry), link.node.counters.received) == (0, 0)
 
 
 async def test_a_connection_that_breaks_under_an_answer_is_over(

@@ -13,11 +13,11 @@ from edgecore.beehive.resource import EdgeResource
 
 def test_a_node_keeps_what_it_told_over_connections(cloud: Cloud) -> None:
     node, session = cloud.nodes.connect(Upgrade("edge-1", "p"))
-    node.registered = True
+    node.note_pod(EdgeResource("default", "pod", "p"), PodNote("u", "Running"))
     assert cloud.nodes.disconnect(session)
     again, later = cloud.nodes.connect(Upgrade("edge-1", "q"))
     assert again is node
-    assert (again.registered, again.project, again.counters.connections) == (True, "q", 2)
+    assert (len(again.pods), again.project, again.counters.connections) == (1, "q", 2)
     assert later.epoch > session.epoch
 
 

@@ -1,4 +1,4 @@
-"""What the stub holds of the cluster."""
+"""What the stub holds of what was sent by hand."""
 
 from typing import Any
 
@@ -66,18 +66,56 @@ def test_an_object_larger_than_the_limit_is_not_held(message: Any) -> None:
     assert (len(objects), objects.held_bytes) == (0, 0)
 
 
-def test_versions_grow_beyond_what_was_sent(message: Any) -> None:
-    objects = Objects()
-    assert objects.next_version() == "1"
-    objects.note_sent(message("update", "default/podlist/web", None, version="120"))
-    assert objects.next_version() == "121"
+class _Rows:
+    """Rows in memory."""
+
+    def __init__(self) -> None:
+        self.held: dict[str, tuple[str, bytes]] = {}
+
+    def by_hand(self) -> list[tuple[str, str, bytes]]:
+        return [(resource, *row) for resource, row in self.held.items()]
+
+    def keep_by_hand(self, resource: str, version: str, content: bytes) -> None:
+        self.held[resource] = (version, content)
+
+    def forget_by_hand(self, resource: str) -> None:
+        del self.held[resource]
 
 
-@pytest.mark.parametrize("version", ["", "abc", "-5", "9" * 30, "²"])
-def test_a_version_that_is_no_number_changes_nothing(message: Any, version: str) -> None:
-    objects = Objects()
-    objects.note_sent(message("insert", "default/configmap/cm", {}, version=version))
-    assert objects.next_version() == "1"
+def loaded(rows: _Rows, **limits: int) -> Objects:
+    objects = Objects(rows, **limits)
+    objects.load()
+    return objects
+
+
+def test_what_was_sent_is_held_after_a_restart(message: Any) -> None:
+    rows = _Rows()
+    loaded(rows).note_sent(message("insert", "default/configmap/cm", {"data": {}}, version="5"))
+    again = loaded(rows)
+    assert again.get(CM) == HeldObject(msgspec.Raw(b'{"data":{}}'), "5")
+    assert again.held_bytes == 11
+
+
+def test_what_was_deleted_is_gone_after_a_restart(message: Any) -> None:
+    rows = _Rows()
+    objects = loaded(rows)
+    objects.note_sent(message("insert", "default/configmap/cm", {"data": {}}))
+    objects.note_sent(message("delete", "default/configmap/cm", {"data": {}}))
+    assert len(loaded(rows)) == 0
+
+
+def test_what_had_to_give_way_is_gone_after_a_restart(message: Any) -> None:
+    rows = _Rows()
+    objects = loaded(rows, max_bytes=40)
+    for name in ("a", "b", "c"):
+        objects.note_sent(message("update", f"default/configmap/{name}", {"data": "x" * 5}))
+    assert list(rows.held) == ["default/configmap/b", "default/configmap/c"]
+
+
+def test_a_row_that_names_no_resource_is_passed_over() -> None:
+    rows = _Rows()
+    rows.keep_by_hand("no resource", "", b"{}")
+    assert len(loaded(rows)) == 0
 
 
 @given(

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from cloudhub_stub.settings import Settings, default_state_dir
+from cloudhub_stub.settings import Settings
+from cloudhub_stub.state import default_state_dir
 from edgecore.errors import ConfigError
 
 
@@ -34,3 +35,12 @@ def test_the_defaults_are_those_of_cloudhub_on_this_machine() -> None:
     settings = Settings(Path("/s"))
     assert (settings.listen, settings.keepalive_timeout_s) == ("127.0.0.1:10000", 30.0)
     assert settings.max_message_bytes == 67_108_864
+
+
+@pytest.mark.parametrize(
+    ("asked", "faithful", "to_go", "to_ours"),
+    [(None, False, 1, 64), (None, True, 1, 1), (5, False, 5, 5), (5, True, 5, 5)],
+)
+def test_how_many_objects_are_in_flight(asked: int | None, faithful: bool, to_go: int, to_ours: int) -> None:
+    timing = Settings(Path("/s"), in_flight=asked, faithful=faithful).queue_rules.timing
+    assert (timing.window(is_ours=False), timing.window(is_ours=True)) == (to_go, to_ours)

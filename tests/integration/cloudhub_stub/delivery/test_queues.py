@@ -256,7 +256,8 @@ async def test_the_journal_keeps_the_newest_of_each_node(stub: Stub, monkeypatch
     monkeypatch.setattr("cloudhub_stub.store.tables.KEPT_PER_NODE", 20)
     monkeypatch.setattr("cloudhub_stub.store.tables._PRUNE_EVERY", 10)
     for number in range(60):
-        await stub.rows.note("a" if number % 2 else "b", Message(Header(str(number)), Route()), 1)
+        message = Message(Header(str(number)), Route())
+        await stub.rows.submit(*stub.rows.noting("a" if number % 2 else "b", message, 1))
     kept = [row.id for row in stub.rows.journal("a", 0, 100)]
     assert len(kept) <= 30
     assert kept[-1] == "59"

@@ -156,8 +156,8 @@ async def test_a_late_message_up_keeps_its_place(make_stub: Any, make_edge: Any,
     clock = VirtualClock()
     stub = await make_stub(clock=clock)
     edge = await make_edge(stub)
-    inject(stub, "delay", seconds=3, direction="up", operation="insert")
-    asked = [await edge.send("insert", STATUS, {}), await edge.send("update", STATUS, {"Status": {}})]
+    inject(stub, "delay", seconds=3, direction="up", nth=1)
+    asked = [await edge.send("insert", STATUS, {}), await edge.send("insert", STATUS, {})]
     await turns(lambda: stub.faults.faults.rules()[0].fired == 1)
     assert stub.cloud.nodes.known()[0].counters.received == 0
     answers = [await passing(clock, edge.receive()) for _ in range(2)]

@@ -83,7 +83,7 @@ async def test_the_next_message_waits_for_the_acknowledgement(stub: Stub, make_e
     async with aclosing(stub.player.play(ReplayOptions(file=str(DELETES)))) as events:  # type: ignore[type-var]
         running = asyncio.create_task(_drain(events))
         first = await edge.receive()
-        asked = await edge.send("update", "default/nodestatus/edge-1", {})
+        asked = await edge.send("update", "default/nodestatus/edge-1", {"Status": {}})
         # What comes next answers the status: the second message of the recording has not overtaken it.
         assert (await edge.receive())["header"]["parent_msg_id"] == asked
         await edge.acknowledge(first)
@@ -239,7 +239,7 @@ async def test_nothing_is_sent_of_a_recording_with_a_bad_line(stub: Stub, make_e
     (last,) = await play(stub, path)
     assert last["event"] == "failed"
     assert f"cannot read recording {path}: line 2" in last["text"]
-    await edge.ask("update", "default/nodestatus/edge-1", {})
+    await edge.ask("update", "default/nodestatus/edge-1", {"Status": {}})
 
 
 @pytest.mark.parametrize(

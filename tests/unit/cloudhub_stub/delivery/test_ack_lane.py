@@ -1,5 +1,6 @@
 """What is sent until it is acknowledged."""
 
+from collections import deque
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from cloudhub_stub.delivery.ack_lane import AckLane, Timing
 from cloudhub_stub.delivery.fates import GivenUp, Settled
-from cloudhub_stub.delivery.parcel import parcel_of
+from cloudhub_stub.delivery.parcel import Parcel, parcel_of
 from edgecore.beehive.message import Header, Message, Route
 from edgecore.observe.ledger import ACKNOWLEDGED, DROPPED, SUPERSEDED
 
@@ -241,6 +242,93 @@ def test_a_delete_that_is_given_up_gives_way_to_another_delete(lane: AckLane, pa
     lane.offer(more)
     assert lane.expire(25.0) == [GivenUp(gone), Settled(gone, SUPERSEDED, "given_up")]
     assert lane.take(25.0) is more
+
+
+def test_each_session_has_its_own_window(lane: AckLane, parcel: Any) -> None:
+    sent = [parcel(POD), parcel(OTHER), parcel("default/pod/other")]
+    for each in sent:
+        lane.offer(each)
+    lane.resume(2)
+    assert [lane.take(0.0), lane.take(0.0), lane.take(0.0)] == [*sent[:2], None]
+    lane.interrupt()
+    lane.resume()
+    assert [lane.take(1.0), lane.take(1.0)] == [sent[0], None]
+
+
+def test_what_is_in_flight_when_a_session_ends_comes_first_and_in_order_in_the_next(lane: AckLane, parcel: Any) -> None:
+    sent = [parcel(f"default/pod/p{number}") for number in range(5)]
+    for each in sent:
+        lane.offer(each)
+    lane.resume(4)
+    while lane.take(0.0):
+        pass
+    lane.acknowledge(sent[1])
+    lane.interrupt()
+    lane.resume(64)
+    assert [lane.take(1.0) for _ in range(5)] == [sent[0], sent[2], sent[3], sent[4], None]
+
+
+def test_the_window_opens_by_one_with_each_acknowledgement(lane: AckLane, parcel: Any) -> None:
+    sent = [parcel(f"default/pod/p{number}") for number in range(40)]
+    for each in sent:
+        lane.offer(each)
+    lane.resume(10)
+    held = []
+    for number in range(12):
+        while lane.take(0.0):
+            pass
+        held.append(len(lane.in_flight))
+        lane.acknowledge(sent[number])
+    assert held == [4, 5, 6, 7, 8, 9, 10, 10, 10, 10, 10, 10]
+
+
+@pytest.mark.parametrize(("lasts", "least"), [(6, 1), (10, 2), (100, 20)])
+def test_a_link_that_breaks_again_and_again_brings_something_each_time(
+    lane: AckLane, parcel: Any, lasts: int, least: int
+) -> None:
+    """It breaks at every so many messages, and each acknowledgement comes behind all that could be written."""
+    for number in range(300):
+        lane.offer(parcel(f"default/pod/p{number}"))
+    brought = least
+    while brought >= least:
+        lane.resume(64)
+        unread: deque[Parcel] = deque()
+        brought = 0
+        for _ in range(lasts):
+            if (written := lane.take(0.0)) is not None:
+                unread.append(written)
+            elif unread:
+                lane.acknowledge(unread.popleft())
+                brought += 1
+        lane.interrupt()
+    lane.resume(64)
+    assert lane.take(0.0) is None
+
+
+@given(ages=st.lists(st.integers(0, 24), min_size=1, max_size=4), acknowledged=st.sets(st.integers(0, 3)))
+def test_nothing_in_flight_is_ever_due_before_the_lane_wakes(ages: list[int], acknowledged: set[int]) -> None:
+    lane = AckLane(Timing())
+    lane.resume(8)
+    sent = []
+    for number, at in enumerate(sorted(ages)):
+        route = Route("edgecontroller", "resource", "update", f"{POD}-{number}")
+        sent.append((at, parcel_of(Message(Header(f"m{number}", "", 1, "1"), route, {}))))
+        lane.offer(sent[-1][1])
+        while lane.take(at):
+            pass
+    for number in acknowledged:
+        if number < len(sent):
+            lane.acknowledge(sent[number][1])
+    left = {parcel.id: at for number, (at, parcel) in enumerate(sent) if number not in acknowledged}
+    now: float = max(ages)
+    while left:
+        assert lane.wake_at() < float("inf")
+        now = max(now, lane.wake_at())
+        for fate in lane.expire(now):
+            assert left.pop(fate.parcel.id) + 25.0 <= now
+        while (parcel := lane.take(now)) is not None:
+            assert (now - left[parcel.id]) % 5 == 0 or now == max(ages)
+    assert lane.wake_at() == float("inf")
 
 
 @given(first_at=st.floats(0.0, 1e7))

@@ -1,4 +1,4 @@
-"""What a node tells: noted on disk before it has an effect, and before anything behind it is answered."""
+"""What a node tells: it has its effect at once, and nothing behind it is answered before that is on disk, noted."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -11,6 +11,7 @@ from cloudhub_stub.delivery.inbox import MAX_WAITING, STORE_FAILED
 from cloudhub_stub.hub import Hub
 from cloudhub_stub.link import Link
 from cloudhub_stub.upgrade import Upgrade
+from cluster.objects import node, pod
 from edgecore.clock import VirtualClock, settle
 from edgecore.observe.ledger import COALESCED, DELIVERED, DROPPED, UP
 
@@ -28,11 +29,24 @@ def socket(make_socket: Any) -> Any:
 
 
 @pytest.fixture
-async def link(hub: Hub, socket: Any) -> AsyncIterator[Link]:
+async def link(hub: Hub, socket: Any, cloud: Cloud, message: Any) -> AsyncIterator[Link]:
+    cloud.objects.note_sent(message("insert", "default/pod/p", {}))  # by hand, or the edge is told to remove it
     made = hub.connect(Upgrade("edge-1", "", "edgecore"), socket)
     yield made
     hub.end_all("test")
     await settle()
+
+
+@pytest.fixture
+async def running_pod(link: Link, socket: Any, cloud: Cloud) -> dict[str, Any]:
+    """Put a pod on the node, and return what that says of it; what the node was sent of it is forgotten."""
+    registry = cloud.plane.registry
+    registry.put(node("edge-1"))
+    held = registry.put(pod("web", "edge-1"))
+    await cloud.plane.commit()
+    await settle()
+    socket.frames.clear()
+    return {"UID": held["metadata"]["uid"], "Status": {"phase": "Running"}}
 
 
 async def receive(link: Link, *frames: bytes) -> None:
@@ -41,12 +55,45 @@ async def receive(link: Link, *frames: bytes) -> None:
     await settle()
 
 
-async def test_an_effect_waits_for_the_disk(link: Link, frame: Any, rows: Any) -> None:
+async def test_an_effect_is_in_memory_at_once(link: Link, frame: Any, rows: Any) -> None:
     rows.held = True
     await receive(link, frame(*STATUS, id="s"))
-    assert link.node.pods == {}
-    await rows.commit()
     assert [note.phase for note in link.node.pods.values()] == ["Running"]
+    assert rows.noted == []
+    await rows.commit()
+    assert rows.noted == [("edge-1", "s")]
+
+
+async def test_an_effect_is_on_disk_with_its_note(link: Link, frame: Any, rows: Any, running_pod: Any) -> None:
+    rows.log.clear()
+    await receive(link, frame("update", "default/podstatus/web", running_pod, id="s"))
+    assert rows.log == ["Pod web", "note s"]
+
+
+@pytest.mark.parametrize("message_id", ["", "x" * 300])
+async def test_an_effect_that_cannot_be_noted_is_waited_for_all_the_same(
+    link: Link, socket: Any, frame: Any, rows: Any, running_pod: Any, message_id: str
+) -> None:
+    rows.log.clear()
+    rows.held = True
+    await receive(
+        link, frame("update", "default/podstatus/web", running_pod, id=message_id), frame("ping", "x", id="behind")
+    )
+    assert socket.frames == []
+    await rows.commit()
+    assert rows.log == ["Pod web"]
+    assert [sent["header"]["parent_msg_id"] for sent in socket.sent] == ["behind"]
+
+
+@pytest.mark.parametrize("message_id", ["s", ""])
+async def test_an_effect_that_cannot_be_stored_ends_the_session_without_proof(
+    link: Link, socket: Any, frame: Any, rows: Any, running_pod: Any, message_id: str
+) -> None:
+    rows.broken = True
+    await receive(
+        link, frame("update", "default/podstatus/web", running_pod, id=message_id), frame("ping", "x", id="behind")
+    )
+    assert (socket.frames, socket.hung_up) == ([], [STORE_FAILED])
 
 
 async def test_nothing_behind_an_effect_is_answered_before_it_is_on_disk(
@@ -58,7 +105,7 @@ async def test_nothing_behind_an_effect_is_answered_before_it_is_on_disk(
         frame("ping", "x", id="before"),
         frame(*STATUS, id="s"),
         frame("ping", "x", id="behind"),
-        frame("update", "default/nodestatus/edge-1", {}, id="status"),
+        frame("update", "default/nodestatus/edge-1", {"Status": {}}, id="status"),
     )
     assert [sent["header"]["parent_msg_id"] for sent in socket.sent] == ["before"]
     await rows.commit()
@@ -133,14 +180,14 @@ async def test_what_has_an_effect_is_noted(link: Link, frame: Any, rows: Any, to
     assert rows.noted == [("edge-1", "m")]
 
 
-async def test_what_cannot_be_noted_ends_the_session_without_effect_or_proof(
+async def test_what_cannot_be_noted_ends_the_session_without_proof(
     link: Link, socket: Any, frame: Any, rows: Any, cloud: Cloud
 ) -> None:
     rows.held = True
     await receive(link, frame(*STATUS, id="s"), frame("ping", "x"))
     rows.broken = True
     await rows.commit()
-    assert (link.node.pods, socket.frames, socket.hung_up) == ({}, [], [STORE_FAILED])
+    assert (rows.noted, socket.frames, socket.hung_up) == ([], [], [STORE_FAILED])
     assert cloud.ledger.counts() == {(UP, DROPPED, STORE_FAILED): 1, (UP, DROPPED, "link_lost"): 1}
 
 
@@ -152,7 +199,8 @@ async def test_what_could_not_be_noted_is_taken_when_it_comes_again(
     rows.broken = False
     again = hub.connect(Upgrade("edge-1", "", "edgecore"), make_socket())
     await receive(again, frame(*STATUS, id="s"))
-    assert again.node.counters.outcomes == {"pod_status_noted": 1}
+    assert again.node.counters.outcomes == {"pod_status_noted": 2}
+    assert rows.noted == [("edge-1", "s")]
 
 
 async def test_a_repeat_on_a_new_connection_waits_for_the_first_and_fails_with_it(

@@ -8,7 +8,6 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from cloudhub_stub.delivery.ack_lane import Timing
 from cloudhub_stub.delivery.fates import Fate, GivenUp, Settled, Written
 from cloudhub_stub.delivery.list_lane import PACE
 from cloudhub_stub.delivery.parcel import Lane, Parcel, parcel_of
@@ -265,14 +264,54 @@ RESOURCES = [
 ]
 
 
+def test_what_is_taken_back_is_nowhere_any_more_wherever_it_was(queue: NodeQueue, parcel: Any) -> None:
+    queue.connect(None)
+    flying, listed, waiting, listed_later = (
+        parcel(POD),
+        parcel(LIST),
+        parcel("default/pod/q"),
+        parcel("default/podlist/x"),
+    )
+    enter(queue, flying, listed)
+    assert [queue.take(0.0), queue.take(0.0)] == [listed, flying]
+    enter(queue, waiting, listed_later)
+    queue.take_back({flying.id, listed.id, waiting.id, listed_later.id, "another"}, "made_anew")
+    assert sorted(settled(queue)) == sorted(
+        Settled(each, SUPERSEDED, "made_anew") for each in (flying, listed, waiting, listed_later)
+    )
+    assert (len(queue), queue.lasting, queue.held_bytes, queue.take(100.0)) == (0, 0, 0, None)
+
+
+def test_what_waits_behind_something_taken_back_goes_on(queue: NodeQueue, parcel: Any) -> None:
+    queue.connect(None)
+    first, second, other = parcel(POD, "1"), parcel(POD, "2"), parcel("default/pod/q")
+    enter(queue, first)
+    assert queue.take(0.0) is first
+    enter(queue, second, other)
+    queue.take_back({first.id}, "made_anew")
+    assert queue.take(0.0) in {second, other}
+
+
+def test_what_was_given_up_can_be_taken_back(queue: NodeQueue, parcel: Any) -> None:
+    queue.connect(None)
+    pod = parcel(POD)
+    enter(queue, pod)
+    queue.take(0.0)
+    queue.expire(25.0)
+    queue.take_back({pod.id}, "made_anew")
+    queue.disconnect()
+    queue.connect(None)
+    assert (queue.given_up, queue.take(26.0)) == (0, None)
+
+
 class Delivering(RuleBasedStateMachine):
     """Any interleaving of queueing, sending, acknowledging, cuts and time, against an edge that reads in order."""
 
-    @initialize(in_flight=st.integers(1, 3), pace=st.sampled_from([None, 2]))
-    def begin(self, in_flight: int, pace: int | None) -> None:
+    @initialize(pace=st.sampled_from([None, 2]))
+    def begin(self, pace: int | None) -> None:
         self.now = 0.0
         self.pace = pace
-        self.queue = NodeQueue(QueueRules(Timing(in_flight=in_flight), max_messages=12))
+        self.queue = NodeQueue(QueueRules(max_messages=12))
         self.ledger = Ledger(lambda: self.now)
         self.ledger.hold(DOWN, lambda _peer, message_id: self.queue.holds(message_id))
         self.count = 0
@@ -285,6 +324,7 @@ class Delivering(RuleBasedStateMachine):
         self.ended: dict[str, Settled] = {}
         self.frames: dict[str, bytes] = {}
         self.first_at: dict[str, float] = {}
+        self.taken_back: set[str] = set()  # resources of which something was
 
     @rule(
         where=st.sampled_from(RESOURCES),
@@ -308,11 +348,12 @@ class Delivering(RuleBasedStateMachine):
         assert self.queue.enter(parcel)
         self.settle()
 
-    @rule()
-    def connect(self) -> None:
+    @rule(window=st.sampled_from([None, 2, 3, 64]))
+    def connect(self, window: int | None) -> None:
         if not self.connected:
             self.connected = True
-            self.queue.connect(self.pace)
+            self.window = window or 1
+            self.queue.connect(self.pace, window)
 
     @rule()
     def cut(self) -> None:
@@ -366,6 +407,14 @@ class Delivering(RuleBasedStateMachine):
                 self.queue.acknowledge(message_id)
         self.settle()
 
+    @rule(number=st.integers(0, 100), most=st.integers(1, 4))
+    def take_back(self, number: int, most: int) -> None:
+        held = [each for sent in self.accepted.values() for each in sent if self.queue.holds(each.id)]
+        taken = held[number % len(held) :][:most] if held else []
+        self.queue.take_back({each.id for each in taken}, "made_anew")
+        self.taken_back |= {each.resource for each in taken}
+        self.settle()
+
     @rule(seconds=st.sampled_from([0.5, 2.0, 5.0, 25.0]))
     def wait(self, seconds: float) -> None:
         self.now += seconds
@@ -390,12 +439,19 @@ class Delivering(RuleBasedStateMachine):
             for parcel in sent:
                 assert parcel.id in self.ended or self.queue.holds(parcel.id)
 
+    @invariant()
+    def no_more_than_the_window_and_one_of_each_object_is_in_flight(self) -> None:
+        if getattr(self, "connected", False):
+            in_flight = self.queue._acks.in_flight
+            assert len(in_flight) <= self.window
+            assert len({parcel.resource for parcel in in_flight}) == len(in_flight)
+
     def teardown(self) -> None:
         """In the end, with an edge that answers, everything is through and the newest state is there."""
         if not hasattr(self, "queue"):
             return
         self.cut()
-        self.connect()
+        self.connect(64)
         for _ in range(200):
             self.write(6)
             self.read(6)
@@ -409,6 +465,8 @@ class Delivering(RuleBasedStateMachine):
             order = [parcel.id for parcel in sent]
             applied = self.applied.get(resource, [])
             assert applied == sorted(applied, key=order.index), "out of order"
+            if resource in self.taken_back:
+                continue  # who takes something back says what shall be there instead
             fresh = [parcel for parcel in sent if self.ended[parcel.id].reason != "stale_version"]
             assert self.ended[fresh[-1].id].outcome != SUPERSEDED
             assert applied[-1] == fresh[-1].id

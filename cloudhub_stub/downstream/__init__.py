@@ -1,0 +1,1 @@
+"""What each node is to have of the cluster, what was sent of it, and what the node has acknowledged."""
