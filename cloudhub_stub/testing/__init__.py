@@ -1,0 +1,1 @@
+"""For tests: a cloud and its edges as processes on free ports, driven from Python (``docs/testing.md``)."""
