@@ -8,6 +8,12 @@ from edgecore.control.program import Program, Verb
 VERBS = (
     Verb("run", "cloudhub_stub.cli.run", "run the cloud side until it is told to stop"),
     Verb("token", "cloudhub_stub.cli.token", "print the token with which an edge joins"),
+    Verb("apply", "cloudhub_stub.cli.apply", "create or change objects as manifests say"),
+    Verb("delete", "cloudhub_stub.cli.delete", "delete objects of the cluster"),
+    Verb("get", "cloudhub_stub.cli.get", "show objects of the cluster, once or as they change"),
+    Verb("describe", "cloudhub_stub.cli.describe", "show objects in detail"),
+    Verb("scale", "cloudhub_stub.cli.scale", "set how many pods a deployment shall have"),
+    Verb("messages", "cloudhub_stub.cli.messages", "show what was sent to a node, and what became of it"),
     Verb("replay", "cloudhub_stub.cli.replay", "play a recording to a connected node"),
     Verb("send", "cloudhub_stub.cli.send", "send messages to a node, connected or not"),
     Verb("fault", "cloudhub_stub.cli.fault", "let something go wrong in the running stub, on purpose"),
@@ -18,7 +24,8 @@ VERBS = (
 
 _DESCRIPTION = """\
 The cloud side of KubeEdge for one machine and no cluster: edge nodes connect to it as
-to a CloudHub; it answers what they ask, and plays recorded traffic to them."""
+to a CloudHub. It takes the manifests that kubectl takes, puts pods on the nodes that
+are connected, and sends each node what is due to it; it plays recorded traffic, too."""
 
 _EPILOG = """\
 examples:
@@ -28,6 +35,10 @@ examples:
       print the token that it joins with
   cloudhub-stub nodes
       see, from another terminal, who has connected
+  cloudhub-stub apply -f examples/manifests/edgemesh-guide
+      run a deployment and a service on it
+  cloudhub-stub get pods -o wide -w
+      see what becomes of its pods
   cloudhub-stub replay examples/recordings/b_services_endpoints_pods.jsonl --map 10.66.0.2=127.0.0.2
       bring services, endpoints and pods to the connected node
 

@@ -6,9 +6,11 @@ from typing import Any
 
 from cloudhub_stub.api import STATUS
 from cloudhub_stub.cli.target import add_target, client_of
+from cloudhub_stub.cluster.kinds import KINDS
 
 _DESCRIPTION = """\
-Ask the running stub where it listens, who is connected, and what it refused."""
+Ask the running stub where it listens, who is connected, what its cluster holds, and
+what it refused."""
 
 _EPILOG = """\
 exit code: 0 it runs, 1 it cannot be reached
@@ -50,8 +52,11 @@ def report(status: dict[str, Any]) -> str:
         f"  commands use      {status['control']}",
         f"  figures           {status['observe'] or 'off'}",
         f"  connected nodes   {nodes} ({status['nodes_known']} known)",
-        f"  objects held      {status['objects_held']} ({status['objects_held_bytes']} bytes)",
+        f"  cluster           {_cluster(status['cluster'])}",
     ]
+    if status["objects_held"]:
+        held = f"{status['objects_held']} objects ({status['objects_held_bytes']} bytes)"
+        lines.append(f"  sent by hand      {held}, by send and replay")
     lines += [
         f"  waiting           {number} messages for {name}" for name, number in status["queues"]["waiting"].items()
     ]
@@ -59,3 +64,8 @@ def report(status: dict[str, Any]) -> str:
         lines.append(f"  unexplained       {status['unexplained']} messages: see cloudhub-stub ledger")
     lines += [f"  refused input     {what}: {number}" for what, number in sorted(status["bad_input"].items())]
     return "\n".join(lines)
+
+
+def _cluster(numbers: dict[str, int]) -> str:
+    """Return how many objects there are of each kind, by the words of ``get``."""
+    return ", ".join(f"{KINDS[kind].plural} {number}" for kind, number in numbers.items()) or "nothing in it"

@@ -1,14 +1,12 @@
 """Joining as the README tells a new user: its command lines, with real processes, over TLS, from join to renewal."""
 
 import json
-import os
 import re
 import signal
 import socket
 import ssl
 import stat
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -20,11 +18,11 @@ import pytest
 from edgecore.control.client import ControlClient
 from edgecore.errors import ControlError
 from edgecore.modules.edgehub.certificates.x509 import new_key, request_of, to_pem
+from shells import ROOT, environment, install
 
 T = TypeVar("T")
 Json = dict[str, Any]
 
-ROOT = Path(__file__).parents[2]
 PATIENCE_S = 20.0
 STOP_S = 8.0
 SHORT_LIFE_DAYS = 12 / 86_400
@@ -56,15 +54,10 @@ class Clone:
 
     def __init__(self, place: Path) -> None:
         self.place = place
-        programs = place / ".venv/bin"
-        programs.mkdir(parents=True)
-        for name, module in (("edgecore", "edgecore"), ("cloudhub-stub", "cloudhub_stub")):
-            (programs / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" -m {module} "$@"\n')
-            (programs / name).chmod(0o755)
+        install(place / ".venv/bin")
         (place / "examples").symlink_to(ROOT / "examples")
-        inherited = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
         state = place / "state"
-        self._env = {**inherited, "HOME": str(place), "XDG_STATE_HOME": str(state), "PYTHONPATH": str(ROOT)}
+        self._env = environment(HOME=str(place), XDG_STATE_HOME=str(state))
         self.cloud = ControlClient(state / "cloudhub-stub/control.sock", timeout_s=PATIENCE_S)
         self._started: list[subprocess.Popen[bytes]] = []
 

@@ -32,6 +32,7 @@ STATUS: dict[str, Any] = {
     "observe": None,
     "nodes_connected": [],
     "nodes_known": 2,
+    "cluster": {"Deployment": 1, "Pod": 3},
     "objects_held": 1,
     "objects_held_bytes": 30,
     "queues": {"waiting": {"edge-1": 7}, "given_up": 0, "refused": 0},
@@ -62,9 +63,17 @@ def test_the_status_says_where_to_connect_and_what_was_refused() -> None:
     assert "  certificates      none: ws:// without TLS" in lines
     assert "  figures           off" in lines
     assert "  connected nodes   none (2 known)" in lines
+    assert "  cluster           deployments 1, pods 3" in lines
+    assert "  sent by hand      1 objects (30 bytes), by send and replay" in lines
     assert "  waiting           7 messages for edge-1" in lines
     assert "  unexplained       1 messages: see cloudhub-stub ledger" in lines
     assert lines[-1] == "  refused input     cloudhub/no_http: 2"
+
+
+def test_of_an_empty_cluster_the_status_says_so() -> None:
+    lines = report({**STATUS, "cluster": {}, "objects_held": 0}).splitlines()
+    assert "  cluster           nothing in it" in lines
+    assert not [line for line in lines if "by hand" in line]
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,14 @@ RECORDING = "examples/recordings/b2_deletes.jsonl"
         ["run", "--cert-days", "36501"],
         ["run", "--token-lifetime", "0"],
         ["token", "--json", "--file"],
+        ["apply"],
+        ["get"],
+        ["get", "whatever"],
+        ["delete", "pod"],
+        ["describe"],
+        ["scale", "deployment", "d"],
+        ["scale", "pod", "p", "--replicas", "2"],
+        ["messages"],
         ["what"],
     ],
 )
@@ -56,7 +64,21 @@ def test_the_help_of_each_verb_teaches_with_examples(verb: str, capsys: pytest.C
 
 
 @pytest.mark.parametrize(
-    "arguments", [["nodes"], ["status"], ["token"], ["ledger"], ["send", "/dev/null"], ["replay", RECORDING]]
+    "arguments",
+    [
+        ["nodes"],
+        ["status"],
+        ["token"],
+        ["ledger"],
+        ["send", "/dev/null"],
+        ["replay", RECORDING],
+        ["apply", "-f", "examples/manifests/config"],
+        ["get", "pods"],
+        ["describe", "pod", "p"],
+        ["delete", "pod", "p"],
+        ["scale", "deployment", "d", "--replicas", "2"],
+        ["messages", "edge-1"],
+    ],
 )
 def test_without_a_running_stub_the_way_to_start_one_is_named(
     arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
