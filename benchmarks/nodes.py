@@ -19,7 +19,6 @@ import json
 import os
 import signal
 import socket
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -29,64 +28,17 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from fleet.child import Child
+from fleet.figures import PEER, STUB, compare
 from fleet.recorded import recorded
 
 from edgecore.control.client import ControlClient
 from edgecore.errors import ControlError
 
-HERE = Path(__file__).parent
+ROOT = Path(__file__).parents[1]
 PUSHES = 40
 """Messages to each node in a run."""
 RUNS = 3
-STUB, PEER = "stub", "peer"
-
-
-class Child:
-    """One of the other processes."""
-
-    def __init__(self, stack: ExitStack, *command: str) -> None:
-        environment = os.environ | {"PYTHONPATH": f"{HERE.parent}:{HERE}"}
-        pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-        self.process = subprocess.Popen([sys.executable, *command], env=environment, start_new_session=True, **pipes)
-        self._stop = stack.enter_context(ExitStack())
-        self._stop.callback(self._end)
-
-    def line(self) -> Any:
-        """Return the next value that it prints."""
-        assert self.process.stdout is not None
-        text = self.process.stdout.readline()
-        if not text:
-            raise SystemExit(f"{self.process.args} ended with {self.process.wait()}")
-        return json.loads(text)
-
-    def tell(self, *what: Any) -> Any:
-        """Say what to do; return what it says when it has done it."""
-        assert self.process.stdin is not None
-        self.process.stdin.write(json.dumps(what) + "\n")
-        self.process.stdin.flush()
-        return self.line()
-
-    def cpu_s(self) -> float:
-        """Return the processor time it has used."""
-        threads = Path("/proc", str(self.process.pid), "task").glob("*/schedstat")
-        return sum(int(thread.read_text().split()[0]) for thread in threads) / 1e9
-
-    def rss_bytes(self) -> int:
-        """Return the memory it holds."""
-        fields = Path("/proc", str(self.process.pid), "statm").read_text().split()
-        return int(fields[1]) * os.sysconf("SC_PAGE_SIZE")
-
-    def stop(self) -> None:
-        """End it."""
-        self._stop.close()
-
-    def _end(self) -> None:
-        self.process.terminate()
-        try:
-            self.process.communicate(timeout=10)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.communicate()
 
 
 class Servers(NamedTuple):
@@ -101,9 +53,7 @@ class Servers(NamedTuple):
     def start(cls, stack: ExitStack, directory: Path) -> "Servers":
         """Start both on free ports."""
         run = ["-m", "cloudhub_stub", "run"]
-        known = subprocess.run(
-            [sys.executable, *run, "--help"], cwd=HERE.parent, capture_output=True, text=True, check=True
-        )
+        known = subprocess.run([sys.executable, *run, "--help"], cwd=ROOT, capture_output=True, text=True, check=True)
         plain = ["--plain"] if "--plain" in known.stdout else []
         options = ["--listen", "127.0.0.1:0", "--state-dir", str(directory), "--observe", "off", *plain]
         stub = Child(stack, *run, *options, "--log-level", "error")
@@ -161,21 +111,6 @@ def services(directory: Path) -> Path:
     )
     file.write_text("".join(json.dumps(line) + "\n" for line in lines))
     return file
-
-
-def shown(name: str, figures: list[float], unit: str) -> str:
-    """Return a median with the range it comes from."""
-    digits = 0 if min(figures) >= 1000 else 3
-    middle, least, most = (f"{f(figures):.{digits}f}" for f in (statistics.median, min, max))
-    return f"{name} {middle:>7} {unit} (from {least} to {most})"
-
-
-def compare(what: str, ours: list[float], peers: list[float], unit: str) -> None:
-    """Print both, and the ratio of each pair."""
-    ratios = [our / peer if peer else 0.0 for our, peer in zip(ours, peers, strict=True)]
-    print(
-        f"{what:8} {shown('stub', ours, unit)}   {shown('peer', peers, unit)}   ratio {statistics.median(ratios):.2f}"
-    )
 
 
 def memory(stack: ExitStack, directory: Path, edges: Child, nodes: int) -> Servers:
