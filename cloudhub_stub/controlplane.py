@@ -132,7 +132,12 @@ class ControlPlane:
         log.info("cluster_loaded", objects=len(self.registry), version=self.registry.version)
 
     def stop(self) -> None:
-        """Begin no round any more, and set no timer."""
+        """Submit what has changed and is not on its way to the disk yet; begin no round and set no timer any more."""
+        if not self._stopped:
+            while self.registry.changes:
+                self._take(self.registry.changes.popleft())
+            if self._dirty:
+                self._submit()
         self._stopped = True
         self.dispatch.stop()
         self.loop.stop()

@@ -71,6 +71,15 @@ async def test_what_was_removed_stays_away(stub: Stub, restart: Callable[[], Any
     assert held(await restart()) is None
 
 
+async def test_what_changed_in_the_last_moment_is_stored_when_the_stub_is_stopped(
+    stub: Stub, restart: Callable[[], Any]
+) -> None:
+    stub.cloud.plane.registry.put(config("c", k="last"))
+    found = held(await restart())
+    assert found is not None
+    assert found["data"] == {"k": "last"}
+
+
 async def test_versions_never_repeat(stub: Stub, restart: Callable[[], Any]) -> None:
     """Also of what is gone, and of what was handed out and is not on disk."""
     stub.cloud.plane.registry.put(config("c"))
