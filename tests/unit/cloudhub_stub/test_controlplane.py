@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from itertools import count
 from typing import Any
 
@@ -57,7 +57,7 @@ async def edge(cloud: Cloud, make_edge: Any) -> ActingEdge:
 
 
 @pytest.fixture(autouse=True)
-def stopped(cloud: Cloud) -> Iterator[None]:
+async def stopped(cloud: Cloud) -> AsyncIterator[None]:
     yield
     cloud.plane.stop()
 

@@ -1,7 +1,7 @@
 """What commands ask of the cluster, without a socket."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -49,7 +49,7 @@ class Asker:
 
 
 @pytest.fixture
-def asker(cloud: Cloud, vclock: VirtualClock) -> Iterator[Asker]:
+async def asker(cloud: Cloud, vclock: VirtualClock) -> AsyncIterator[Asker]:
     yield Asker(cloud, vclock)
     cloud.plane.stop()
 

@@ -1,7 +1,7 @@
 """Sending: what is gathered, when it goes, and what is done about what did not arrive."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -26,7 +26,7 @@ USING = {"containers": [{"name": "c", "image": "i", "envFrom": [{"configMapRef":
 
 
 @pytest.fixture(autouse=True)
-def stopped(cloud: Cloud) -> Iterator[None]:
+async def stopped(cloud: Cloud) -> AsyncIterator[None]:
     yield
     cloud.plane.stop()
 
