@@ -1,0 +1,72 @@
+"""What a node's file must hold once the first so many steps of a session are stored: a dictionary, and simple rules.
+
+The rules are written anew here, from spec 5.3 to 5.12 and ``docs/fidelity.md`` (M6, MM8), not taken from the plan.
+"""
+
+import json
+from collections.abc import Sequence
+from copy import copy
+from typing import Any
+
+from crash.session import Item
+from edgecore.beehive.message import Message, content_value
+
+Rows = dict[str, tuple[str, Any]]
+"""Key to type and JSON value. Rows of type ``listener`` are EdgeMesh's and not among them."""
+
+_ELEMENTS = {"servicelist": "service", "endpointslist": "endpoints"}
+_COMPANIONS = {"pod": "podstatus", "service": "podlist"}
+
+
+def meaning(row_type: str, value: Any) -> Any:
+    """Return ``value`` without what a row need not be rewritten for: the time of a node's heartbeat."""
+    if row_type != "nodestatus":
+        return value
+    plain = json.loads(json.dumps(value))
+    for condition in plain.get("Status", {}).get("conditions", ()):
+        condition.pop("lastHeartbeatTime", None)
+    return plain
+
+
+class Expected:
+    """Rows, applied ids and messages for the cloud after the first ``steps`` steps."""
+
+    def __init__(self) -> None:
+        self.steps = 0
+        self.rows: Rows = {}
+        self.applied: tuple[str, ...] = ()
+        self.gone_pods: tuple[str, ...] = ()
+        """The resources of the pods that edged deleted, of which the cloud must hear."""
+
+    def after(self, item: Item) -> "Expected":
+        """Return what is expected after one more step."""
+        following = copy(self)
+        following.steps += 1
+        following.rows = dict(self.rows)
+        if item.applied_id is not None:
+            following.applied = (*self.applied, item.applied_id)
+        following._store(item.answer or item.message)
+        if not item.is_of_the_cloud and item.message.route.operation == "delete":
+            following.gone_pods = (*self.gone_pods, item.message.route.resource)
+        return following
+
+    def _store(self, message: Message) -> None:
+        key, content = message.route.resource, content_value(message)
+        namespace, row_type, name = key.split("/")
+        if row_type in _ELEMENTS:
+            for element in content or ():
+                row = f"{element['metadata']['namespace']}/{_ELEMENTS[row_type]}/{element['metadata']['name']}"
+                self.rows[row] = (_ELEMENTS[row_type], element)
+        elif message.route.operation == "delete":
+            self.rows.pop(key, None)
+            self.rows.pop(f"{namespace}/{_COMPANIONS.get(row_type)}/{name}", None)
+        else:
+            self.rows[key] = (row_type, meaning(row_type, content))
+
+
+def expectations(items: Sequence[Item]) -> list[Expected]:
+    """Return what is expected after no step, after one, and so on to the last."""
+    found = [Expected()]
+    for item in items:
+        found.append(found[-1].after(item))
+    return found
