@@ -11,6 +11,7 @@ from typing import Any
 
 from crash.model import Expected, Rows, meaning
 from crash.process import heard
+from edgecore.modules.metamanager.tables import fingerprint
 
 Dump = dict[str, list[tuple[Any, ...]]]
 """Every table with its rows, sorted."""
@@ -56,8 +57,7 @@ def check(directory: Path, expected: Sequence[Expected], *, window: int, at_rest
             return 0
         steps = _steps_stored(directory, file, expected, 0 if at_rest else window)
         _check_fake_ips(file, at_rest=at_rest)
-        if "provenance" in tables:
-            _check_provenance(file)
+        _check_provenance(file, expected[steps].origins)
         if at_rest:
             assert file.execute("SELECT count(*) FROM outbox").fetchone() == (0,)
     return steps
@@ -115,9 +115,12 @@ def _check_fake_ips(file: sqlite3.Connection, *, at_rest: bool) -> None:
         assert listeners.keys() == services, f"listener row without service, or none: {listeners.keys() ^ services}"
 
 
-def _check_provenance(file: sqlite3.Connection) -> None:
+def _check_provenance(file: sqlite3.Connection, origins: dict[str, str]) -> None:
     """Every row has its origin, no origin is without its row, and each is that of the value."""
-    from edgecore.modules.metamanager.tables import fingerprint  # type: ignore[attr-defined]
-
     rows = {key: fingerprint(kind, value) for key, kind, value in file.execute("SELECT key, type, value FROM meta")}
     assert dict(file.execute("SELECT key, sum FROM provenance")) == rows
+    told = dict(file.execute("SELECT key, message_id FROM provenance WHERE source = 'edgecontroller'"))
+    other = {
+        key: (told.get(key), origins.get(key)) for key in told.keys() | origins if told.get(key) != origins.get(key)
+    }
+    assert not other, f"rows are not there by the message that they should be: {other}"

@@ -10,6 +10,7 @@ from typing import Any
 
 from crash.session import Item
 from edgecore.beehive.message import Message, content_value
+from edgecore.beehive.resource import EDGECONTROLLER
 
 Rows = dict[str, tuple[str, Any]]
 """Key to type and JSON value. Rows of type ``listener`` are EdgeMesh's and not among them."""
@@ -34,6 +35,8 @@ class Expected:
     def __init__(self) -> None:
         self.steps = 0
         self.rows: Rows = {}
+        self.origins: dict[str, str] = {}
+        """Key to the id of the message of the cloud by which the row became what it is."""
         self.applied: tuple[str, ...] = ()
         self.gone_pods: tuple[str, ...] = ()
         """The resources of the pods that edged deleted, of which the cloud must hear."""
@@ -42,7 +45,7 @@ class Expected:
         """Return what is expected after one more step."""
         following = copy(self)
         following.steps += 1
-        following.rows = dict(self.rows)
+        following.rows, following.origins = dict(self.rows), dict(self.origins)
         if item.applied_id is not None:
             following.applied = (*self.applied, item.applied_id)
         following._store(item.answer or item.message)
@@ -55,13 +58,23 @@ class Expected:
         namespace, row_type, name = key.split("/")
         if row_type in _ELEMENTS:
             for element in content or ():
-                row = f"{element['metadata']['namespace']}/{_ELEMENTS[row_type]}/{element['metadata']['name']}"
-                self.rows[row] = (_ELEMENTS[row_type], element)
+                found = element["metadata"]
+                self._put(f"{found['namespace']}/{_ELEMENTS[row_type]}/{found['name']}", element, message)
         elif message.route.operation == "delete":
-            self.rows.pop(key, None)
-            self.rows.pop(f"{namespace}/{_COMPANIONS.get(row_type)}/{name}", None)
+            for gone in (key, f"{namespace}/{_COMPANIONS.get(row_type)}/{name}"):
+                self.rows.pop(gone, None)
+                self.origins.pop(gone, None)
         else:
-            self.rows[key] = (row_type, meaning(row_type, content))
+            self._put(key, content, message)
+
+    def _put(self, key: str, value: Any, message: Message) -> None:
+        row_type = key.split("/")[1]
+        row = (row_type, meaning(row_type, value))
+        if self.rows.get(key) == row:
+            return
+        self.rows[key] = row
+        if message.route.source == EDGECONTROLLER:
+            self.origins[key] = message.header.id
 
 
 def expectations(items: Sequence[Item]) -> list[Expected]:
