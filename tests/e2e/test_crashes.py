@@ -24,6 +24,8 @@ from crash.session import Item, recorded_session
 
 SHARE = 6
 """In a short run so many points of each kind are drawn; in a long one all are taken."""
+OPENING = 2
+"""The first so many points, where the file is made, are always taken."""
 CHAINS = 2
 """In a short run so many sessions are interrupted again and again."""
 BURST = 24
@@ -90,9 +92,11 @@ def _seed(request: pytest.FixtureRequest, *words: Any) -> str:
 
 
 def _drawn(count: int, scale: int, seed: str) -> list[int]:
-    """Return all numbers from 1 to ``count``, or a share of them, drawn by ``seed``."""
+    """Return all numbers from 1 to ``count``, or the first and a share of the others, drawn by ``seed``."""
     numbers = range(1, count + 1)
-    return list(numbers) if scale > 1 else sorted(random.Random(seed).sample(numbers, min(SHARE, count)))
+    if scale > 1:
+        return list(numbers)
+    return [*numbers[:OPENING], *sorted(random.Random(seed).sample(numbers[OPENING:], SHARE - OPENING))]
 
 
 def test_a_session_that_nobody_disturbs_comes_to_what_is_expected(sessions: Sessions, tmp_path: Path) -> None:
