@@ -142,7 +142,7 @@ def test_a_node_killed_at_any_commit_or_acknowledgement_has_all_it_acknowledged(
         shutil.rmtree(play.directory)
     with capsys.disabled():
         sys.stdout.write(f"\nkilled {moment} at {deaths} of {count}, {window} at a time (seed {seed!r}) ")
-    assert deaths >= len(numbers) * 0.9
+    assert deaths >= len(numbers) * 0.7
 
 
 @pytest.mark.timeout(3600)
