@@ -8,7 +8,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from edgecore import __version__
 from edgecore.beehive.bus import Bus
 from edgecore.beehive.module import ModuleRunner
-from edgecore.beehive.resource import EDGEHUB, EDGEMESH
+from edgecore.beehive.resource import EDGEHUB, EDGEMESH, METAMANAGER
 from edgecore.observe.ledger import Ledger
 from edgecore.observe.metrics import Metrics, ledger_families
 from edgecore.store.store import Store
@@ -108,6 +108,11 @@ class NodeState:
         yield CounterMetricFamily("edgecore_store_writes", "Writes handed to the store.", value=store.writes)
         yield CounterMetricFamily("edgecore_store_commits", "Commits of the store.", value=store.commits)
         yield CounterMetricFamily("edgecore_store_failed", "Writes that SQLite refused.", value=store.failed)
+        yield CounterMetricFamily(
+            "edgecore_metadata_rows_unchanged",
+            "Rows not written again, because the message said nothing new.",
+            value=self._runner.statuses().get(METAMANAGER, {}).get("rows_unchanged", 0),
+        )
 
     def _modules(self) -> list[Json]:
         states = self._runner.states()

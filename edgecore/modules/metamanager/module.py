@@ -9,6 +9,7 @@ the cloud that was applied before is acknowledged at its place, and nothing else
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import structlog
@@ -25,7 +26,7 @@ from edgecore.modules.metamanager.endings import Ending, ending_of
 from edgecore.modules.metamanager.plan import Plan, Step, plan
 from edgecore.modules.metamanager.podreports import PodReports
 from edgecore.modules.metamanager.questions import Questions, Work
-from edgecore.modules.metamanager.tables import MetaTable, newest_applied
+from edgecore.modules.metamanager.tables import MetaTable, Origin, Watcher, newest_applied, origin_of
 from edgecore.observe.ledger import DOWN, Ledger
 from edgecore.observe.metrics import Metrics
 from edgecore.store import outbox
@@ -82,6 +83,7 @@ class MetaManager:
             carry_through=self._carry_through,
         )
         self._connected = False
+        self._unchanged = 0
         self._pod_reports = PodReports(
             port,
             self._table,
@@ -125,14 +127,20 @@ class MetaManager:
         await self._questions.stop()
 
     def status(self) -> dict[str, Any]:
-        """Return the number of rows by type, and whether the cloud is there."""
+        """Return the number of rows by type, how many were not written again, and whether the cloud is there."""
         return {
             "connected": self._connected,
             "rows": self._rows(),
+            "rows_unchanged": self._unchanged + self._store.statistics().unchanged,
             "in_flight": self._accepted.qsize(),
             "asking_cloud": len(self._questions),
             "applied_remembered": len(self._applied),
         }
+
+    def watch(self, see: Watcher) -> Callable[[], None]:
+        """Have ``see`` called with each change of a row once it is on disk; return what ends that."""
+        self._table.watchers.append(see)
+        return lambda: self._table.watchers.remove(see)
 
     def _rows(self) -> dict[str, int] | None:
         try:
@@ -168,7 +176,7 @@ class MetaManager:
             return _Accepted(message, steps, None, known, again=True)
         decided = self._plan(message)
         if _is_acknowledged(decided.steps):
-            committed = self._table.write(decided.changes, self._applied.statements(message_id))
+            committed = self._table.write(decided.changes, self._origin(message), self._applied.statements(message_id))
             return _Accepted(message, decided.steps, committed, self._applied.take(message_id))
         also: tuple[Statement, ...] = ()
         if any(isinstance(step, planning.ToCloud) and step.durable for step in decided.steps):
@@ -176,8 +184,14 @@ class MetaManager:
                 also = (outbox.keep(with_sync(message, False)),)
             except ContentError as error:
                 decided = planning.wrong_content(error)
-        written = self._table.write(decided.changes, also) if decided.changes or also else None
+        written = None
+        if decided.changes or also:
+            written = self._table.write(decided.changes, self._origin(message), also)
+        self._unchanged += decided.unchanged
         return _Accepted(message, decided.steps, written)
+
+    def _origin(self, message: Message) -> Origin:
+        return origin_of(message, self._port.clock.now_ms())
 
     def _plan(self, message: Message) -> Plan:
         try:

@@ -24,6 +24,7 @@ import msgspec
 from edgecore.beehive import resource as r
 from edgecore.beehive.message import Message, Route, content_json, content_value
 from edgecore.errors import ContentError
+from edgecore.modules.metamanager.heartbeats import is_heartbeat
 
 REMOTE_TYPES = frozenset(
     {
@@ -126,6 +127,8 @@ class Plan(NamedTuple):
 
     changes: tuple[Put | Remove, ...] = ()
     steps: tuple[Step, ...] = ()
+    unchanged: int = 0
+    """Rows that stay as they are, because the message says nothing new."""
 
 
 def plan(message: Message, stored: Callable[[str], str | None], *, connected: bool) -> Plan:
@@ -191,8 +194,10 @@ def _update(request: _Request) -> Plan:
     if request.type == r.PODLIST:
         return Plan((request.put(),), (Forward(r.EDGEMESH), Acknowledge()))
     if request.type == r.PODSTATUS and request.stored(request.key) == request.value():
-        return Plan(steps=(Reply(r.OK),))
+        return Plan(steps=(Reply(r.OK),), unchanged=1)
     if request.source == r.EDGED:
+        if request.type == r.NODESTATUS and is_heartbeat(request.stored(request.key), request.value()):
+            return Plan(steps=(ToCloud(), Reply(r.OK)), unchanged=1)
         return Plan((request.put(),), (ToCloud(), Reply(r.OK)))
     if request.source in REMOTE_SOURCES:
         return Plan((request.put(),), (*request.faults, Forward(request.receiver), Acknowledge()))

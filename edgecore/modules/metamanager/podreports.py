@@ -5,11 +5,11 @@ from collections.abc import Callable
 import structlog
 
 from edgecore.beehive.port import Port
-from edgecore.beehive.resource import METAMANAGER, PODSTATUS
+from edgecore.beehive.resource import DELETE, METAMANAGER, PODSTATUS
 from edgecore.errors import BusClosed, BusError, StoreError
 from edgecore.modules.metamanager.answers import Answers
 from edgecore.modules.metamanager.podstatus import report_route, resync
-from edgecore.modules.metamanager.tables import MetaTable
+from edgecore.modules.metamanager.tables import MetaTable, Origin
 from edgecore.observe.metrics import Metrics
 
 log = structlog.get_logger("metamanager")
@@ -49,7 +49,8 @@ class PodReports:
     async def _report(self) -> None:
         found = resync(self._table.rows(PODSTATUS), self._table.value)
         if found.gone:
-            await self._table.write(found.gone)
+            origin = Origin("", METAMANAGER, DELETE, PODSTATUS, self._port.clock.now_ms())
+            await self._table.write(found.gone, origin)
         if found.unreadable:
             self._metrics.bad_input(METAMANAGER, "unreadable_podstatus", peer="store", keys=", ".join(found.unreadable))
         if self._connected():

@@ -14,7 +14,7 @@ from edgecore.modules.metamanager.answers import Answers
 from edgecore.modules.metamanager.applied import AppliedIds, State
 from edgecore.modules.metamanager.endings import Ending
 from edgecore.modules.metamanager.plan import Put, is_kept
-from edgecore.modules.metamanager.tables import MetaTable
+from edgecore.modules.metamanager.tables import MetaTable, origin_of
 from edgecore.observe.ledger import DELIVERED
 from edgecore.observe.metrics import Metrics
 
@@ -101,7 +101,8 @@ class Questions:
         done = False
         try:
             try:
-                await self._table.write(changes, self._applied.statements(answer_id))
+                origin = origin_of(answer, self._port.clock.now_ms())
+                await self._table.write(changes, origin, self._applied.statements(answer_id))
             except StoreError as error:
                 return await self._do_without(request, error)
             progress.state = State.STORED

@@ -1,5 +1,6 @@
 """The bugs of Go's MetaManager that ``plan`` does not have (spec 13.3), by number; each docstring says what Go does."""
 
+import json
 from collections.abc import Callable
 
 import pytest
@@ -74,6 +75,19 @@ def test_m6_the_podstatus_goes_with_its_pod(message: Make, source: str) -> None:
     """Go leaves the podstatus row to a sync that runs every minute."""
     decided = plan(message("delete", "kube-system/pod/x", None, source), {}.get, connected=True)
     assert decided.changes == (Remove("kube-system/pod/x"), Remove("kube-system/podstatus/x"))
+
+
+def test_m8_a_heartbeat_is_sent_and_not_written(message: Make) -> None:
+    """Go writes the row every ten seconds."""
+    status = {"Status": {"conditions": [{"type": "Ready", "status": "True", "lastHeartbeatTime": "10:00"}]}}
+    rows = {"default/nodestatus/n": json.dumps(status)}
+    heartbeat = {"Status": {"conditions": [{"type": "Ready", "status": "True", "lastHeartbeatTime": "10:10"}]}}
+    decided = plan(message("update", "default/nodestatus/n", heartbeat, "edged"), rows.get, connected=True)
+    assert decided == Plan((), (ToCloud(), Reply("OK")), unchanged=1)
+    news = {"Status": {"conditions": [{"type": "Ready", "status": "False", "lastHeartbeatTime": "10:10"}]}}
+    decided = plan(message("update", "default/nodestatus/n", news, "edged"), rows.get, connected=True)
+    assert len(decided.changes) == 1
+    assert decided.unchanged == 0
 
 
 def test_an_inserted_endpointslist_becomes_one_row_an_element(message: Make) -> None:
