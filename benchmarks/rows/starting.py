@@ -11,8 +11,9 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
-from fleet.child import HERE
+from fleet.child import HERE, cpu_s
 
 from cloudhub_stub.testing.cloud import Cloud
 from edgecore.store.peek import peek
@@ -39,10 +40,11 @@ async def starts(place: Path, rounds: int) -> None:
     rows = dict(peek(database, "SELECT type, count(*) FROM meta GROUP BY type"))
     names = [key.split("/")[2] for (key,) in peek(database, "SELECT key FROM meta WHERE type = 'service' ORDER BY key")]
     print(f"start without a cloud: {rows['service']:,} services and {rows['pod']:,} pods in the file", flush=True)
-    _, _, before = _start(config, port, names, None)  # gives the services their addresses
-    found = [_start(config, port, names, before) for _ in range(rounds)]
-    alone("first DNS answer as before", [each[0] for each in found], "s from exec", goal=GO_S)
-    alone(f"all {len(names):,} as before", [each[1] for each in found], "s from exec", goal=GO_S)
+    before = start(config, port, names, None).addresses  # the first start gives the services their addresses
+    found = [start(config, port, names, before) for _ in range(rounds)]
+    alone("first DNS answer as before", [each.first_s for each in found], "s from exec", goal=GO_S)
+    alone(f"all {len(names):,} as before", [each.all_s for each in found], "s from exec", goal=GO_S)
+    alone("processor time until then", [each.cpu_s for each in found], "s")
     alone("of which imports, by themselves", [_imports_s() for _ in range(rounds)], "s")
 
 
@@ -51,12 +53,19 @@ def _settings(port: int) -> dict[str, object]:
     return {"modules": {"edgeMesh": mesh}}
 
 
-def _start(
-    config: Path, port: int, names: list[str], before: dict[str, str] | None
-) -> tuple[float, float, dict[str, str]]:
-    """Start the node; return the seconds until the first and the last name are known, and their addresses."""
+class Start(NamedTuple):
+    """The seconds from exec until the first and the last name were known, and what the process had used by then."""
+
+    first_s: float
+    all_s: float
+    cpu_s: float
+    addresses: dict[str, str]
+
+
+def start(config: Path, port: int, names: list[str], before: dict[str, str] | None) -> Start:
+    """Start the node, and ask until each name has its address: that of ``before``, where that is known."""
     began = time.perf_counter()
-    with _node(config), closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as client:
+    with _node(config) as pid, closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as client:
         client.connect(("127.0.0.1", port))
         client.setblocking(False)
         first_s = 0.0
@@ -66,17 +75,17 @@ def _start(
             first_s = first_s or time.perf_counter() - began
             if before is not None and found[name] != before[name]:
                 raise SystemExit(f"{name} was at {before[name]} before, and is at {found[name]}")
-        return first_s, time.perf_counter() - began, found
+        return Start(first_s, time.perf_counter() - began, cpu_s(pid), found)
 
 
 @contextmanager
-def _node(config: Path) -> Iterator[None]:
+def _node(config: Path) -> Iterator[int]:
     environment = os.environ | {"PYTHONPATH": str(HERE.parent)}
     command = [sys.executable, "-m", "edgecore", "run", "--config", str(config)]
     with (config.parent / "node.log").open("ab") as log:
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
     try:
-        yield
+        yield process.pid
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(30)
