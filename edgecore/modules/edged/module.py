@@ -126,7 +126,7 @@ class Edged:
             self._asking.link_up()
 
     def _refuse(self, message: Message) -> None:
-        """Say that a volume operation cannot be done. (Go's edged says nothing where it fails: its asker waits 60 s.)"""
+        """Say that a volume operation cannot be done. (Go's edged says nothing of a failure, and its asker waits.)"""
         route = message.route
         text = f"cannot {route.operation} {route.resource}: node {self._identity.name} has no CSI driver"
         peer = route.source or "unknown"
