@@ -157,7 +157,7 @@ class Cell(NamedTuple):
 
     @property
     def resource(self) -> str:
-        return {"servicelist": "namespace/servicelist/service"}.get(self.type, f"ns/{self.type.split('-')[0]}/x")
+        return f"ns/{self.type.removesuffix('-unchanged')}/x"
 
     @property
     def content(self) -> Any:
