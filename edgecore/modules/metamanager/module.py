@@ -16,20 +16,11 @@ import structlog
 
 from edgecore.beehive.message import Message, with_sync
 from edgecore.beehive.port import Port
-from edgecore.beehive.resource import (
-    ACTION,
-    ACTION_RESULT,
-    DELETE,
-    EDGEHUB,
-    GROUP_META,
-    INSERT,
-    METAMANAGER,
-    QUERY,
-)
+from edgecore.beehive.resource import EDGEHUB, GROUP_META, METAMANAGER
 from edgecore.errors import BusClosed, BusError, ContentError, MailboxFull, StoreError
 from edgecore.modules.metamanager import endings
 from edgecore.modules.metamanager import plan as planning
-from edgecore.modules.metamanager.answers import Answers
+from edgecore.modules.metamanager.answers import Answers, refusal
 from edgecore.modules.metamanager.applied import KEPT, AppliedIds, Progress, State
 from edgecore.modules.metamanager.endings import Ending, ending_of
 from edgecore.modules.metamanager.plan import Plan, Step, plan
@@ -211,7 +202,7 @@ class MetaManager:
         try:
             return plan(message, self._table.value, connected=self._connected)
         except StoreError as error:
-            return Plan(steps=(planning.Report(_refusal(message, error, what="query")),))
+            return Plan(steps=(planning.Report(refusal(message, error, what="query")),))
 
     # Settling.
 
@@ -322,7 +313,7 @@ class MetaManager:
             try:
                 ending = await work
             except StoreError as error:
-                await self._answers.report(message, _refusal(message, error))
+                await self._answers.report(message, refusal(message, error))
                 ending = endings.STORE_REFUSED
         except BusClosed:
             ending = endings.STOPPING
@@ -367,14 +358,3 @@ def _is_acknowledged(steps: tuple[Step, ...]) -> bool:
 def _keeps_its_place(steps: tuple[Step, ...]) -> bool:
     """Whether a message without rows must not overtake those that wait for theirs."""
     return any(isinstance(step, planning.Forward | planning.ToCloud | planning.AskEdged) for step in steps)
-
-
-_REFUSED = {INSERT: "save", ACTION: "save", ACTION_RESULT: "save", DELETE: "delete", QUERY: "query"}
-"""What could not be done, by operation, in Go's words; ``update`` for all others."""
-
-
-def _refusal(request: Message, error: StoreError, what: str = "") -> str:
-    """Log what the file refused, and return what who asked is told (the texts are Go's)."""
-    log.error("request_failed", id=request.header.id, resource=request.route.resource, error=str(error))
-    what = what or _REFUSED.get(request.route.operation, "update")
-    return f"Error to {what} meta {'in' if what == 'query' else 'to'} DB: {error}"
