@@ -65,7 +65,7 @@ class Start(NamedTuple):
 def start(config: Path, port: int, names: list[str], before: dict[str, str] | None) -> Start:
     """Start the node, and ask until each name has its address: that of ``before``, where that is known."""
     began = time.perf_counter()
-    with _node(config) as pid, closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as client:
+    with node(config) as pid, closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as client:
         client.connect(("127.0.0.1", port))
         client.setblocking(False)
         first_s = 0.0
@@ -79,7 +79,8 @@ def start(config: Path, port: int, names: list[str], before: dict[str, str] | No
 
 
 @contextmanager
-def _node(config: Path) -> Iterator[int]:
+def node(config: Path) -> Iterator[int]:
+    """Run `edgecore run` with that configuration; yield its process."""
     environment = os.environ | {"PYTHONPATH": str(HERE.parent)}
     command = [sys.executable, "-m", "edgecore", "run", "--config", str(config)]
     with (config.parent / "node.log").open("ab") as log:

@@ -16,6 +16,9 @@ from rows.keeper import keeper
 from rows.objects import services
 from rows.peer import Peer, row
 
+LONE = 250
+"""So many are measured one at a time."""
+
 
 class Rates(NamedTuple):
     """Objects a second, and the milliseconds of one that is alone (the median of many)."""
@@ -25,15 +28,15 @@ class Rates(NamedTuple):
     lone_ms: float
 
 
-async def upserts(place: Path, rounds: int, total: int, flight: int, lone: int) -> None:
+async def upserts(place: Path, rounds: int, total: int, flight: int) -> None:
     """Print how ours stands to the peer."""
     fsync = f"an fsync here takes {fsync_ms(place):.2f} ms"
     print(f"upserts of 1 KB, {total} inserted, then updated, {flight} in flight; {fsync}", flush=True)
     pairs: list[tuple[Rates, Rates]] = []
     for _ in range(rounds):
         with tempfile.TemporaryDirectory(dir=place) as directory:
-            peers = _of_peer(Path(directory, "peer.db"), total, lone)
-            ours = await _of_ours(Path(directory, "edgecore.db"), total, flight, lone)
+            peers = _of_peer(Path(directory, "peer.db"), total // 4)
+            ours = await _of_ours(Path(directory, "edgecore.db"), total, flight)
         pairs.append((ours, peers))
     ours_all, peers_all = zip(*pairs, strict=True)
     for what, field, goal in (("inserts", 0, "goal 10"), ("updates", 1, "goal 10")):
@@ -58,12 +61,12 @@ def fsync_ms(place: Path, times: int = 200) -> float:
     return 1000 * statistics.median(taken)
 
 
-def _batches(total: int, lone: int) -> tuple[list[Message], list[Message], list[Message]]:
-    return services(INSERT, total, 1), services(UPDATE, total, 2), services(UPDATE, lone, 3)
+def _batches(total: int) -> tuple[list[Message], list[Message], list[Message]]:
+    return services(INSERT, total, 1), services(UPDATE, total, 2), services(UPDATE, min(total, LONE), 3)
 
 
-async def _of_ours(path: Path, total: int, flight: int, lone: int) -> Rates:
-    inserts, updates, alone = _batches(total, lone)
+async def _of_ours(path: Path, total: int, flight: int) -> Rates:
+    inserts, updates, alone = _batches(total)
     async with keeper(path) as ours:
 
         async def many(messages: Sequence[Message]) -> float:
@@ -86,8 +89,8 @@ async def _lone_ms(messages: Sequence[Message], put: Callable[[Message], Awaitab
     return 1000 * statistics.median(taken)
 
 
-def _of_peer(path: Path, total: int, lone: int) -> Rates:
-    inserts, updates, alone = ([row(message) for message in batch] for batch in _batches(total, lone))
+def _of_peer(path: Path, total: int) -> Rates:
+    inserts, updates, alone = ([row(message) for message in batch] for batch in _batches(total))
     with Peer(path) as peer:
 
         def many(rows: list[tuple[str, str, str]]) -> float:
