@@ -23,7 +23,7 @@ async def grow(path: Path, services: int) -> dict[str, float]:
     """Store services, three pods of each, and the lists of them; return what the process has grown by, and at most."""
     template = bytes(next(pods_of(recorded_burst())).content).decode()
     async with keeper(path) as ours:
-        await ours.through([message(INSERT, f"{NAMESPACE}/{SERVICE}/first", service(0, 1))], 1)
+        await ours.through([next(_objects(services, template))], 1)
         before = _settled()
         for first in range(0, services, 250):
             numbers = range(first, min(first + 250, services))

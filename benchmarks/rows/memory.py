@@ -6,15 +6,17 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import yaml
 from fleet.child import HERE, cpu_s, rss_bytes
 
+from edgecore.errors import StoreError
 from edgecore.store.peek import peek
 from rows.figures import number
 from rows.growth import PODS
-from rows.starting import SUBNET, node
+from rows.starting import PATIENCE_S, SUBNET, node
 
 MIB = 1024 * 1024
 REST_S = 1.0
@@ -63,8 +65,18 @@ def _at_rest(directory: Path, file: Path) -> int:
     config = directory / "edgecore.yaml"
     config.write_text(yaml.safe_dump(settings))
     with node(config) as pid:
-        used = -1.0
-        while cpu_s(pid) - used > 0.05:
+        used, began = -1.0, time.perf_counter()
+        while cpu_s(pid) - used > 0.05 or not _every_service_has_an_address(file):
             used = cpu_s(pid)
             time.sleep(REST_S)
+            if time.perf_counter() - began > PATIENCE_S:
+                raise SystemExit(f"the node over {file} did not come to rest within {PATIENCE_S:g} s")
         return rss_bytes(pid)
+
+
+def _every_service_has_an_address(file: Path) -> bool:
+    counts = "SELECT (SELECT count(*) FROM meta WHERE type = 'service'), (SELECT count(*) FROM edgemesh_address)"
+    with suppress(StoreError):  # it may not be there yet
+        ((services, addresses),) = peek(file, counts)
+        return bool(services <= addresses)
+    return False
