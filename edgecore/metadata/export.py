@@ -32,6 +32,9 @@ _OF_THE_CLUSTER = (
 )
 """What an object has of the cluster in which it is; another one, or a later state, would refuse it."""
 
+_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+"""Whoever applies the manifest writes it anew."""
+
 
 def export_lines(rows: Iterable[MetaRow], head: Mapping[str, Any]) -> Iterator[str]:
     """Yield the lines of one JSON document: a field a line, and a row a line.
@@ -73,9 +76,25 @@ def kubernetes_objects(rows: Iterable[MetaRow]) -> Iterator[Json]:
         kind, value = _KINDS.get(row.type), parsed(row)
         if kind is None or not isinstance(value, dict) or not isinstance(value.get("metadata"), dict):
             continue
-        metadata = {name: field for name, field in value["metadata"].items() if name not in _OF_THE_CLUSTER}
+        metadata = _without_its_cluster(value["metadata"])
         rest = {name: field for name, field in value.items() if name not in ("metadata", "status")}
-        yield {**rest, "apiVersion": kind[0], "kind": kind[1], "metadata": metadata}
+        yield {**_without_cluster_ip(rest), "apiVersion": kind[0], "kind": kind[1], "metadata": metadata}
+
+
+def _without_its_cluster(metadata: Json) -> Json:
+    kept = {name: field for name, field in metadata.items() if name not in _OF_THE_CLUSTER}
+    annotations = kept.get("annotations")
+    if isinstance(annotations, dict) and _LAST_APPLIED in annotations:
+        kept["annotations"] = {name: text for name, text in annotations.items() if name != _LAST_APPLIED}
+    return kept
+
+
+def _without_cluster_ip(value: Json) -> Json:
+    """Leave out the address that the old cluster gave a service; ``None``, for none, is what its owner wanted."""
+    spec = value.get("spec")
+    if not isinstance(spec, dict) or spec.get("clusterIP", "None") == "None":
+        return value
+    return {**value, "spec": {name: field for name, field in spec.items() if name not in ("clusterIP", "clusterIPs")}}
 
 
 def is_object(row: MetaRow) -> bool:

@@ -1,5 +1,6 @@
 """Which rows are meant: by type, namespace and name, or by key, each with ``*``, ``?`` and ``[...]``; and by age."""
 
+import re
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import NamedTuple
@@ -16,6 +17,7 @@ _FULL_NAMES = {
     "pv": "persistentvolume",
     "pvc": "persistentvolumeclaim",
 }
+_SPECIAL = re.compile(r"[*?\[]")
 _FIELDS = ("type", "namespace", "name", "key")
 _SINGULAR_IN_S = ("endpoints", "podstatus", "nodestatus")
 
@@ -47,15 +49,15 @@ class Filters(NamedTuple):
         return self.match_key(row.key, row.type)
 
     def query(self) -> dict[str, str]:
-        """Return the filters as the query of a URL."""
+        """Return the filters as the query of a URL; of several patterns each is a line."""
         fields = zip(_FIELDS, (self.types, self.namespaces, self.names, self.keys), strict=True)
-        found = {name: ",".join(patterns) for name, patterns in fields if patterns}
+        found = {name: "\n".join(patterns) for name, patterns in fields if patterns}
         return found if self.since_ms is None else {**found, "since_ms": str(self.since_ms)}
 
 
 def filters_of_query(query: Mapping[str, str]) -> Filters:
     """Return the filters of ``Filters.query``. Raises ``ValueError`` where ``since_ms`` is no number."""
-    patterns = {name: tuple(filter(None, query.get(name, "").split(","))) for name in _FIELDS}
+    patterns = {name: tuple(filter(None, query.get(name, "").split("\n"))) for name in _FIELDS}
     since_ms = query.get("since_ms")
     return Filters(
         patterns["type"],
@@ -73,6 +75,11 @@ def full_type(word: str) -> str:
     if word in _SINGULAR_IN_S or not word.endswith("s"):
         return word
     return word.removesuffix("es") if word.endswith("statuses") else word.removesuffix("s")
+
+
+def exactly(text: str) -> str:
+    """Return the pattern that matches ``text`` alone."""
+    return _SPECIAL.sub(r"[\g<0>]", text)
 
 
 def _matches(patterns: tuple[str, ...], text: str) -> bool:

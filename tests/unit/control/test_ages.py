@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudhub_stub.cli.printing.ages import age, date, duration, instant_ms, time_of_day
+from edgecore.control.ages import age, date, duration, instant_ms, time_of_day
 
 M, H, D, Y = 60, 3600, 86400, 365 * 86400
 
