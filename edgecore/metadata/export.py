@@ -62,7 +62,7 @@ def rows_of_export(text: bytes) -> list[MetaRow]:
         raise ContentError(f"its field format is not {FORMAT!r}; make one with `edgecore meta export`")
     try:
         rows = {str(one["key"]): _row_of(one) for one in document["rows"]}
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ContentError(f"a row of it lacks or has a wrong {error}") from error
     return [rows[key] for key in sorted(rows)]
 

@@ -60,9 +60,12 @@ class DatabaseFile:
     def rows(self, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Return the committed rows of a query."""
         try:
-            return self._connection.execute(sql, params).fetchall()
+            found = self._connection.execute(sql, params).fetchall()
         except sqlite3.Error as error:
             raise self._failure(str(error)) from error
+        if self._immutable and _has_log(self.path):
+            raise self._failure("a node has opened it meanwhile; try again")
+        return found
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
@@ -77,7 +80,7 @@ class DatabaseFile:
     def version(self) -> tuple[int, ...]:
         """Return what differs once something was committed, by whomever, or another file is at the path."""
         found = self._stat()
-        if found.st_ino != self._inode or (self._immutable and _log_bytes(self.path)):
+        if found.st_ino != self._inode or (self._immutable and _has_log(self.path)):
             self.close()
             self._connection = self._opened()
             found = self._stat()
@@ -87,7 +90,7 @@ class DatabaseFile:
 
     def _opened(self) -> sqlite3.Connection:
         self._inode = self._stat().st_ino
-        self._immutable = not self._open_here and self._in_wal_mode() and not _log_bytes(self.path)
+        self._immutable = not self._open_here and self._in_wal_mode() and not _has_log(self.path)
         mode = "immutable=1" if self._immutable else "mode=ro"
         try:
             connection = sqlite3.connect(
@@ -118,9 +121,6 @@ class DatabaseFile:
         return StoreError(f"cannot read database {self.path}: {reason}{advice}")
 
 
-def _log_bytes(path: Path) -> int:
-    """Return the size of the write-ahead log; whoever has the file open in WAL mode, and has written, has one."""
-    try:
-        return path.with_name(path.name + "-wal").stat().st_size
-    except OSError:
-        return 0
+def _has_log(path: Path) -> bool:
+    """Return whether there is a write-ahead log: as long as somebody has a file of WAL mode open."""
+    return path.with_name(path.name + "-wal").exists()

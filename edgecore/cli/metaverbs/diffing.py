@@ -108,9 +108,7 @@ def _compare(args: argparse.Namespace) -> int:
     shown = (difference if args.show_secrets else concealed(difference) for difference in found)
     count = _print_json(shown) if args.output == "json" else _print_text(shown)
     if by_size.count:
-        sys.stderr.write(
-            f"(secrets hidden in an export: {by_size.count}; of them the sizes alone are compared)\n"
-        )
+        sys.stderr.write(f"(secrets hidden in an export: {by_size.count}; of them the sizes alone are compared)\n")
     if not count:
         sys.stderr.write(f"no difference between {where(old.head)} and {where(new.head)}\n")
     return int(count > 0)
