@@ -82,6 +82,6 @@ def _none(source: Source, key: str) -> str:
     keys = [row.key for row in source.rows(Filters(), secrets=False, values=False)]
     name = key.rpartition("/")[2]
     same_name = [one for one in keys if one.rpartition("/")[2] == name]
-    near = list(dict.fromkeys([*same_name, *difflib.get_close_matches(key, keys, 3)]))[:5]
+    near = list(dict.fromkeys([*same_name, *difflib.get_close_matches(key, keys, 3, 0.8)]))[:5]
     advice = f"there is {', '.join(near)}" if near else "`edgecore meta list` shows what there is"
     return f"cannot get {key}: there is no such row in {where(source.head)}; {advice}"

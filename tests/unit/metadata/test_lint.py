@@ -16,6 +16,7 @@ from edgecore.modules.metamanager.tables import Origin
 from edgecore.store.databasefile import DatabaseFile
 from godatabase import DATA, write_go_database
 
+METADATA = {"name": "a", "namespace": "default"}
 Make = Callable[..., dict[str, Any]]
 
 
@@ -148,7 +149,7 @@ def test_a_service_with_two_addresses_and_an_address_without_service_are_told(se
     [
         ("default/listener/default.a", "listener", "9.251.0.1", "listener_without_service", WARNING),
         ("default/podlist/a", "podlist", [], "podlist_without_service", WARNING),
-        ("default/endpoints/a", "endpoints", {"metadata": {"name": "a", "namespace": "default"}}, "endpoints_without_service", INFO),
+        ("default/endpoints/a", "endpoints", {"metadata": METADATA}, "endpoints_without_service", INFO),
         ("default/podstatus/a", "podstatus", {"Name": "a", "Status": {}}, "podstatus_without_pod", WARNING),
     ],
 )  # fmt: skip

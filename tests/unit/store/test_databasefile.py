@@ -13,9 +13,24 @@ from edgecore.store.databasefile import DatabaseFile
 @pytest.fixture(params=["wal", "delete"])
 def path(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """A file with one row, which nobody has open: as our node leaves it, and as the Go program does."""
-    path = tmp_path / "edgecore.db"
+    return made(tmp_path / "edgecore.db", request.param)
+
+
+@pytest.fixture
+def ours(tmp_path: Path) -> Path:
+    """Such a file as our node leaves it."""
+    return made(tmp_path / "edgecore.db", "wal")
+
+
+@pytest.fixture
+def of_go(tmp_path: Path) -> Path:
+    """Such a file as the Go program leaves it."""
+    return made(tmp_path / "edgecore.db", "delete")
+
+
+def made(path: Path, journal: str) -> Path:
     with closing(sqlite3.connect(path)) as connection:
-        connection.execute(f"PRAGMA journal_mode = {request.param}")
+        connection.execute(f"PRAGMA journal_mode = {journal}")
         connection.execute("CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT)")
         connection.execute("INSERT INTO meta VALUES ('a', '1')")
         connection.commit()
@@ -64,12 +79,10 @@ def test_what_somebody_else_commits_is_seen_by_the_next_query(path: Path, writer
         assert keys(file) == ["a", "b"]
 
 
-def test_queries_of_a_snapshot_see_one_state(path: Path) -> None:
-    with closing(sqlite3.connect(path, isolation_level=None, timeout=0)) as writer:
-        if writer.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-            pytest.skip("a reader keeps a writer of the Go program waiting instead")
+def test_queries_of_a_snapshot_see_one_state(ours: Path) -> None:
+    with closing(sqlite3.connect(ours, isolation_level=None, timeout=0)) as writer:
         writer.execute("UPDATE meta SET value = value")
-        with DatabaseFile(path) as file:
+        with DatabaseFile(ours) as file:
             with file.snapshot():
                 assert keys(file) == ["a"]
                 writer.execute("INSERT INTO meta VALUES ('b', '2')")
@@ -94,11 +107,9 @@ def test_a_writer_that_comes_later_is_noticed(path: Path) -> None:
             assert keys(file) == ["a", "b"]
 
 
-def test_a_reading_that_a_writer_comes_into_is_to_be_done_again(path: Path) -> None:
-    with DatabaseFile(path) as file, closing(sqlite3.connect(path, isolation_level=None)) as writer:
+def test_a_reading_that_a_writer_comes_into_is_to_be_done_again(ours: Path) -> None:
+    with DatabaseFile(ours) as file, closing(sqlite3.connect(ours, isolation_level=None)) as writer:
         writer.execute("INSERT INTO meta VALUES ('b', '2')")
-        if writer.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-            pytest.skip("such a file says so by its locks")
         with pytest.raises(StoreError, match="a node has opened it meanwhile; try again"):
             keys(file)
 
@@ -150,11 +161,9 @@ def test_a_file_that_was_cut_off_is_said_to_be_damaged(path: Path) -> None:
         file.rows("SELECT sum(length(value)) FROM meta")
 
 
-def test_a_file_that_somebody_keeps_locked_is_said_to_be(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_somebody_keeps_locked_is_said_to_be(of_go: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("edgecore.store.databasefile._TIMEOUT_S", 0.0)
-    with closing(sqlite3.connect(path, isolation_level=None)) as writer:
-        if writer.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
-            pytest.skip("a writer keeps nobody waiting there")
+    with closing(sqlite3.connect(of_go, isolation_level=None)) as writer:
         writer.execute("BEGIN EXCLUSIVE")
-        with pytest.raises(StoreError, match="another program holds it; try again"), DatabaseFile(path) as file:
+        with pytest.raises(StoreError, match="another program holds it; try again"), DatabaseFile(of_go) as file:
             keys(file)
