@@ -31,6 +31,13 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.set_defaults(run=run)
     verbs = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for verb in (listing, getting, watching, diffing, exporting, checking):
         verb.add_verb(verbs)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do what the command below says, and return its exit code."""
+    code: int = args.run_below(args)
+    return code

@@ -80,9 +80,7 @@ def test_the_rows_are_the_same_of_the_node_and_of_its_file(programs: Any, node: 
         "default/service/web",
     ]
     file = str(node.directory / "edgecore.db")
-    while_it_runs = programs.run(
-        "edgecore", "meta", "list", TYPES, "-o", "json", "--db", file
-    )
+    while_it_runs = programs.run("edgecore", "meta", "list", TYPES, "-o", "json", "--db", file)
     assert (while_it_runs.stdout, while_it_runs.stderr) == (live.stdout, "")
     assert node.stop() == 0
     beside = sorted(path.name for path in node.directory.glob("edgecore.db*"))

@@ -44,7 +44,7 @@ def add_verb(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--all", action="store_true", help=f"show all of a kind, not the first {_SHOWN_EACH}")
     parser.add_argument("-o", "--output", choices=("text", "json"), default="text", help="lines, or a JSON document")
     add_source(parser)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run_below=run)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -75,7 +75,7 @@ def add_verb(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("-o", "--output", choices=("text", "json"), default="text", help="lines, or a JSON document")
     add_secrets(parser)
     add_target(parser)
-    parser.set_defaults(run=run, usage_error=parser.error)
+    parser.set_defaults(run_below=run, usage_error=parser.error)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -49,7 +49,7 @@ def add_verb(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--output-file", type=Path, metavar="FILE", help="write to FILE, readable by this user alone")
     add_secrets(parser)
     add_source(parser)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run_below=run)
 
 
 def run(args: argparse.Namespace) -> int:

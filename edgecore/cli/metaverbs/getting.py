@@ -48,7 +48,7 @@ def add_verb(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     add_secrets(parser)
     add_source(parser)
-    parser.set_defaults(run=run, usage_error=parser.error)
+    parser.set_defaults(run_below=run, usage_error=parser.error)
 
 
 def run(args: argparse.Namespace) -> int:

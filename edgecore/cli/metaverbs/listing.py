@@ -56,7 +56,7 @@ def add_verb(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--no-headers", action="store_true", help="leave out the first line of a table")
     add_secrets(parser)
     add_source(parser)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run_below=run)
 
 
 def run(args: argparse.Namespace) -> int:

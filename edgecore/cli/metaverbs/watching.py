@@ -50,7 +50,7 @@ def add_verb(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("-o", "--output", choices=("json",), help="a JSON document a line, with the row")
     add_secrets(parser)
     add_source(parser)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run_below=run)
 
 
 def run(args: argparse.Namespace) -> int:
