@@ -24,6 +24,7 @@ from edgecore.config.schema import EdgeCoreConfig
 from edgecore.control.server import ControlServer
 from edgecore.ids import NewId, random_ids
 from edgecore.metaclient import MetaClient
+from edgecore.metaroutes import meta_routes
 from edgecore.modules.edged.hostfacts import read_host_facts
 from edgecore.modules.edged.module import Edged
 from edgecore.modules.edged.nodestatus import NodeIdentity
@@ -77,6 +78,7 @@ class Node:
             send_timeout_s=self.config.bus.send_timeout,
         )
         self.store: Store | None = None
+        self.meta: MetaManager | None = None
         self.runner = ModuleRunner((), self.clock, self.bus.withdraw)
         self.control: ControlServer | None = None
         self.observe: ObserveServer | None = None
@@ -102,7 +104,11 @@ class Node:
                 ledger=self.ledger,
                 store=self.store,
             )
-            self.control = ControlServer(self.config.control_socket, node_routes(self.bus, state))
+            routes = {
+                **node_routes(self.bus, state),
+                **meta_routes(self.config.node_name, self.store, self.meta, self.clock),
+            }
+            self.control = ControlServer(self.config.control_socket, routes)
             await self.control.start()
             self.observe = ObserveServer(
                 self.config.observe.listen,
@@ -151,17 +157,16 @@ class Node:
         if r.EDGEHUB in ports:
             made.append(self._edgehub(ports[r.EDGEHUB], store))
         if r.METAMANAGER in ports:
-            made.append(
-                MetaManager(
-                    ports[r.METAMANAGER],
-                    store,
-                    self.metrics,
-                    ledger=self.ledger,
-                    hub=modules.meta_manager.context_send_module,
-                    hub_group=modules.meta_manager.context_send_group,
-                    pod_status_sync_s=modules.meta_manager.pod_status_sync_interval,
-                )
+            self.meta = MetaManager(
+                ports[r.METAMANAGER],
+                store,
+                self.metrics,
+                ledger=self.ledger,
+                hub=modules.meta_manager.context_send_module,
+                hub_group=modules.meta_manager.context_send_group,
+                pod_status_sync_s=modules.meta_manager.pod_status_sync_interval,
             )
+            made.append(self.meta)
         if r.EDGEMESH in ports:
             made.append(self._edgemesh(ports[r.EDGEMESH], store))
         if r.EDGED in ports:
