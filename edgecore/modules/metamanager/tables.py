@@ -10,12 +10,11 @@ from typing import NamedTuple
 
 from edgecore.beehive.resource import ALL_NAMESPACES
 from edgecore.modules.metamanager.plan import Put, Remove
+from edgecore.store.kubeedge import META
 from edgecore.store.store import Statement, Store
 
 SCHEMA = (
-    """CREATE TABLE IF NOT EXISTS meta (
-        key varchar(256) NOT NULL PRIMARY KEY, type varchar(32) NOT NULL DEFAULT '', value text
-    )""",
+    META,
     "CREATE TABLE IF NOT EXISTS applied (seq integer NOT NULL PRIMARY KEY, id text NOT NULL)",
 )
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from edgecore.errors import StoreError
-from edgecore.store.store import SCHEMA_VERSION, Statement, Store, open_store
+from edgecore.store.migrations import SCHEMA_VERSION
+from edgecore.store.store import Statement, Store, open_store
 
 GO_DATABASE = Path(__file__).parents[2] / "data" / "b_edgecore_db.txt"
 PUT = "INSERT INTO meta (key, type, value) VALUES (?, '', '')"

@@ -1,0 +1,62 @@
+"""The first 100 bytes of a SQLite file, read without SQLite, which says less where something is wrong (pure).
+
+=======  =====  ==================================================================
+offset   bytes  meaning (https://www.sqlite.org/fileformat2.html)
+=======  =====  ==================================================================
+0        16     ``SQLite format 3\\0``
+16       2      page size; 1 is 65,536
+18       1      2: the file is in WAL mode
+21       3      64, 32, 32: fixed, so they tell a file whose first bytes were lost
+24       4      change counter
+28       4      pages, if the counter at 92 is that at 24
+60       4      ``user_version``
+68       4      ``application_id``
+92       4      the change counter that the number of pages is of
+=======  =====  ==================================================================
+"""
+
+import struct
+from typing import NamedTuple
+
+HEADER_BYTES = 100
+MAGIC = b"SQLite format 3\0"
+_FIXED = bytes((64, 32, 32))
+_PAGE_SIZES = frozenset(1 << power for power in range(9, 17))
+
+
+class Header(NamedTuple):
+    """What the first bytes say."""
+
+    page_bytes: int
+    pages: int
+    """0 where the file does not say."""
+    is_wal: bool
+    user_version: int
+    application_id: int
+
+    @property
+    def bytes(self) -> int:
+        """How long the file should be at least; 0 where it does not say."""
+        return self.page_bytes * self.pages
+
+
+def parse(first: bytes) -> Header | None:
+    """Return the header, or ``None``: this is no SQLite file."""
+    if not first.startswith(MAGIC):
+        return None
+    return without_magic(first)
+
+
+def without_magic(first: bytes) -> Header | None:
+    """Return the header of what was a SQLite file, whatever its first 16 bytes are by now."""
+    if len(first) < HEADER_BYTES or first[21:24] != _FIXED:
+        return None
+    page_bytes = struct.unpack_from(">H", first, 16)[0]
+    page_bytes = 65_536 if page_bytes == 1 else page_bytes
+    if page_bytes not in _PAGE_SIZES:
+        return None
+    changes, pages = struct.unpack_from(">II", first, 24)
+    user_version, application_id = struct.unpack_from(">i4xi", first, 60)
+    if struct.unpack_from(">I", first, 92)[0] != changes:
+        pages = 0
+    return Header(page_bytes, pages, first[18] == 2, user_version, application_id)
