@@ -12,6 +12,11 @@ from typing import IO
 from edgecore.errors import StoreError
 from edgecore.store.refusals import refused
 
+_SQLITE_LOCK_AT = 0x4000_0000
+_SQLITE_LOCK_BYTES = 512
+"""Where SQLite locks a file: pending, reserved, and the bytes of which readers take one
+(https://www.sqlite.org/lockingv3.html)."""
+
 
 def lock_of(path: Path) -> Path:
     """Return the lock file of the database at ``path``."""
@@ -52,7 +57,7 @@ def note_made(lock: IO[bytes]) -> None:
         lock.flush()
 
 
-def was_made(lock: IO[bytes]) -> bool:
+def had_one(lock: IO[bytes]) -> bool:
     """Whether there was a database once."""
     return bool(_written(lock))
 
@@ -71,6 +76,23 @@ def user_of(path: Path) -> str | None:
     except OSError:
         return None  # there is no lock file, or it is closed to this user
     return None
+
+
+def refuse_if_open(path: Path, deed: str) -> None:
+    """Raise ``StoreError`` if a program that does not know our lock has the database open, or ``OSError``.
+
+    Seen are those that hold SQLite's own lock: in WAL mode every one, else who reads or writes at this moment. Not to
+    be called where this process has the database open: SQLite would lose its locks.
+    """
+    if not path.exists():
+        return
+    with path.open("r+b") as file:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, _SQLITE_LOCK_BYTES, _SQLITE_LOCK_AT)
+        except (BlockingIOError, PermissionError) as error:
+            raise StoreError(
+                f"cannot {deed} {path}: another program has it open; end that one (a Go edgecore, sqlite3), try again"
+            ) from error
 
 
 def make_private(path: Path) -> None:

@@ -14,6 +14,7 @@ a log (``-wal``) without its database   refused: SQLite would remove it
 What is refused is left as it is.
 """
 
+import shlex
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
@@ -27,7 +28,7 @@ from edgecore.clock import Clock, SystemClock
 from edgecore.errors import StoreError
 from edgecore.store.backup import back_up, backup_name, connect
 from edgecore.store.header import HEADER_BYTES, parse, without_magic
-from edgecore.store.lockfile import hold, make_private, note_made, was_made
+from edgecore.store.lockfile import had_one, hold, make_private, note_made
 from edgecore.store.migrations import Migration, pending
 from edgecore.store.refusals import advice, backups_beside, refused, size, ways_back
 from edgecore.store.shape import differences, expected_shape, is_of_another_program, shape_of
@@ -61,7 +62,7 @@ def open_file(path: Path, schema: Sequence[str], migrations: Sequence[Migration]
         autoconnect=False,
     )
     try:
-        _look(path, lock)
+        look(path, was_made=had_one(lock))
         make_private(path)
         with closing(connect(path, "rw")) as connection:
             _prepare(connection, path, schema, migrations, clock or SystemClock())
@@ -76,7 +77,7 @@ def open_file(path: Path, schema: Sequence[str], migrations: Sequence[Migration]
         raise
 
 
-def _look(path: Path, lock: IO[bytes]) -> None:
+def look(path: Path, *, was_made: bool) -> None:
     """Raise ``StoreError`` for what is seen without SQLite, which would say less or make it worse."""
     length, log_length = _length(path), _length(path.with_name(path.name + "-wal"))
     if not length and log_length:
@@ -85,7 +86,7 @@ def _look(path: Path, lock: IO[bytes]) -> None:
             f" {path.name}-wal is there with {size(log_length)}; put the file that belongs to it back"
             f" ({ways_back(path)}), or move the log away to start with an empty database"
         )
-    if length == 0 and was_made(lock):
+    if length == 0 and was_made:
         raise StoreError(
             f"cannot open database {path}: it is empty, and was not; put a backup back"
             f" ({ways_back(path)}), or remove the file to start with an empty database"
@@ -124,6 +125,22 @@ def _prepare(
     connection: sqlite3.Connection, path: Path, schema: Sequence[str], migrations: Sequence[Migration], clock: Clock
 ) -> None:
     connection.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
+    found = look_at_tables(connection, path, schema, migrations)
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if found:
+        _check(connection, path, clock)
+    waiting = pending(version, migrations)
+    if found and waiting:
+        backup = backup_name(path, clock.now_ms())
+        back_up(path, backup)
+        log.info("database_backed_up", path=str(path), backup=str(backup), schema=version)
+    _migrate(connection, path, waiting if found else waiting[-1:], schema)
+
+
+def look_at_tables(
+    connection: sqlite3.Connection, path: Path, schema: Sequence[str], migrations: Sequence[Migration]
+) -> bool:
+    """Return whether there are tables. Raises ``StoreError``: they are another program's, or of a newer edgecore."""
     found = shape_of(connection)
     expected = expected_shape(schema)
     if is_of_another_program(found, expected):
@@ -143,14 +160,7 @@ def _prepare(
             f"cannot open database {path}: its tables are not those of edgecore: {'; '.join(wrong)};"
             " name another file in database.dataSource"
         )
-    if found:
-        _check(connection, path, clock)
-    waiting = pending(version, migrations)
-    if found and waiting:
-        backup = backup_name(path, clock.now_ms())
-        back_up(path, backup)
-        log.info("database_backed_up", path=str(path), backup=str(backup), schema=version)
-    _migrate(connection, path, waiting if found else waiting[-1:], schema)
+    return bool(found)
 
 
 def _check(connection: sqlite3.Connection, path: Path, clock: Clock) -> None:
@@ -197,6 +207,7 @@ def _transact(connection: sqlite3.Connection, statements: Sequence[str]) -> None
 
 def _backups(path: Path, known: int) -> str:
     """Return the backups beside ``path`` that this edgecore can open, as words."""
+    command = f"`edgecore db restore FILE --db {shlex.quote(str(path))}`"
     names = []
     for each in reversed(backups_beside(path)):
         try:
@@ -207,8 +218,8 @@ def _backups(path: Path, known: int) -> str:
         if header is not None and header.user_version <= known:
             names.append(f"{each.name} (schema {header.user_version})")
     if not names:
-        return ": `edgecore db restore FILE`; there is none beside it"
-    return f": `edgecore db restore FILE`; beside it lie {_some(names)}"
+        return f": {command}; there is none beside it"
+    return f": {command}; beside it lie {_some(names)}"
 
 
 def _some(names: Sequence[str], limit: int = 5) -> str:

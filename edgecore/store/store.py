@@ -22,6 +22,7 @@ import structlog
 
 from edgecore.clock import Clock
 from edgecore.errors import StoreError
+from edgecore.store.condition import Condition
 from edgecore.store.migrations import MIGRATIONS, Migration
 from edgecore.store.opening import open_file
 
@@ -71,6 +72,7 @@ class Store:
 
     def __init__(self, database: peewee.SqliteDatabase, path: Path, lock: IO[bytes]) -> None:
         self.path = path
+        self.condition = Condition(path)
         self._database = database
         self._lock = lock
         self._loop = asyncio.get_running_loop()
@@ -114,7 +116,7 @@ class Store:
         try:
             return self._database.execute_sql(sql, params).fetchall()  # type: ignore[no-any-return]
         except _REFUSALS as error:
-            raise StoreError(f"cannot read {self.path}: {error}") from error
+            raise self.condition.refused("read", error) from error
 
     def statistics(self) -> StoreStatistics:
         """Return what was done so far."""
@@ -161,7 +163,7 @@ class Store:
         try:
             self._transact([statement for write in group for statement in write.statements])
         except _REFUSALS as error:
-            failure = StoreError(f"cannot write {self.path}: {error}")
+            failure = self.condition.refused("write", error)
             if len(group) == 1 or "database is locked" in str(error):  # somebody else holds it: each would wait as long
                 return [failure] * len(group)
             return [outcome for write in group for outcome in self._commit([write])]
