@@ -10,6 +10,7 @@ VERBS = (
     Verb("run", "edgecore.cli.run", "run an edge node until it is told to stop"),
     Verb("status", "edgecore.cli.status", "show how the running node is: modules, link, services, ports"),
     Verb("ledger", "edgecore.cli.ledger", "show what became of every message of the link to the cloud"),
+    Verb("db", "edgecore.cli.db", "the node's database file: what it is, backup, restore, check, repair"),
     Verb("env", "edgecore.cli.env", "print the shell lines that send HTTP through the running node"),
     Verb("config", "edgecore.cli.config", "print a configuration to start from"),
     Verb("demo", "edgecore.cli.demo", "show a service travel from the cloud to a curl, on this machine alone"),

@@ -21,7 +21,8 @@ from typing import NamedTuple
 HEADER_BYTES = 100
 MAGIC = b"SQLite format 3\0"
 _FIXED = bytes((64, 32, 32))
-_PAGE_SIZES = frozenset(1 << power for power in range(9, 17))
+PAGE_SIZES = (4096, 1024, 512, 2048, 8192, 16_384, 32_768, 65_536)
+"""SQLite's own first, then that of its versions before 3.12."""
 
 
 class Header(NamedTuple):
@@ -53,10 +54,20 @@ def without_magic(first: bytes) -> Header | None:
         return None
     page_bytes = struct.unpack_from(">H", first, 16)[0]
     page_bytes = 65_536 if page_bytes == 1 else page_bytes
-    if page_bytes not in _PAGE_SIZES:
+    if page_bytes not in PAGE_SIZES:
         return None
     changes, pages = struct.unpack_from(">II", first, 24)
     user_version, application_id = struct.unpack_from(">i4xi", first, 60)
     if struct.unpack_from(">I", first, 92)[0] != changes:
         pages = 0
     return Header(page_bytes, pages, first[18] == 2, user_version, application_id)
+
+
+def rebuilt(page_bytes: int, length: int, *, is_wal: bool) -> bytes:
+    """Return a header for a file of ``length`` bytes that has lost its own: what is needed to read it."""
+    version = 2 if is_wal else 1
+    size = 1 if page_bytes == 65_536 else page_bytes
+    counted = struct.pack(">16sHBBB3sII", MAGIC, size, version, version, 0, _FIXED, 1, length // page_bytes)
+    # No free pages, schema 1 of format 4, no cache size, no largest root, UTF-8, versions 0.
+    rest = struct.pack(">IIIIIIIIII20xII", 0, 0, 1, 4, 0, 0, 1, 0, 0, 0, 1, 3_040_001)
+    return counted + rest

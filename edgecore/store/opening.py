@@ -27,7 +27,7 @@ import structlog
 from edgecore.clock import Clock, SystemClock
 from edgecore.errors import StoreError
 from edgecore.store.backup import back_up, backup_name, connect
-from edgecore.store.header import HEADER_BYTES, parse, without_magic
+from edgecore.store.header import HEADER_BYTES, parse
 from edgecore.store.lockfile import had_one, hold, make_private, note_made
 from edgecore.store.migrations import Migration, pending
 from edgecore.store.refusals import advice, backups_beside, refused, size, ways_back
@@ -100,19 +100,7 @@ def look(path: Path, *, was_made: bool) -> None:
 def _look_at_header(path: Path, first: bytes, length: int, *, has_log: bool) -> None:
     header = parse(first)
     if header is None:
-        if without_magic(first) is not None:
-            raise StoreError(
-                f"cannot open database {path}: file is not a database any more, its first bytes are lost;"
-                f" {advice('damaged', path)}"
-            )
-        if length < HEADER_BYTES or not first.startswith(b"SQLite format 3"):
-            raise StoreError(
-                f"cannot open database {path}: file is not a database;"
-                " see what it is, and move the file away to start with an empty one"
-            )
-        raise StoreError(
-            f"cannot open database {path}: file is not a database, its header is damaged; {advice('damaged', path)}"
-        )
+        raise StoreError(f"cannot open database {path}: file is not a database; {advice('damaged', path)}")
     is_settled = not has_log and not _length(path.with_name(path.name + "-journal"))
     if is_settled and length < header.bytes:
         raise StoreError(

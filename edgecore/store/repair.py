@@ -6,19 +6,19 @@ Everything is done on a copy: SQLite would change the original by opening it.
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
 from edgecore.errors import StoreError
 from edgecore.store.backup import backup_name, connect, verify
-from edgecore.store.header import HEADER_BYTES, MAGIC, parse, without_magic
+from edgecore.store.header import HEADER_BYTES, MAGIC, PAGE_SIZES, rebuilt, without_magic
 from edgecore.store.lockfile import hold, make_private, note_made, refuse_if_open
 from edgecore.store.migrations import SCHEMA_VERSION
 from edgecore.store.refusals import free_bytes, refused, size
 from edgecore.store.salvage import Table, insert_statement, is_text, lenient_text, read_table, tables_of
-from edgecore.store.shape import expected_shape, is_of_another_program, shape_of
+from edgecore.store.shape import expected_shape
 from edgecore.store.swap import put_in_place, remove_with_logs
 
 ASIDE = "damaged"
@@ -63,10 +63,8 @@ def repair(path: Path, schema: Sequence[str], now_ms: int) -> RepairReport:
     try:
         refuse_if_open(path, _DEED)
         _want_room(path)
-        for left in (copy, new):
-            remove_with_logs(left)
-        _copy_with_log(path, copy)
-        _mend_header(copy)
+        remove_with_logs(new)
+        _copy_readable(path, copy, expected_shape(schema).keys())
         tables = _save(copy, new, path, schema)
         aside = backup_name(path, now_ms, ASIDE)
         put_in_place(path, aside, new)
@@ -84,8 +82,7 @@ def _save(copy: Path, new: Path, path: Path, schema: Sequence[str]) -> list[Tabl
     """Make ``new`` with what ``copy`` holds. Raises ``StoreError``, ``OSError`` or ``sqlite3.Error``."""
     make_private(new)
     with closing(connect(copy, "rw")) as source, closing(connect(new, "rw")) as target:
-        source.text_factory = lenient_text
-        found = _tables(source, path, schema)
+        found = _described(source)
         target.execute("PRAGMA synchronous = full")
         target.execute("BEGIN IMMEDIATE")
         for text in schema:
@@ -105,22 +102,6 @@ def _save(copy: Path, new: Path, path: Path, schema: Sequence[str]) -> list[Tabl
     finally:
         os.close(descriptor)
     return reports
-
-
-def _tables(source: sqlite3.Connection, path: Path, schema: Sequence[str]) -> list[Table]:
-    """Return the tables of the copy; those of which nothing is known any more are taken to be as in ``schema``."""
-    try:
-        source.execute("PRAGMA writable_schema = ON")  # without it SQLite refuses a file that is cut short
-        found = tables_of(source)
-        shape = shape_of(source)
-    except sqlite3.Error as error:
-        raise StoreError(
-            f"cannot {_DEED} {path}: where its tables lie cannot be read ({error}); put a backup back"
-            " (`edgecore db restore FILE`), or move the file away to start with an empty one"
-        ) from error
-    if is_of_another_program(shape, expected_shape(schema)):
-        raise StoreError(f"cannot {_DEED} {path}: it is another program's; it is left as it is")
-    return [table for table in found if table.name not in _KEPT_APART]
 
 
 def _carry(source: sqlite3.Connection, target: sqlite3.Connection, table: Table) -> TableReport:
@@ -155,13 +136,46 @@ def _copy_with_log(path: Path, copy: Path) -> None:
             shutil.copyfile(source, target)
 
 
-def _mend_header(copy: Path) -> None:
-    """Give the copy back the first bytes that make it a SQLite file, where the rest of its header is there."""
-    with copy.open("r+b") as file:
+def _copy_readable(path: Path, copy: Path, known: Set[str]) -> None:
+    """Copy ``path`` with its log, with a header by which SQLite finds its tables.
+
+    Raises ``StoreError`` if there is none, ``OSError``.
+    """
+    with path.open("rb") as file:
         first = file.read(HEADER_BYTES)
-        if parse(first) is None and without_magic(first) is not None:
-            file.seek(0)
-            file.write(MAGIC)
+    for header in _headers(first, path.stat().st_size, is_wal=path.with_name(path.name + "-wal").exists()):
+        remove_with_logs(copy)
+        _copy_with_log(path, copy)
+        with copy.open("r+b") as file:
+            file.write(header)
+        try:
+            with closing(connect(copy, "rw")) as connection:
+                found = _described(connection)
+        except sqlite3.Error:
+            continue
+        if found and not known & {table.name for table in found}:
+            raise StoreError(f"cannot {_DEED} {path}: it is another program's; it is left as it is")
+        if found:
+            return
+    raise StoreError(
+        f"cannot {_DEED} {path}: where its tables lie cannot be read; put a backup back"
+        " (`edgecore db restore FILE`), or move the file away to start with an empty one"
+    )
+
+
+def _described(connection: sqlite3.Connection) -> list[Table]:
+    connection.text_factory = lenient_text
+    connection.execute("PRAGMA writable_schema = ON")  # without it SQLite refuses a file that is cut short
+    return [table for table in tables_of(connection) if table.name not in _KEPT_APART]
+
+
+def _headers(first: bytes, length: int, *, is_wal: bool) -> Iterator[bytes]:
+    """Yield the headers that the file may have had, the likeliest first."""
+    yield first
+    if without_magic(first) is not None:
+        yield MAGIC + first[len(MAGIC) :]
+    if length >= HEADER_BYTES:
+        yield from (rebuilt(page_bytes, length, is_wal=is_wal) for page_bytes in PAGE_SIZES)
 
 
 def _want_room(path: Path) -> None:

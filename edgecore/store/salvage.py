@@ -66,8 +66,9 @@ def read_table(connection: sqlite3.Connection, table: Table) -> Rows:
     lost: list[str] = []
     if not is_whole and key is None:
         lost = found.close_gap()
-    good = [row for row in found.rows.values() if _is_sound(table.name, columns, row)]
-    bad = [_named(columns, row) for row in found.rows.values() if not _is_sound(table.name, columns, row)]
+    rows = [row for _, row in sorted(found.rows.items())] if key is None else list(found.rows.values())
+    good = [row for row in rows if _is_sound(table.name, columns, row)]
+    bad = [_named(columns, row) for row in rows if not _is_sound(table.name, columns, row)]
     return Rows(columns, good, [*lost, *bad], is_whole)
 
 
