@@ -1,5 +1,6 @@
 """What the tests of the store share: a file, and a store that is closed with the test."""
 
+import json
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
@@ -55,3 +56,29 @@ def held(path: Path) -> Callable[[], AbstractContextManager[None]]:
                 other.execute("ROLLBACK")
 
     return hold
+
+
+GO_DATABASE = Path(__file__).parents[2] / "data" / "b_edgecore_db.txt"
+
+
+@pytest.fixture
+def go_database(tmp_path: Path) -> Callable[..., Path]:
+    """``go_database()``: make the file of the Go edgecore from its dump, and return its path."""
+
+    def make(path: Path = tmp_path / "go.db") -> Path:
+        text = GO_DATABASE.read_text()
+        tables = [part for part in text[: text.index("-- table")].split(";\n") if "sqlite_sequence" not in part]
+        with closing(sqlite3.connect(path)) as go:
+            go.executescript(";\n".join(tables))
+            go.executemany("INSERT INTO meta VALUES (?, ?, ?)", go_rows())
+            go.commit()
+        return path
+
+    return make
+
+
+def go_rows() -> list[tuple[str, str, str]]:
+    """Return the rows of the table ``meta`` of that file."""
+    text = GO_DATABASE.read_text()
+    lines = text[text.index("-- table meta:") :].splitlines()[1:]
+    return [tuple(json.loads(line)) for line in lines if line.startswith("[")]
