@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from edgecore.errors import StoreError
-from edgecore.store.refusals import free_bytes, refused, size
+from edgecore.store.refusals import FAULTS, free_bytes, refused, size
 
 _STEP_PAGES = 2048
 Told = Callable[[int, int], None]
@@ -47,7 +47,7 @@ def back_up(path: Path, target: Path, told: Told = lambda _done, _all: None) -> 
             )
             _want_room(path, target, pages * page_bytes)
             copy_database(source, target, told)
-    except (sqlite3.Error, OSError) as error:
+    except FAULTS as error:
         raise refused("back up database", path, error) from error
     return pages * page_bytes  # type: ignore[no-any-return]
 
@@ -69,7 +69,7 @@ def copy_database(source: sqlite3.Connection, target: Path, told: Told = lambda 
             copy.execute("PRAGMA journal_mode = delete")  # the copy is one file, and opens where nothing may be written
             verify(copy, partial)
         _name(partial, target)
-    except (sqlite3.Error, OSError) as error:
+    except FAULTS as error:
         raise refused("write backup", target, error) from error
     finally:
         for left in (partial, partial.with_name(partial.name + "-journal")):

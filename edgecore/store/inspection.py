@@ -12,7 +12,7 @@ from edgecore.store.lockfile import user_of
 from edgecore.store.migrations import SCHEMA_VERSION
 from edgecore.store.opening import look
 from edgecore.store.peek import reading
-from edgecore.store.refusals import backups_beside, refused, ways_back
+from edgecore.store.refusals import DAMAGED, backups_beside, refused, trouble, ways_back
 from edgecore.store.salvage import is_text, lenient_text, quoted
 from edgecore.store.shape import differences, expected_shape, is_of_another_program, shape_of
 
@@ -98,9 +98,7 @@ def findings(path: Path, schema: Sequence[str]) -> list[Finding]:
     try:
         return reading(path, lambda connection: list(_findings(connection, path, schema)))
     except StoreError as error:
-        if not isinstance(error.__cause__, sqlite3.DatabaseError) or isinstance(
-            error.__cause__, sqlite3.OperationalError
-        ):
+        if error.__cause__ is None or trouble(error.__cause__, path) != DAMAGED:
             raise
         what, _, way_out = str(error).partition("; ")
         return [Finding(what, way_out)]

@@ -30,7 +30,7 @@ from edgecore.store.backup import back_up, backup_name, connect
 from edgecore.store.header import HEADER_BYTES, parse
 from edgecore.store.lockfile import had_one, hold, make_private, note_made
 from edgecore.store.migrations import Migration, pending
-from edgecore.store.refusals import advice, backups_beside, refused, size, ways_back
+from edgecore.store.refusals import FAULTS, advice, backups_beside, refused, size, ways_back
 from edgecore.store.shape import differences, expected_shape, is_of_another_program, shape_of
 
 log = structlog.get_logger("store")
@@ -72,7 +72,7 @@ def open_file(path: Path, schema: Sequence[str], migrations: Sequence[Migration]
     except BaseException as error:
         database.close()
         lock.close()
-        if isinstance(error, OSError | peewee.PeeweeException | sqlite3.Error):
+        if isinstance(error, (*FAULTS, peewee.PeeweeException)):
             raise refused(_OPEN, path, error) from error
         raise
 

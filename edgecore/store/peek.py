@@ -36,7 +36,7 @@ def reading(path: Path, work: Callable[[sqlite3.Connection], T]) -> T:
     try:
         with closing(_connect(path, "mode=ro")) as connection:
             return work(connection)
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         if not path.exists():
             raise StoreError(f"cannot read database {path}: unable to open it, there is no such file") from error
         if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _UNWRITABLE or not os.access(path, os.R_OK):
@@ -44,7 +44,7 @@ def reading(path: Path, work: Callable[[sqlite3.Connection], T]) -> T:
         return _unchanging(path, work, error)
 
 
-def _unchanging(path: Path, work: Callable[[sqlite3.Connection], T], first: sqlite3.Error) -> T:
+def _unchanging(path: Path, work: Callable[[sqlite3.Connection], T], first: Exception) -> T:
     log = path.with_name(path.name + "-wal")
     try:
         if log.exists() and log.stat().st_size:
@@ -57,7 +57,7 @@ def _unchanging(path: Path, work: Callable[[sqlite3.Connection], T], first: sqli
     try:
         with closing(_connect(path, "mode=ro&immutable=1")) as connection:
             return work(connection)
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         raise refused("read database", path, error) from error
 
 

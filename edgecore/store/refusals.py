@@ -16,6 +16,8 @@ READ_ONLY = "read_only"
 DISK = "disk"
 OTHER = "other"
 
+FAULTS = (sqlite3.Error, OSError, UnicodeDecodeError)
+"""What using a file can raise; the last where SQLite quotes from one that is damaged."""
 _TROUBLES = {
     sqlite3.SQLITE_CORRUPT: DAMAGED,
     sqlite3.SQLITE_NOTADB: DAMAGED,
@@ -39,6 +41,8 @@ def refused(deed: str, path: Path, error: BaseException) -> StoreError:
 
 def trouble(error: BaseException, path: Path) -> str:
     """Return the word for what is wrong with the file; ``OTHER`` where it is the statement that is wrong."""
+    if isinstance(error, UnicodeDecodeError):
+        return DAMAGED  # what SQLite said, or a text in the file, is none
     if isinstance(error, OSError):
         return _trouble_of_system(error)
     original = _sqlite_error(error)

@@ -16,7 +16,7 @@ from edgecore.store.backup import backup_name, connect, verify
 from edgecore.store.header import HEADER_BYTES, MAGIC, PAGE_SIZES, rebuilt, without_magic
 from edgecore.store.lockfile import hold, make_private, note_made, refuse_if_open
 from edgecore.store.migrations import SCHEMA_VERSION
-from edgecore.store.refusals import free_bytes, refused, size
+from edgecore.store.refusals import FAULTS, free_bytes, refused, size
 from edgecore.store.salvage import Table, insert_statement, is_text, lenient_text, read_table, tables_of
 from edgecore.store.shape import expected_shape
 from edgecore.store.swap import put_in_place, remove_with_logs
@@ -69,7 +69,7 @@ def repair(path: Path, schema: Sequence[str], now_ms: int) -> RepairReport:
         aside = backup_name(path, now_ms, ASIDE)
         put_in_place(path, aside, new)
         note_made(lock)
-    except (OSError, sqlite3.Error) as error:
+    except FAULTS as error:
         raise refused(_DEED, path, error) from error
     finally:
         for left in (copy, new):
@@ -114,7 +114,7 @@ def _carry(source: sqlite3.Connection, target: sqlite3.Connection, table: Table)
         if not there:
             target.execute(table.sql)
             there = set(read.columns)
-    except sqlite3.Error as error:
+    except (sqlite3.Error, ValueError) as error:
         return TableReport(table.name, 0, (f"all of it: {error}",), is_whole=False)
     places = [place for place, name in enumerate(read.columns) if name in there]
     sql = insert_statement(table.name, [read.columns[place] for place in places])
@@ -122,7 +122,7 @@ def _carry(source: sqlite3.Connection, target: sqlite3.Connection, table: Table)
     for row in read.rows:
         try:
             saved += target.execute(sql, [row[place] for place in places]).rowcount
-        except (sqlite3.Error, UnicodeEncodeError):  # of damaged content: no longer what its table takes
+        except (sqlite3.Error, ValueError):  # of damaged content: no longer what its table takes
             continue
     return TableReport(table.name, saved, read.lost, read.is_whole and saved == len(read.rows))
 
@@ -151,7 +151,7 @@ def _copy_readable(path: Path, copy: Path, known: Set[str]) -> None:
         try:
             with closing(connect(copy, "rw")) as connection:
                 found = _described(connection)
-        except sqlite3.Error:
+        except (sqlite3.Error, UnicodeDecodeError):
             continue
         if found and not known & {table.name for table in found}:
             raise StoreError(f"cannot {_DEED} {path}: it is another program's; it is left as it is")

@@ -9,7 +9,7 @@ from edgecore.store.lockfile import hold, note_made, refuse_if_open
 from edgecore.store.migrations import MIGRATIONS
 from edgecore.store.opening import look, look_at_tables
 from edgecore.store.peek import reading
-from edgecore.store.refusals import refused
+from edgecore.store.refusals import FAULTS, refused
 from edgecore.store.swap import put_in_place, remove_with_logs
 
 ASIDE = "before-restore"
@@ -35,7 +35,7 @@ def restore(path: Path, backup: Path, schema: Sequence[str], now_ms: int, told: 
         aside = backup_name(path, now_ms, ASIDE)
         put_in_place(path, aside, new)
         note_made(lock)
-    except OSError as error:
+    except FAULTS as error:
         raise refused("restore database", path, error) from error
     finally:
         remove_with_logs(new)

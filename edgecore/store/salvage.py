@@ -16,6 +16,8 @@ Row = tuple[Any, ...]
 
 PROBES = 20_000
 """How many questions may be asked of one table's gap."""
+PROBES_IN_VAIN = 1000
+"""How many in a row that find nothing are the last."""
 _UNKNOWN_ROWS = 100_000
 """How far behind the last row that was read others are looked for, if nothing else says where a table ends."""
 _TOP = 2**63 - 1
@@ -125,13 +127,15 @@ class _Gathered:
     def _halve(self) -> None:
         """Read the gap from its middle to both sides, then the gaps that are left, the widest first."""
         gaps = deque([(self._low, self._high)])
+        in_vain = 0
         for _ in range(PROBES):
-            if not gaps:
+            if not gaps or in_vain > PROBES_IN_VAIN:
                 return
             low, high = gaps.popleft()
             middle = (low + high) // 2
             up = self._read("WHERE rowid >= ? AND rowid < ? ORDER BY rowid", (middle, high))
             down = self._read("WHERE rowid > ? AND rowid < ? ORDER BY rowid DESC", (low, middle))
+            in_vain = 0 if up.rows or down.rows else in_vain + 1
             if not up.ended:
                 gaps.append((up.rows[-1][0] if up.rows else middle, high))
             if not down.ended:
@@ -143,7 +147,7 @@ class _Gathered:
         """Return number and key of the rows that the table's indexes know, and whether one of them could be read."""
         found: list[tuple[int, str]] = []
         is_complete = False
-        with suppress(sqlite3.Error):
+        with suppress(sqlite3.Error, ValueError):
             listing = "SELECT name FROM pragma_index_list(?)"
             for (index,) in self._connection.execute(listing, (self._table.name,)).fetchall():
                 described = self._connection.execute("SELECT name FROM pragma_index_info(?)", (index,)).fetchall()
@@ -179,7 +183,7 @@ def _until_it_fails(connection: sqlite3.Connection, sql: str, params: Sequence[A
     try:
         for row in connection.execute(sql, params):
             rows.append(row)  # noqa: PERF402 - those before the error are wanted
-    except (sqlite3.Error, OverflowError):
+    except (sqlite3.Error, ValueError, OverflowError):
         return _Taken(rows, ended=False)
     return _Taken(rows, ended=True)
 

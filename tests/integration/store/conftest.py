@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from edgecore.store.store import Store, open_store
+from edgecore.app import SCHEMA as NODE_SCHEMA
+from edgecore.store.store import Statement, Store, open_store
 
 SCHEMA = ("CREATE TABLE IF NOT EXISTS meta (key text NOT NULL PRIMARY KEY, type text NOT NULL DEFAULT '', value text)",)
 
@@ -56,6 +57,26 @@ def held(path: Path) -> Callable[[], AbstractContextManager[None]]:
                 other.execute("ROLLBACK")
 
     return hold
+
+
+@pytest.fixture
+async def made(path: Path) -> Path:
+    """A node's file with rows in three tables, closed."""
+    store = open_store(path, NODE_SCHEMA)
+    values = (f'{{"name": "{"x" * (number % 7 * 400)}"}}' for number in range(300))
+    await store.write(
+        *(
+            Statement("INSERT INTO meta VALUES (?, 'pod', ?)", (f"default/pod/p-{number:03}", value))
+            for number, value in enumerate(values)
+        ),
+        *(Statement("INSERT INTO applied (id) VALUES (?)", (f"id-{number}",)) for number in range(2000)),
+        *(
+            Statement("INSERT INTO edgemesh_address VALUES (?, 'default', ?, NULL)", (f"127.251.0.{n}", f"s-{n}"))
+            for n in range(100)
+        ),
+    )
+    await store.close()
+    return path
 
 
 GO_DATABASE = Path(__file__).parents[2] / "data" / "b_edgecore_db.txt"
