@@ -45,6 +45,8 @@ def back_up(path: Path, target: Path, told: Told = lambda _done, _all: None) -> 
             pages, page_bytes = (
                 source.execute(f"PRAGMA {figure}").fetchone()[0] for figure in ("page_count", "page_size")
             )
+            if not pages:
+                raise StoreError(f"cannot back up {path}: it is empty; there is nothing to copy")
             _want_room(path, target, pages * page_bytes)
             copy_database(source, target, told)
     except FAULTS as error:
