@@ -6,13 +6,15 @@ Everything is done on a copy: SQLite would change the original by opening it.
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
 from edgecore.errors import StoreError
+from edgecore.store import kubeedge
 from edgecore.store.backup import backup_name, connect, verify
+from edgecore.store.firstpage import PAGE_BYTES, first_pages
 from edgecore.store.header import HEADER_BYTES, MAGIC, PAGE_SIZES, rebuilt, without_magic
 from edgecore.store.lockfile import hold, make_private, note_made, refuse_if_open
 from edgecore.store.migrations import SCHEMA_VERSION
@@ -44,11 +46,13 @@ class RepairReport(NamedTuple):
     aside: Path
     """Where the damaged file is now."""
     tables: Sequence[TableReport]
+    note: str
+    """What else is to be known; empty if nothing."""
 
     @property
     def is_complete(self) -> bool:
         """Whether nothing is lost."""
-        return all(table.is_whole and not table.lost for table in self.tables)
+        return not self.note and all(table.is_whole and not table.lost for table in self.tables)
 
 
 def repair(path: Path, schema: Sequence[str], now_ms: int) -> RepairReport:
@@ -64,7 +68,7 @@ def repair(path: Path, schema: Sequence[str], now_ms: int) -> RepairReport:
         refuse_if_open(path, _DEED)
         _want_room(path)
         remove_with_logs(new)
-        _copy_readable(path, copy, expected_shape(schema).keys())
+        note = _copy_readable(path, copy, schema)
         tables = _save(copy, new, path, schema)
         aside = backup_name(path, now_ms, ASIDE)
         put_in_place(path, aside, new)
@@ -75,7 +79,7 @@ def repair(path: Path, schema: Sequence[str], now_ms: int) -> RepairReport:
         for left in (copy, new):
             remove_with_logs(left)
         lock.close()
-    return RepairReport(aside, tables)
+    return RepairReport(aside, tables, note)
 
 
 def _save(copy: Path, new: Path, path: Path, schema: Sequence[str]) -> list[TableReport]:
@@ -136,31 +140,46 @@ def _copy_with_log(path: Path, copy: Path) -> None:
             shutil.copyfile(source, target)
 
 
-def _copy_readable(path: Path, copy: Path, known: Set[str]) -> None:
-    """Copy ``path`` with its log, with a header by which SQLite finds its tables.
+def _copy_readable(path: Path, copy: Path, schema: Sequence[str]) -> str:
+    """Copy ``path`` with its log, with a beginning by which SQLite finds its tables; return the note for the report.
 
     Raises ``StoreError`` if there is none, ``OSError``.
     """
     with path.open("rb") as file:
         first = file.read(HEADER_BYTES)
-    for header in _headers(first, path.stat().st_size, is_wal=path.with_name(path.name + "-wal").exists()):
-        remove_with_logs(copy)
-        _copy_with_log(path, copy)
-        with copy.open("r+b") as file:
-            file.write(header)
-        try:
-            with closing(connect(copy, "rw")) as connection:
-                found = _described(connection)
-        except (sqlite3.Error, UnicodeDecodeError):
-            continue
-        if found and not known & {table.name for table in found}:
+    length, is_wal = path.stat().st_size, path.with_name(path.name + "-wal").exists()
+    for header in _headers(first, length, is_wal=is_wal):
+        found = _begun_with(header, path, copy)
+        if found and not expected_shape(schema).keys() & found.keys():
             raise StoreError(f"cannot {_DEED} {path}: it is another program's; it is left as it is")
         if found:
-            return
+            return ""
+    pages = list(first_pages((schema, kubeedge.SCHEMA), length, is_wal=is_wal)) if length > PAGE_BYTES else []
+    best = max(pages, key=lambda page: _begun_with(page, path, copy).get("meta", 0), default=b"")
+    if best and _begun_with(best, path, copy).get("meta"):
+        return "the list of its tables was lost: they were looked for where a new file has them"
     raise StoreError(
         f"cannot {_DEED} {path}: where its tables lie cannot be read; put a backup back"
         " (`edgecore db restore FILE`), or move the file away to start with an empty one"
     )
+
+
+def _begun_with(beginning: bytes, path: Path, copy: Path) -> dict[str, int]:
+    """Copy ``path`` with another beginning; return its tables, if they can be read, with the rows of ``meta``."""
+    remove_with_logs(copy)
+    _copy_with_log(path, copy)
+    with copy.open("r+b") as file:
+        file.write(beginning)
+    try:
+        with closing(connect(copy, "rw")) as connection:
+            found = _described(connection)
+            is_guess = len(beginning) > HEADER_BYTES
+            return {
+                table.name: len(read_table(connection, table).rows) if is_guess and table.name == "meta" else 0
+                for table in found
+            }
+    except (sqlite3.Error, UnicodeDecodeError):
+        return {}
 
 
 def _described(connection: sqlite3.Connection) -> list[Table]:

@@ -57,6 +57,8 @@ def run_repair(args: argparse.Namespace) -> int:
 
 
 def _lines(report: RepairReport, verbose: bool) -> Iterator[str]:
+    if report.note:
+        yield report.note
     for table in report.tables:
         if not table.saved and not table.lost and table.is_whole:
             continue

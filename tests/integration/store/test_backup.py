@@ -2,6 +2,8 @@
 
 import os
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -12,6 +14,7 @@ from edgecore.app import SCHEMA
 from edgecore.errors import StoreError
 from edgecore.store.backup import back_up, backup_name
 from edgecore.store.refusals import backups_beside
+from edgecore.store.repair import repair
 from edgecore.store.restore import restore
 from edgecore.store.store import Statement, open_store
 
@@ -152,6 +155,29 @@ async def test_nothing_is_put_back_while_a_node_or_another_program_has_the_datab
         put_back(made, tmp_path / "copy.db")
     await store.close()
     assert len(rows(made)) == 300
+
+
+OTHER_PROGRAM = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1])
+connection.execute("SELECT count(*) FROM meta").fetchall()
+print("open", flush=True)
+sys.stdin.readline()
+"""
+
+
+def test_nothing_is_put_back_under_a_program_that_does_not_know_our_lock(made: Path, tmp_path: Path) -> None:
+    back_up(made, tmp_path / "copy.db")
+    command = [sys.executable, "-c", OTHER_PROGRAM, str(made)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "open\n"
+        with pytest.raises(StoreError, match="another program has it open; end that one"):
+            put_back(made, tmp_path / "copy.db")
+        with pytest.raises(StoreError, match="another program has it open"):
+            repair(made, SCHEMA, NOW_MS)
+        other.communicate("\n")
+    put_back(made, tmp_path / "copy.db")
 
 
 def damaged(path: Path) -> None:

@@ -120,6 +120,19 @@ def test_a_header_that_is_lost_costs_nothing(made: Path, length: int, content: b
     assert rows(made) == before
 
 
+@pytest.mark.parametrize("maker", ["ours", "Go"])
+def test_a_first_page_that_is_lost_costs_nothing_where_the_file_was_made_by_one_program(
+    made: Path, go_database: Callable[..., Path], maker: str
+) -> None:
+    path = made if maker == "ours" else go_database()
+    before = rows(path)
+    overwrite(path, 1)
+    report = mended(path)
+    assert "the list of its tables was lost" in report.note
+    assert not report.is_complete
+    assert rows(path) == before
+
+
 def test_a_file_that_is_whole_comes_out_as_it_was(made: Path) -> None:
     before = {table: rows(made, table) for table in ("meta", "applied", "edgemesh_address")}
     report = mended(made)
@@ -179,7 +192,11 @@ async def test_a_database_in_use_is_not_repaired(made: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "why"),
-    [(b"text", "where its tables lie cannot be read"), (b"\xa5" * 50_000, "where its tables lie cannot be read")],
+    [
+        (b"text", "where its tables lie cannot be read"),
+        (bytes(5000), "where its tables lie cannot be read"),
+        (b"\xa5" * 50_000, "where its tables lie cannot be read"),
+    ],
 )
 def test_a_file_in_which_nothing_can_be_read_is_left_as_it_is(path: Path, content: bytes, why: str) -> None:
     path.write_bytes(content)
@@ -220,7 +237,7 @@ def flipped(content: bytes, chance: random.Random) -> bytes:
 def with_bad_pages(content: bytes, chance: random.Random) -> bytes:
     changed = bytearray(content)
     for _ in range(chance.randrange(1, 6)):
-        place = PAGE * chance.randrange(1, len(content) // PAGE)
+        place = PAGE * chance.randrange(len(content) // PAGE)
         changed[place : place + PAGE] = chance.choice((bytes(PAGE), chance.randbytes(PAGE)))
     return bytes(changed)
 

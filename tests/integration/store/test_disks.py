@@ -1,4 +1,4 @@
-"""A disk without room: at opening, in a commit and in a checkpoint; on a file system of its own, for root."""
+"""Disks without room (at opening, in a commit, in a checkpoint) and for reading; each a file system of its own."""
 
 import json
 import os
@@ -64,12 +64,12 @@ def on_small_disk(tmp_path: Path) -> Callable[..., Outcome]:
     if unshare is None or subprocess.run([unshare, "-m", "true"], capture_output=True, check=False).returncode:
         pytest.skip("this root may not make a mount namespace")
 
-    def run(script: str, *, before: Path | None = None) -> Outcome:
+    def run(script: str, *, before: Path | None = None, then: str = "true") -> Outcome:
         disk = tmp_path / "disk"
         disk.mkdir()
         path = disk / "edgecore.db"
         copy = f"cp {before} {path} && " if before is not None else ""
-        command = f"mount -t tmpfs -o size=2m tmpfs {disk} && {copy}exec {sys.executable} - {path}"
+        command = f"mount -t tmpfs -o size=2m tmpfs {disk} && {copy}{then} {disk} && exec {sys.executable} - {path}"
         text = f"{PRELUDE}\n{script}"
         done = subprocess.run(
             [unshare, "-m", "sh", "-c", command], input=text, capture_output=True, text=True, check=False
@@ -217,3 +217,29 @@ def test_a_migration_without_room_for_its_backup_changes_nothing(
     assert found["beside"] == []
     assert found["rows"] == 41
     assert found["events"] == ["database_backed_up", "database_migrated", "database_migrated"]
+
+
+READ_ONLY = """
+from edgecore.store.inspection import describe, findings
+from edgecore.store.peek import peek
+
+async def main():
+    refused = opening()
+    print(json.dumps({
+        "refused": refused,
+        "rows": peek(PATH, "SELECT count(*) FROM meta")[0][0],
+        "written_by": describe(PATH, SCHEMA).written_by,
+        "findings": len(findings(PATH, SCHEMA)),
+    }))
+
+asyncio.run(main())
+"""
+
+
+def test_a_file_on_a_disk_for_reading_is_refused_to_a_node_and_read_by_commands(
+    on_small_disk: Callable[..., Outcome], made: Path
+) -> None:
+    found = on_small_disk(READ_ONLY, before=made, then="mount -o remount,ro")
+
+    assert found["refused"].startswith(f"cannot open database {found['path']}: Read-only file system; make ")
+    assert (found["rows"], found["written_by"], found["findings"]) == (300, "edgecore", 0)
