@@ -8,7 +8,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from edgecore import __version__
 from edgecore.beehive.bus import Bus
 from edgecore.beehive.module import ModuleRunner
-from edgecore.beehive.resource import EDGEHUB, EDGEMESH
+from edgecore.beehive.resource import EDGEHUB, EDGEMESH, METAMANAGER
 from edgecore.observe.ledger import Ledger
 from edgecore.observe.metrics import Metrics, ledger_families
 from edgecore.store.store import Store
@@ -117,6 +117,11 @@ class NodeState:
         for word, count in self._store.condition.troubles.items():
             troubles.add_metric((word,), count)
         yield troubles
+        yield CounterMetricFamily(
+            "edgecore_metadata_rows_unchanged",
+            "Rows not written again, because the message said nothing new.",
+            value=self._runner.statuses().get(METAMANAGER, {}).get("rows_unchanged", 0),
+        )
 
     def _modules(self) -> list[Json]:
         states = self._runner.states()

@@ -41,9 +41,11 @@ class Statement(NamedTuple):
 
     sql: str
     params: Sequence[Any] = ()
-    apart: bool = False
-    """It touches a table that no other statement touches but those that are apart as well: it may be executed after
-    the others of its transaction. So what each write of a group brings of it becomes one batch."""
+    apart: str = ""
+    """The one table that it touches, and that only statements touch which say so: it may be executed after the others
+    of its transaction. So what each write of a group brings of it becomes one batch."""
+    spares: bool = False
+    """It changes nothing where the row is so already; how often that was the case is counted."""
 
 
 _SQL = attrgetter("sql")
@@ -58,6 +60,8 @@ class StoreStatistics(NamedTuple):
     failed: int
     waiting: int
     largest_group: int
+    unchanged: int
+    """Rows that were not written again, because they were so already."""
     failing: str
     """Why the last write was refused; empty if it was not."""
 
@@ -79,7 +83,7 @@ class Store:
         self._writes: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
         self._room = asyncio.Semaphore(WAITING_WRITES)
         self._waiting = 0
-        self._accepted = self._commits = self._failed = self._largest_group = 0
+        self._accepted = self._commits = self._failed = self._largest_group = self._unchanged = 0
         self._failing = ""
         self._closed = False
         self._thread = threading.Thread(target=self._write_groups, name="store writer", daemon=True)
@@ -121,7 +125,13 @@ class Store:
     def statistics(self) -> StoreStatistics:
         """Return what was done so far."""
         return StoreStatistics(
-            self._accepted, self._commits, self._failed, self._waiting, self._largest_group, self._failing
+            self._accepted,
+            self._commits,
+            self._failed,
+            self._waiting,
+            self._largest_group,
+            self._unchanged,
+            self._failing,
         )
 
     async def close(self) -> None:
@@ -174,14 +184,19 @@ class Store:
     def _transact(self, statements: list[Statement]) -> None:
         self._database.connect(reuse_if_open=True)
         connection: sqlite3.Connection = self._database.connection()
+        unchanged = 0
         connection.execute("BEGIN IMMEDIATE")
         try:
             for sql, same in groupby(_in_batches(statements), key=_SQL):
-                connection.executemany(sql, [statement.params for statement in same])
+                batch, changed_before = list(same), connection.total_changes
+                connection.executemany(sql, [statement.params for statement in batch])
+                if batch[0].spares:
+                    unchanged += len(batch) - (connection.total_changes - changed_before)
             connection.execute("COMMIT")
         except BaseException:
             connection.rollback()  # nothing happens where SQLite did so itself, as it does when the disk is full
             raise
+        self._unchanged += unchanged
 
     def _settle(self, group: list[_Write], outcomes: list[StoreError | None]) -> None:
         self._waiting -= len(group)
@@ -199,7 +214,7 @@ class Store:
 
 
 def _in_batches(statements: Sequence[Statement]) -> list[Statement]:
-    """Return ``statements`` in their order, those that are apart behind the others."""
+    """Return ``statements`` in their order, those that are apart behind the others, table by table."""
     return sorted(statements, key=_APART)  # which keeps the order of what is alike
 
 

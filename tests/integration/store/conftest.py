@@ -69,6 +69,13 @@ async def made(path: Path) -> Path:
             Statement("INSERT INTO meta VALUES (?, 'pod', ?)", (f"default/pod/p-{number:03}", value))
             for number, value in enumerate(values)
         ),
+        *(
+            Statement(
+                "INSERT INTO provenance VALUES (?, 1, 'm', 'edgecontroller', 'insert', 'r', 7)",
+                (f"default/pod/p-{n:03}",),
+            )
+            for n in range(300)
+        ),
         *(Statement("INSERT INTO applied (id) VALUES (?)", (f"id-{number}",)) for number in range(2000)),
         *(
             Statement("INSERT INTO edgemesh_address VALUES (?, 'default', ?, NULL)", (f"127.251.0.{n}", f"s-{n}"))

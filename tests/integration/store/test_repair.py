@@ -69,7 +69,8 @@ async def test_rows_around_a_bad_page_are_saved_and_those_of_it_are_named(made: 
     assert after < before
     assert sorted(meta.lost) == sorted(str(key) for key, *_ in before - after)
     assert not report.is_complete
-    assert saved(report) == {"meta": len(after), "applied": 2000, "edgemesh_address": 100}
+    assert saved(report) == {"meta": len(after), "provenance": 300, "applied": 2000, "edgemesh_address": 100}
+    assert {key for key, *_ in rows(made, "provenance")} == {key for key, *_ in after}
     assert report.aside.name == "edgecore.db.damaged-20200509T045320Z"
     assert report.aside.read_bytes() == spoilt
     assert made.stat().st_mode & 0o777 == 0o600

@@ -52,14 +52,23 @@ async def test_statements_of_a_write_are_executed_in_order(store: Store) -> None
 
 
 async def test_statements_that_are_apart_are_executed_behind_the_others_in_their_order(store: Store) -> None:
-    await store.write(put("log", ""), append("1")._replace(apart=True), append("2"), append("3")._replace(apart=True))
-    assert store.rows("SELECT value FROM meta") == [("213",)]
+    apart = [append(text)._replace(apart=table) for text, table in (("1", "b"), ("3", "a"), ("4", "b"))]
+    await store.write(put("log", ""), apart[0], append("2"), *apart[1:])
+    assert store.rows("SELECT value FROM meta") == [("2314",)]
 
 
 async def test_statements_that_are_apart_are_of_the_same_write(store: Store) -> None:
     with capture_logs(), pytest.raises(StoreError):
-        await store.write(put("a")._replace(apart=True), put("b"), put("b"))
+        await store.write(put("a")._replace(apart="meta"), put("b"), put("b"))
     assert keys(store) == []
+
+
+async def test_rows_that_a_sparing_statement_leaves_as_they_are_are_counted(store: Store) -> None:
+    sparing = "UPDATE meta SET value = ? WHERE key = ? AND value IS NOT ?"
+    await store.write(put("a", "1"), put("b", "2"))
+    await store.write(*(Statement(sparing, ("1", key, "1"), spares=True) for key in ("a", "b", "a")), put("c"))
+    assert store.statistics().unchanged == 2
+    assert store.rows("SELECT value FROM meta ORDER BY key")[:2] == [("1",), ("1",)]
 
 
 async def test_write_of_nothing_is_a_commit(store: Store) -> None:
@@ -91,7 +100,7 @@ async def test_writes_that_wait_share_one_commit(store: Store, held: Hold) -> No
 async def test_lone_write_is_a_commit_of_its_own(store: Store) -> None:
     for number in range(3):
         await store.write(put(str(number)))
-    assert store.statistics() == (3, 3, 0, 0, 1, "")
+    assert store.statistics() == (3, 3, 0, 0, 1, 0, "")
 
 
 async def test_rows_do_not_wait_for_the_writer(store: Store, held: Hold) -> None:

@@ -1,5 +1,6 @@
 """The bugs of Go's MetaManager that ``plan`` does not have (spec 13.3), by number; each docstring says what Go does."""
 
+import json
 from collections.abc import Callable
 
 import pytest
@@ -57,6 +58,21 @@ def test_m5_what_edged_inserts_goes_to_the_cloud_and_edged_is_answered(message: 
     assert repr(decided.steps) == repr((ToCloud(), Reply("OK")))
 
 
+@pytest.mark.parametrize("row_type", ["volumeattachment", "node", "service"])
+def test_m5_what_edged_deletes_goes_to_the_cloud_and_edged_is_answered(message: Make, row_type: str) -> None:
+    """Go sends it back to edged and acknowledges it to the cloud, but for pods; edged waits for ever."""
+    decided = plan(message("delete", f"default/{row_type}/x", None, "edged"), {}.get, connected=True)
+    assert decided.changes[0] == Remove(f"default/{row_type}/x")
+    assert repr(decided.steps) == repr((ToCloud(), Reply("OK")))
+
+
+@pytest.mark.parametrize("source", ["", "nobody", "edged"])
+def test_m4_an_answer_of_an_unknown_source_writes_nothing(message: Make, source: str) -> None:
+    """Go writes the row, and then sends the message to the cloud."""
+    decided = plan(message("response", "default/service/x", NEWER, source), {}.get, connected=True)
+    assert repr(decided) == repr(Plan(steps=(ToCloud(),)))
+
+
 def test_m6_the_elements_of_a_deleted_list_are_removed(message: Make) -> None:
     """Go removes the row under the list's own key, which does not exist."""
     decided = plan(message("delete", "namespace/servicelist/service", [NEWER]), {}.get, connected=True)
@@ -74,6 +90,19 @@ def test_m6_the_podstatus_goes_with_its_pod(message: Make, source: str) -> None:
     """Go leaves the podstatus row to a sync that runs every minute."""
     decided = plan(message("delete", "kube-system/pod/x", None, source), {}.get, connected=True)
     assert decided.changes == (Remove("kube-system/pod/x"), Remove("kube-system/podstatus/x"))
+
+
+def test_m8_a_heartbeat_is_sent_and_not_written(message: Make) -> None:
+    """Go writes the row every ten seconds."""
+    status = {"Status": {"conditions": [{"type": "Ready", "status": "True", "lastHeartbeatTime": "10:00"}]}}
+    rows = {"default/nodestatus/n": json.dumps(status)}
+    heartbeat = {"Status": {"conditions": [{"type": "Ready", "status": "True", "lastHeartbeatTime": "10:10"}]}}
+    decided = plan(message("update", "default/nodestatus/n", heartbeat, "edged"), rows.get, connected=True)
+    assert decided == Plan((), (ToCloud(), Reply("OK")), unchanged=1)
+    news = {"Status": {"conditions": [{"type": "Ready", "status": "False", "lastHeartbeatTime": "10:10"}]}}
+    decided = plan(message("update", "default/nodestatus/n", news, "edged"), rows.get, connected=True)
+    assert len(decided.changes) == 1
+    assert decided.unchanged == 0
 
 
 def test_an_inserted_endpointslist_becomes_one_row_an_element(message: Make) -> None:
