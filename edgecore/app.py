@@ -51,13 +51,14 @@ from edgecore.observe.ledger import CAPACITY, Ledger
 from edgecore.observe.metrics import Metrics
 from edgecore.observe.server import ObserveServer
 from edgecore.routes import node_routes
+from edgecore.store import kubeedge
 from edgecore.store import outbox as outbox_rows
 from edgecore.store.store import Store, open_store
 
 log = structlog.get_logger("node")
 
 CLUSTER_DOMAIN = "cluster.local"
-SCHEMA = (*meta_tables.SCHEMA, *mesh_tables.SCHEMA, *hub_tables.SCHEMA, *outbox_rows.SCHEMA)
+SCHEMA = (*kubeedge.DEVICES, *meta_tables.SCHEMA, *mesh_tables.SCHEMA, *hub_tables.SCHEMA, *outbox_rows.SCHEMA)
 
 
 class Node:
@@ -94,7 +95,7 @@ class Node:
         for name in modules_not_built(self.config):
             log.warning("module_not_built", module=name, hint="it is enabled in the configuration; it does not run")
         try:
-            self.store = open_store(self.config.database.path, SCHEMA)
+            self.store = open_store(self.config.database.path, SCHEMA, clock=self.clock)
             self.runner = ModuleRunner(self._modules(self.store), self.clock, self.bus.withdraw)
             state = NodeState(
                 self.config.node_name,

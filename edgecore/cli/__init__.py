@@ -11,6 +11,7 @@ VERBS = (
     Verb("status", "edgecore.cli.status", "show how the running node is: modules, link, services, ports"),
     Verb("meta", "edgecore.cli.meta", "show what the node knows, since when, and by which message; check it"),
     Verb("ledger", "edgecore.cli.ledger", "show what became of every message of the link to the cloud"),
+    Verb("db", "edgecore.cli.db", "the node's database file: what it is, backup, restore, check, repair"),
     Verb("env", "edgecore.cli.env", "print the shell lines that send HTTP through the running node"),
     Verb("config", "edgecore.cli.config", "print a configuration to start from"),
     Verb("demo", "edgecore.cli.demo", "show a service travel from the cloud to a curl, on this machine alone"),
