@@ -19,14 +19,13 @@ from edgecore.beehive.message import Message
 from edgecore.beehive.resource import ALL_NAMESPACES, parse_edge
 from edgecore.errors import StoreError
 from edgecore.modules.metamanager.plan import Put, Remove
+from edgecore.store.kubeedge import META
 from edgecore.store.store import Statement, Store
 
 log = structlog.get_logger("metamanager")
 
 SCHEMA = (
-    """CREATE TABLE IF NOT EXISTS meta (
-        key varchar(256) NOT NULL PRIMARY KEY, type varchar(32) NOT NULL DEFAULT '', value text
-    )""",
+    META,
     """CREATE TABLE IF NOT EXISTS provenance (
         key text NOT NULL PRIMARY KEY, at_ms integer NOT NULL, message_id text NOT NULL, source text NOT NULL,
         operation text NOT NULL, resource text NOT NULL, sum integer NOT NULL
