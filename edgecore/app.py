@@ -24,6 +24,7 @@ from edgecore.config.schema import EdgeCoreConfig
 from edgecore.control.server import ControlServer
 from edgecore.ids import NewId, random_ids
 from edgecore.metaclient import MetaClient
+from edgecore.metaroutes import meta_routes
 from edgecore.modules.edged.hostfacts import read_host_facts
 from edgecore.modules.edged.module import Edged
 from edgecore.modules.edged.nodestatus import NodeIdentity
@@ -50,13 +51,14 @@ from edgecore.observe.ledger import CAPACITY, Ledger
 from edgecore.observe.metrics import Metrics
 from edgecore.observe.server import ObserveServer
 from edgecore.routes import node_routes
+from edgecore.store import kubeedge
 from edgecore.store import outbox as outbox_rows
 from edgecore.store.store import Store, open_store
 
 log = structlog.get_logger("node")
 
 CLUSTER_DOMAIN = "cluster.local"
-SCHEMA = (*meta_tables.SCHEMA, *mesh_tables.SCHEMA, *hub_tables.SCHEMA, *outbox_rows.SCHEMA)
+SCHEMA = (*kubeedge.DEVICES, *meta_tables.SCHEMA, *mesh_tables.SCHEMA, *hub_tables.SCHEMA, *outbox_rows.SCHEMA)
 
 
 class Node:
@@ -77,6 +79,7 @@ class Node:
             send_timeout_s=self.config.bus.send_timeout,
         )
         self.store: Store | None = None
+        self.meta: MetaManager | None = None
         self.runner = ModuleRunner((), self.clock, self.bus.withdraw)
         self.control: ControlServer | None = None
         self.observe: ObserveServer | None = None
@@ -92,7 +95,7 @@ class Node:
         for name in modules_not_built(self.config):
             log.warning("module_not_built", module=name, hint="it is enabled in the configuration; it does not run")
         try:
-            self.store = open_store(self.config.database.path, SCHEMA)
+            self.store = open_store(self.config.database.path, SCHEMA, clock=self.clock)
             self.runner = ModuleRunner(self._modules(self.store), self.clock, self.bus.withdraw)
             state = NodeState(
                 self.config.node_name,
@@ -102,7 +105,11 @@ class Node:
                 ledger=self.ledger,
                 store=self.store,
             )
-            self.control = ControlServer(self.config.control_socket, node_routes(self.bus, state))
+            routes = {
+                **node_routes(self.bus, state),
+                **meta_routes(self.config.node_name, self.store, self.meta, self.clock),
+            }
+            self.control = ControlServer(self.config.control_socket, routes)
             await self.control.start()
             self.observe = ObserveServer(
                 self.config.observe.listen,
@@ -151,17 +158,16 @@ class Node:
         if r.EDGEHUB in ports:
             made.append(self._edgehub(ports[r.EDGEHUB], store))
         if r.METAMANAGER in ports:
-            made.append(
-                MetaManager(
-                    ports[r.METAMANAGER],
-                    store,
-                    self.metrics,
-                    ledger=self.ledger,
-                    hub=modules.meta_manager.context_send_module,
-                    hub_group=modules.meta_manager.context_send_group,
-                    pod_status_sync_s=modules.meta_manager.pod_status_sync_interval,
-                )
+            self.meta = MetaManager(
+                ports[r.METAMANAGER],
+                store,
+                self.metrics,
+                ledger=self.ledger,
+                hub=modules.meta_manager.context_send_module,
+                hub_group=modules.meta_manager.context_send_group,
+                pod_status_sync_s=modules.meta_manager.pod_status_sync_interval,
             )
+            made.append(self.meta)
         if r.EDGEMESH in ports:
             made.append(self._edgemesh(ports[r.EDGEMESH], store))
         if r.EDGED in ports:

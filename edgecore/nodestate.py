@@ -37,10 +37,11 @@ class NodeState:
         parts = self._runner.statuses()
         link, mesh = parts.get(EDGEHUB, {}), parts.get(EDGEMESH, {})
         modules = self._modules()
-        store = self._store.statistics()
+        store, condition = self._store.statistics(), self._store.condition
         unexplained = self.ledger.unexplained
         reasons = [
             *([store.failing] if store.failing else []),
+            *condition.reasons(),
             *_reasons(modules, link, mesh),
             *([f"{unexplained} messages of the link cannot be accounted for (edgecore ledger)"] if unexplained else []),
         ]
@@ -55,7 +56,11 @@ class NodeState:
             "mesh": mesh,
             "parts": {name: part for name, part in parts.items() if name not in (EDGEHUB, EDGEMESH)},
             "ledger": {"under_way": self.ledger.under_way, "unexplained": unexplained},
-            "store": {"path": str(self._store.path), **store._asdict()},
+            "store": {
+                "path": str(self._store.path),
+                **store._asdict(),
+                "troubles": dict(self._store.condition.troubles),
+            },
             "bad_input": {f"{module}/{reason}": n for (module, reason), n in self._metrics.bad_input_counts.items()},
             "listening": {**self.listening, **_mesh_listening(mesh)},
         }
@@ -108,6 +113,10 @@ class NodeState:
         yield CounterMetricFamily("edgecore_store_writes", "Writes handed to the store.", value=store.writes)
         yield CounterMetricFamily("edgecore_store_commits", "Commits of the store.", value=store.commits)
         yield CounterMetricFamily("edgecore_store_failed", "Writes that SQLite refused.", value=store.failed)
+        troubles = CounterMetricFamily("edgecore_store_troubles", "What SQLite said of the file.", labels=("trouble",))
+        for word, count in self._store.condition.troubles.items():
+            troubles.add_metric((word,), count)
+        yield troubles
         yield CounterMetricFamily(
             "edgecore_metadata_rows_unchanged",
             "Rows not written again, because the message said nothing new.",

@@ -6,13 +6,13 @@ from typing import Any
 
 from cloudhub_stub.api import DELETE
 from cloudhub_stub.cli.manifest_files import add_files, read_manifests_of
-from cloudhub_stub.cli.mixed_parser import add_mixed_parser
 from cloudhub_stub.cli.resources import DEFAULT_NAMESPACE, Asked, add_resources, add_scope, complain, resources_of
 from cloudhub_stub.cli.target import add_target, client_of
 from cloudhub_stub.cli.values import seconds
 from cloudhub_stub.cluster.kinds import KINDS, ObjectKey
 from cloudhub_stub.cluster.manifests import Manifest
 from cloudhub_stub.errors import BadManifest
+from edgecore.control.mixed_parser import add_mixed_parser
 
 _DESCRIPTION = """\
 Delete objects of the running stub's cluster: those of manifests, those that are named,

@@ -5,12 +5,12 @@ import sys
 from collections.abc import Iterator
 
 from cloudhub_stub.api import DESCRIBE, OBJECTS
-from cloudhub_stub.cli.mixed_parser import add_mixed_parser
 from cloudhub_stub.cli.printing.describing import description
 from cloudhub_stub.cli.resources import Asked, add_resources, add_scope, complain, query_of, resources_of
 from cloudhub_stub.cli.target import add_target, client_of
 from edgecore.clock import SystemClock
 from edgecore.control.client import ControlClient
+from edgecore.control.mixed_parser import add_mixed_parser
 from edgecore.errors import ControlError
 
 _DESCRIPTION = """\

@@ -8,14 +8,15 @@ from typing import Any, cast
 from urllib.parse import urlencode
 
 from cloudhub_stub.api import OBJECTS
-from cloudhub_stub.cli.mixed_parser import add_mixed_parser
-from cloudhub_stub.cli.printing.documents import as_json, as_list, as_yaml, long_name
+from cloudhub_stub.cli.printing.documents import as_list, long_name
 from cloudhub_stub.cli.printing.tables import Table
 from cloudhub_stub.cli.resources import Asked, add_resources, add_scope, complain, query_of, resources_of
 from cloudhub_stub.cli.target import add_target, client_of
 from cloudhub_stub.cluster.kinds import Kind, Object
 from edgecore.clock import SystemClock
 from edgecore.control.client import ControlClient
+from edgecore.control.documents import as_json, as_yaml
+from edgecore.control.mixed_parser import add_mixed_parser
 from edgecore.errors import ControlError
 
 _DESCRIPTION = """\

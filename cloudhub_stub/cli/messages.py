@@ -9,9 +9,9 @@ from typing import Any, cast
 from urllib.parse import urlencode
 
 from cloudhub_stub.api import TRACE
-from cloudhub_stub.cli.printing.ages import time_of_day
-from cloudhub_stub.cli.printing.columns import Columns
 from cloudhub_stub.cli.target import add_target, client_of
+from edgecore.control.ages import time_of_day
+from edgecore.control.columns import Columns
 from edgecore.errors import ControlError
 
 _DESCRIPTION = """\

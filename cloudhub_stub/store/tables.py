@@ -11,9 +11,11 @@ from typing import Any, NamedTuple, Protocol
 from cloudhub_stub.store.cluster import CLUSTER_SCHEMA
 from edgecore.beehive.message import Message
 from edgecore.errors import StoreError
+from edgecore.store.migrations import FIRST
 from edgecore.store.store import Statement, Store, open_store
 
 FILE_NAME = "cloudhub.db"
+MIGRATIONS = (FIRST,)
 
 KEPT_PER_NODE = 10_000
 """How many messages of a node are remembered; an edge sends a message again within minutes, or never."""
@@ -127,7 +129,7 @@ class StoredRows:
     def open(self) -> None:
         """Open, or make, the file. Raises ``StoreError``: another stub uses it, or it cannot be used."""
         try:
-            self._opened = open_store(self.path, (*SCHEMA, *CLUSTER_SCHEMA))
+            self._opened = open_store(self.path, (*SCHEMA, *CLUSTER_SCHEMA), migrations=MIGRATIONS)
         except StoreError as error:
             if isinstance(error.__context__, BlockingIOError):
                 raise StoreError(

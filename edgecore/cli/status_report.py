@@ -49,6 +49,8 @@ def _summary(status: Json, mesh: Json) -> str:
     pods: Json = ((status.get("parts") or {}).get("edged") or {}).get("pods") or {}
     if phases := pods.get("phases"):
         lines.append(f"pods: {', '.join(f'{number} {phase}' for phase, number in phases.items())}")
+    if path := (status.get("store") or {}).get("path"):
+        lines.append(f"database: {path}")
     listening = [f"{what} {where}" for what, where in (status.get("listening") or {}).items() if where]
     if listening:
         lines.append(f"listening: {', '.join(listening)}")

@@ -7,8 +7,8 @@ from edgecore.control.client import ControlClient
 from edgecore.errors import ControlError
 
 
-def add_target(parser: argparse.ArgumentParser) -> None:
-    """Add the flags that name a node."""
+def add_target(parser: argparse.ArgumentParser) -> "argparse._MutuallyExclusiveGroup":
+    """Add the flags that name a node; return their group, of which one can be given."""
     names = parser.add_mutually_exclusive_group()
     names.add_argument("--control", type=Path, metavar="SOCKET", help="the control socket of the node")
     names.add_argument(
@@ -17,6 +17,7 @@ def add_target(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="the configuration that the node runs with, which names its socket (default: the same as of run)",
     )
+    return names
 
 
 def client_of(args: argparse.Namespace) -> ControlClient:

@@ -1,1 +1,1 @@
-"""Control: the Unix socket by which commands speak to a running process, and the frame of those commands."""
+"""Control: how commands speak to a running process, the frame of those commands, and how they print."""

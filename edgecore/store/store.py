@@ -8,8 +8,6 @@ Modules bring tables as ``CREATE TABLE IF NOT EXISTS`` texts; none of them opens
 """
 
 import asyncio
-import fcntl
-import os
 import queue
 import sqlite3
 import threading
@@ -22,17 +20,18 @@ from typing import IO, Any, NamedTuple
 import peewee
 import structlog
 
+from edgecore.clock import Clock
 from edgecore.errors import StoreError
+from edgecore.store.condition import Condition
+from edgecore.store.migrations import MIGRATIONS, Migration
+from edgecore.store.opening import open_file
 
 log = structlog.get_logger("store")
 
-SCHEMA_VERSION = 1
-"""Kept in ``PRAGMA user_version``; 0 is a file of the Go edgecore, or a new one."""
 WAITING_WRITES = 4096
 """How many writes may wait for their commit before ``write`` itself waits."""
 GROUP_WRITES = 1024
 """How many writes one commit takes at most."""
-_BUSY_TIMEOUT_MS = 5000
 _REFUSALS = (peewee.PeeweeException, sqlite3.Error, ValueError, TypeError, OverflowError)
 """What a statement can raise: the last three are Python's, for parameters that SQLite cannot hold."""
 
@@ -77,6 +76,7 @@ class Store:
 
     def __init__(self, database: peewee.SqliteDatabase, path: Path, lock: IO[bytes]) -> None:
         self.path = path
+        self.condition = Condition(path)
         self._database = database
         self._lock = lock
         self._loop = asyncio.get_running_loop()
@@ -118,9 +118,10 @@ class Store:
         Raises ``StoreError`` where SQLite refuses.
         """
         try:
-            return self._database.execute_sql(sql, params).fetchall()  # type: ignore[no-any-return]
+            cursor: sqlite3.Cursor = self._database.cursor()  # peewee's execute_sql would cost twice as much
+            return cursor.execute(sql, params).fetchall()
         except _REFUSALS as error:
-            raise StoreError(f"cannot read {self.path}: {error}") from error
+            raise self.condition.refused("read", error) from error
 
     def statistics(self) -> StoreStatistics:
         """Return what was done so far."""
@@ -173,7 +174,7 @@ class Store:
         try:
             self._transact([statement for write in group for statement in write.statements])
         except _REFUSALS as error:
-            failure = StoreError(f"cannot write {self.path}: {error}")
+            failure = self.condition.refused("write", error)
             if len(group) == 1 or "database is locked" in str(error):  # somebody else holds it: each would wait as long
                 return [failure] * len(group)
             return [outcome for write in group for outcome in self._commit([write])]
@@ -218,71 +219,13 @@ def _in_batches(statements: Sequence[Statement]) -> list[Statement]:
     return sorted(statements, key=_APART)  # which keeps the order of what is alike
 
 
-def open_store(path: Path, schema: Sequence[str]) -> Store:
+def open_store(
+    path: Path, schema: Sequence[str], *, migrations: Sequence[Migration] = MIGRATIONS, clock: Clock | None = None
+) -> Store:
     """Open, or make, the file at ``path`` (mode 0600), with the tables of ``schema``. To be called in the event loop.
 
-    Raises ``StoreError`` if it is no SQLite file, of a newer edgecore, not writable, or in use by another node.
+    ``migrations`` are the node's, unless the file is another's. Raises ``StoreError``, naming the file and the way
+    out: see ``opening.py``.
     """
-    lock = _lock(path)
-    database = peewee.SqliteDatabase(
-        str(path),
-        pragmas={"journal_mode": "wal", "synchronous": "full", "busy_timeout": _BUSY_TIMEOUT_MS},
-        autoconnect=False,
-    )
-    try:
-        _make_private(path)
-        database.connect()
-        _prepare(database, path, schema)
-        return Store(database, path, lock)
-    except BaseException as error:
-        database.close()
-        lock.close()
-        if isinstance(error, OSError):
-            raise StoreError(f"cannot open database {path}: {error.strerror}") from error
-        if isinstance(error, peewee.PeeweeException | sqlite3.Error):
-            # Only a file that is none is worth moving away; one that is locked or has no room will be good again.
-            advice = "; move the file away to start with an empty one" if "not a database" in str(error) else ""
-            raise StoreError(f"cannot open database {path}: {error}{advice}") from error
-        raise
-
-
-def _make_private(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        os.fchmod(descriptor, 0o600)
-    finally:
-        os.close(descriptor)
-
-
-def _lock(path: Path) -> IO[bytes]:
-    """Hold ``path`` for this process, until the returned file is closed."""
-    name = path.with_name(path.name + ".lock")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        _make_private(name)
-        lock = name.open("ab")
-    except OSError as error:
-        raise StoreError(f"cannot open database {path}: {error.strerror}") from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        lock.close()
-        if not isinstance(error, BlockingIOError):
-            raise StoreError(f"cannot open database {path}: {error.strerror}") from error
-        raise StoreError(
-            f"cannot open database {path}: another edgecore uses it; "
-            "stop that one, or give this one a database.dataSource of its own",
-        ) from error
-    return lock
-
-
-def _prepare(database: peewee.SqliteDatabase, path: Path, schema: Sequence[str]) -> None:
-    version = database.execute_sql("PRAGMA user_version").fetchone()[0]
-    if version > SCHEMA_VERSION:
-        raise StoreError(
-            f"cannot open database {path}: it is of a newer edgecore (schema {version}, known up to {SCHEMA_VERSION})",
-        )
-    with database.atomic("IMMEDIATE"):
-        for text in schema:
-            database.execute_sql(text)
-        database.execute_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    opened = open_file(path, schema, migrations, clock)
+    return Store(opened.database, path, opened.lock)

@@ -57,18 +57,29 @@ Call = Callable[[MetaClient], Awaitable[Any]]
     ("call", "operation", "resource", "content"),
     [
         (lambda c: c.services(), "query", "all/service", None),
+        (lambda c: c.services("ns"), "query", "ns/service", None),
+        (lambda c: c.service("ns", "web"), "query", "ns/service/web", None),
         (lambda c: c.pod_list("ns", "web"), "query", "ns/podlist/web", None),
         (lambda c: c.endpoints("ns", "web"), "query", "ns/endpoints/web", None),
         (lambda c: c.listener("ns", "web"), "query", "default/listener/ns.web", None),
         (lambda c: c.set_listener("ns", "web", "9.251.0.1"), "insert", "default/listener/ns.web", "9.251.0.1"),
         (lambda c: c.delete_listener("ns", "web"), "delete", "default/listener/ns.web", None),
         (lambda c: c.update_node_status("ns", "n", {"UID": "u"}), "update", "ns/nodestatus/n", {"UID": "u"}),
+        (lambda c: c.node("ns", "n"), "query", "ns/node/n", None),
+        (lambda c: c.update_node("ns", "n", {"a": 1}), "update", "ns/node/n", {"a": 1}),
         (lambda c: c.pods(), "query", "all/pod", None),
+        (lambda c: c.pods("ns"), "query", "ns/pod", None),
         (lambda c: c.pod_statuses(), "query", "all/podstatus", None),
+        (lambda c: c.pod_statuses("ns"), "query", "ns/podstatus", None),
         (lambda c: c.update_pod_status("ns", "p", {"UID": "u"}), "update", "ns/podstatus/p", {"UID": "u"}),
         (lambda c: c.config_map("ns", "cm"), "query", "ns/configmap/cm", None),
         (lambda c: c.secret("ns", "s"), "query", "ns/secret/s", None),
         (lambda c: c.delete_pod("ns", "p", "u"), "delete", "ns/pod/p", "u"),
+        (lambda c: c.persistent_volume("ns", "v"), "query", "ns/persistentvolume/v", None),
+        (lambda c: c.persistent_volume_claim("ns", "v"), "query", "ns/persistentvolumeclaim/v", None),
+        (lambda c: c.volume_attachment("ns", "v"), "query", "ns/volumeattachment/v", None),
+        (lambda c: c.create_volume_attachment("ns", "v", {"a": 1}), "insert", "ns/volumeattachment/v", {"a": 1}),
+        (lambda c: c.delete_volume_attachment("ns", "v"), "delete", "ns/volumeattachment/v", None),
     ],
 )
 async def test_each_call_asks_as_the_go_client(
@@ -85,6 +96,22 @@ async def test_each_call_asks_as_the_go_client(
     assert (request.header.sync, request.header.parent_id) == (True, "")
 
 
+ONE_OBJECT: list[Call] = [
+    lambda c: c.service("ns", "web"),
+    lambda c: c.pod_list("ns", "web"),
+    lambda c: c.endpoints("ns", "web"),
+    lambda c: c.node("ns", "web"),
+    lambda c: c.config_map("ns", "web"),
+    lambda c: c.secret("ns", "web"),
+    lambda c: c.persistent_volume("ns", "web"),
+    lambda c: c.persistent_volume_claim("ns", "web"),
+    lambda c: c.volume_attachment("ns", "web"),
+]
+ONE: list[Call] = [*ONE_OBJECT, lambda c: c.listener("ns", "web")]
+"""A listener is not handed on as it is stored."""
+EVERY: list[Call] = [lambda c: c.services(), lambda c: c.pods(), lambda c: c.pod_statuses()]
+
+
 async def test_m11_each_question_has_an_id_of_its_own(client: Client) -> None:
     """Go asks up to three times under one id, so that a late answer meets the wrong question."""
     for _ in range(3):
@@ -94,17 +121,37 @@ async def test_m11_each_question_has_an_id_of_its_own(client: Client) -> None:
 
 async def test_an_answer_from_the_rows_is_a_list_of_json_texts(client: Client) -> None:
     client.meta.content = ['{"a":1}', '{"b":2}']
-    assert await client.services() == [b'{"a":1}', b'{"b":2}']
-    assert await client.endpoints("ns", "web") == b'{"a":1}'
+    assert [await call(client) for call in EVERY] == [[b'{"a":1}', b'{"b":2}']] * 3
+    client.meta.content = ['{"a":1}']
+    assert [await call(client) for call in ONE_OBJECT] == [b'{"a":1}'] * 9
 
 
 async def test_m10_an_answer_of_the_cloud_is_the_object_itself(client: Client) -> None:
     """Go takes it for a list of texts, and the endpoints that were asked for cannot be read."""
     client.meta.source = "edgecontroller"
     client.meta.content = msgspec.Raw(b'{"metadata": {"name":"web"}}')
-    assert await client.endpoints("ns", "web") == b'{"metadata": {"name":"web"}}'
-    assert await client.config_map("ns", "web") == b'{"metadata": {"name":"web"}}'
-    assert await client.secret("ns", "web") == b'{"metadata": {"name":"web"}}'
+    assert [await call(client) for call in ONE_OBJECT] == [b'{"metadata": {"name":"web"}}'] * 9
+
+
+@pytest.mark.parametrize("call", ONE)
+async def test_several_rows_where_there_can_be_one_are_an_error(client: Client, call: Call) -> None:
+    client.meta.content = ['"9.251.0.1"', '"9.251.0.2"']
+    with pytest.raises(StoreError, match=r"cannot read (ns|default)/.*: there are 2 of it, not one"):
+        await call(client)
+
+
+@pytest.mark.parametrize("content", [[1], ["{}", None], [{}]], ids=repr)
+@pytest.mark.parametrize("call", [*ONE, *EVERY])
+async def test_rows_that_are_no_texts_are_an_error(client: Client, call: Call, content: Any) -> None:
+    client.meta.content = content
+    with pytest.raises(StoreError, match=r"cannot read .*: the answer of metaManager is no list of texts"):
+        await call(client)
+
+
+async def test_an_answer_that_is_no_json_is_an_error(client: Client) -> None:
+    client.meta.source, client.meta.content = "edgecontroller", msgspec.Raw(b"{")
+    with pytest.raises(StoreError, match="cannot read ns/node/n: cannot decode content"):
+        await client.node("ns", "n")
 
 
 async def test_a_list_of_the_cloud_is_one_answer(client: Client) -> None:
@@ -116,12 +163,8 @@ async def test_a_list_of_the_cloud_is_one_answer(client: Client) -> None:
 @pytest.mark.parametrize("content", [None, []])
 async def test_no_row_is_none(client: Client, content: Any) -> None:
     client.meta.content = content
-    assert await client.services() == []
-    assert await client.pod_list("ns", "web") is None
-    assert await client.endpoints("ns", "web") is None
-    assert await client.config_map("ns", "web") is None
-    assert await client.secret("ns", "web") is None
-    assert await client.listener("ns", "web") is None
+    assert [await call(client) for call in EVERY] == [[]] * 3
+    assert [await call(client) for call in ONE] == [None] * 10
 
 
 async def test_a_pod_list_of_null_is_not_no_pod_list(client: Client) -> None:

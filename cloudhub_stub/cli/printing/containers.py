@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from cloudhub_stub.cli.printing.ages import date
 from cloudhub_stub.cli.printing.fields import NONE, UNSET
 from cloudhub_stub.cli.printing.podstate import ended
 from cloudhub_stub.cli.printing.sections import Fields, Rows, listed, shortened
+from edgecore.control.ages import date
 
 
 def container_rows(title: str, spec: Fields, field: str, statuses: Any, indent: str = "") -> Rows:

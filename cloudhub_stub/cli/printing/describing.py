@@ -8,12 +8,9 @@ import binascii
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from cloudhub_stub.cli.printing.ages import age, date
-from cloudhub_stub.cli.printing.columns import aligned
 from cloudhub_stub.cli.printing.describing_device import device_model_rows, device_rows
 from cloudhub_stub.cli.printing.describing_node import node_rows
 from cloudhub_stub.cli.printing.describing_pod import pod_rows, template_rows
-from cloudhub_stub.cli.printing.documents import as_yaml
 from cloudhub_stub.cli.printing.fields import (
     NONE,
     UNSET,
@@ -37,6 +34,9 @@ from cloudhub_stub.cli.printing.sections import (
     text_rows,
 )
 from cloudhub_stub.cluster.kinds import Object
+from edgecore.control.ages import age, date
+from edgecore.control.columns import aligned
+from edgecore.control.documents import as_yaml
 
 _HEAD_FIELDS = frozenset({"kind", "apiVersion", "metadata"})
 

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from cloudhub_stub.cli.printing.ages import date, duration
 from cloudhub_stub.cli.printing.fields import NONE, device_model, device_node, spec_of, status_of
 from cloudhub_stub.cli.printing.sections import Fields, Rows, head_rows, table_rows
 from cloudhub_stub.cluster.kinds import Object
+from edgecore.control.ages import date, duration
 
 
 def device_rows(device: Object, _related: Fields, now_ms: int) -> Rows:

@@ -1,10 +1,10 @@
 """The description of a node."""
 
-from cloudhub_stub.cli.printing.ages import age, date
 from cloudhub_stub.cli.printing.fields import node_roles, spec_of, status_of
 from cloudhub_stub.cli.printing.podstate import pod_state
 from cloudhub_stub.cli.printing.sections import Fields, Rows, condition_rows, label_rows, listed, name_rows, table_rows
 from cloudhub_stub.cluster.kinds import Object
+from edgecore.control.ages import age, date
 
 _INFO = (
     ("Machine ID", "machineID"),

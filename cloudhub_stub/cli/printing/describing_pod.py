@@ -1,6 +1,5 @@
 """The description of a pod, and of the template of one."""
 
-from cloudhub_stub.cli.printing.ages import date
 from cloudhub_stub.cli.printing.containers import container_rows, volume_rows
 from cloudhub_stub.cli.printing.fields import NONE, label_selector, spec_of, status_of
 from cloudhub_stub.cli.printing.podstate import pod_state
@@ -14,6 +13,7 @@ from cloudhub_stub.cli.printing.sections import (
     name_rows,
 )
 from cloudhub_stub.cluster.kinds import Object
+from edgecore.control.ages import date
 
 
 def pod_rows(pod: Object, _related: Fields, _now_ms: int) -> Rows:

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from cloudhub_stub.cli.printing.ages import date, duration
 from cloudhub_stub.cli.printing.fields import NONE
 from cloudhub_stub.cluster.kinds import Object
+from edgecore.control.ages import date, duration
 
 Rows = list[Sequence[str]]
 """Lines in cells; see ``columns.aligned``."""

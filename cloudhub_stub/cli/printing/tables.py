@@ -3,8 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from cloudhub_stub.cli.printing.ages import UNKNOWN, age
-from cloudhub_stub.cli.printing.columns import Columns
 from cloudhub_stub.cli.printing.fields import (
     NONE,
     device_model,
@@ -23,6 +21,8 @@ from cloudhub_stub.cli.printing.fields import (
 )
 from cloudhub_stub.cli.printing.podstate import pod_state
 from cloudhub_stub.cluster.kinds import Kind, Object
+from edgecore.control.ages import UNKNOWN, age
+from edgecore.control.columns import Columns
 
 Cells = Callable[[Object], list[str]]
 _AGE = "AGE"

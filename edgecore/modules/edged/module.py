@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 
 from edgecore.beehive import resource as r
-from edgecore.beehive.message import Message, Route, content_value
+from edgecore.beehive.message import Message, Route, content_value, error_to
 from edgecore.beehive.port import Port
 from edgecore.errors import BusClosed, EdgecoreError
 from edgecore.metaclient import MetaClient
@@ -65,6 +65,7 @@ class Edged:
         self._statuses = 0
         self._error = ""
         self._seen: Counter[str] = Counter()
+        self._metrics = metrics
         self._pods = Pods(identity.name, identity.ip, PodNetwork(), capacity=identity.max_pods)
         self._wanted = Wanted()
         self._asking = Asking(port, meta, self._wanted)
@@ -119,8 +120,19 @@ class Edged:
             self._worker.take(resource, message)
         elif resource.type in OBJECT_TYPES and operation in OPERATIONS | {r.RESPONSE}:
             self._asking.take(resource, operation)
+        elif operation in r.VOLUME_OPERATIONS:
+            self._refuse(message)
         elif (message.route.source, operation, message.content) == ("edgehub", r.PUBLISH, r.CLOUD_CONNECTED):
             self._asking.link_up()
+
+    def _refuse(self, message: Message) -> None:
+        """Say that a volume operation cannot be done. (Go's edged says nothing of a failure, and its asker waits.)"""
+        route = message.route
+        text = f"cannot {route.operation} {route.resource}: node {self._identity.name} has no CSI driver"
+        peer = route.source or "unknown"
+        self._metrics.bad_input(r.EDGED, "no_csi_driver", peer=peer, id=message.header.id, detail=text)
+        if message.header.sync:
+            self._port.respond(error_to(message, text, self._port.new_id, self._port.clock))
 
     async def _tick_forever(self) -> None:
         while True:

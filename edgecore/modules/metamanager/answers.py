@@ -4,8 +4,8 @@ import structlog
 
 from edgecore.beehive.message import Message, error_to, response_to, with_sender, with_sync
 from edgecore.beehive.port import Port
-from edgecore.beehive.resource import EDGED, METAMANAGER, OK
-from edgecore.errors import MailboxFull
+from edgecore.beehive.resource import ACTION, ACTION_RESULT, DELETE, EDGED, INSERT, METAMANAGER, OK, QUERY
+from edgecore.errors import MailboxFull, StoreError
 from edgecore.modules.metamanager.plan import receiver_of_answer
 from edgecore.modules.metamanager.tables import MetaTable
 
@@ -74,3 +74,14 @@ class Answers:
             await self._port.send(EDGED, error)
         else:
             await self.to_cloud(error)
+
+
+_REFUSED = {INSERT: "save", ACTION: "save", ACTION_RESULT: "save", DELETE: "delete", QUERY: "query"}
+"""What could not be done, by operation, in Go's words; ``update`` for all others."""
+
+
+def refusal(request: Message, error: StoreError, what: str = "") -> str:
+    """Log what the file refused, and return what who asked is told (the texts are Go's)."""
+    log.error("request_failed", id=request.header.id, resource=request.route.resource, error=str(error))
+    what = what or _REFUSED.get(request.route.operation, "update")
+    return f"Error to {what} meta {'in' if what == 'query' else 'to'} DB: {error}"

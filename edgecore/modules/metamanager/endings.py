@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from edgecore.beehive.resource import ERROR
-from edgecore.modules.metamanager.plan import Acknowledge, AskCloud, Fault, Report, Step
+from edgecore.modules.metamanager.plan import Acknowledge, AskCloud, AskEdged, Fault, Report, Step
 from edgecore.observe.ledger import ACKNOWLEDGED, COALESCED, DELIVERED, DROPPED
 
 
@@ -24,19 +24,22 @@ FIRST_NOT_SETTLED = Ending(DROPPED, "first_not_settled")
 STORE_REFUSED = Ending(DROPPED, "store_refused")
 MAILBOX_FULL = Ending(DROPPED, "mailbox_full")
 BUS_REFUSED = Ending(DROPPED, "bus_refused")
+TOO_MANY_VOLUME_OPERATIONS = Ending(DROPPED, "too_many_volume_operations")
+EDGED_DID_NOT_ANSWER = Ending(DROPPED, "edged_did_not_answer")
+"""Of a volume operation. The cloud is told."""
 STOPPING = Ending(DROPPED, "stopping")
 INTERRUPTED = Ending(DROPPED, "interrupted")
 """A mistake of our own, or the end of the task that did it."""
 
 
 def ending_of(operation: str, steps: Iterable[Step]) -> Ending | None:
-    """Return how a message ended whose ``steps`` were done; ``None`` if the cloud was asked, so that it has not."""
+    """Return how a message ended whose ``steps`` were done; ``None`` if somebody was asked, so that it has not."""
     reason = ""
     for step in steps:
         match step:
             case Acknowledge():
                 return WAS_ACKNOWLEDGED
-            case AskCloud():
+            case AskCloud() | AskEdged():
                 return None
             case Fault():
                 reason = reason or step.reason

@@ -7,26 +7,30 @@ from typing import Any
 
 import msgspec
 
+_TIMES = frozenset(("lastHeartbeatTime", "lastTransitionTime"))
 _UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
 
 
 def is_heartbeat(before: str | None, now: str) -> bool:
-    """Return whether ``now``, a NodeStatusRequest as JSON, is ``before`` but for the times of its heartbeats."""
+    """Return whether ``now``, a NodeStatusRequest as JSON, is ``before`` but for the times of its conditions.
+
+    A time of transition tells nothing while the status stays the same; edged, as in Go, writes that of the heartbeat.
+    """
     if before is None:
         return False
     try:
         old, new = (msgspec.json.decode(text, type=dict[str, Any]) for text in (before, now))
-        return _without_heartbeats(old) == _without_heartbeats(new)
+        return _without_times(old) == _without_times(new)
     except _UNREADABLE:
         return False
 
 
-def _without_heartbeats(request: dict[str, Any]) -> dict[str, Any]:
+def _without_times(request: dict[str, Any]) -> dict[str, Any]:
     status = request.get("Status")
     if not isinstance(status, dict) or not isinstance(status.get("conditions"), list):
         return request
     conditions = [
-        {key: value for key, value in condition.items() if key != "lastHeartbeatTime"}
+        {key: value for key, value in condition.items() if key not in _TIMES}
         if isinstance(condition, dict)
         else condition
         for condition in status["conditions"]

@@ -16,17 +16,19 @@ import structlog
 
 from edgecore.beehive.message import Message, with_sync
 from edgecore.beehive.port import Port
-from edgecore.beehive.resource import EDGEHUB, GROUP_META, METAMANAGER, QUERY
+from edgecore.beehive.resource import EDGEHUB, GROUP_META, METAMANAGER
 from edgecore.errors import BusClosed, BusError, ContentError, MailboxFull, StoreError
 from edgecore.modules.metamanager import endings
 from edgecore.modules.metamanager import plan as planning
-from edgecore.modules.metamanager.answers import Answers
+from edgecore.modules.metamanager.answers import Answers, refusal
 from edgecore.modules.metamanager.applied import KEPT, AppliedIds, Progress, State
 from edgecore.modules.metamanager.endings import Ending, ending_of
 from edgecore.modules.metamanager.plan import Plan, Step, plan
 from edgecore.modules.metamanager.podreports import PodReports
-from edgecore.modules.metamanager.questions import Questions, Work
+from edgecore.modules.metamanager.questions import Questions
 from edgecore.modules.metamanager.tables import MetaTable, Origin, Watcher, newest_applied, origin_of
+from edgecore.modules.metamanager.underway import Work
+from edgecore.modules.metamanager.volumes import Volumes
 from edgecore.observe.ledger import DOWN, Ledger
 from edgecore.observe.metrics import Metrics
 from edgecore.store import outbox
@@ -82,6 +84,7 @@ class MetaManager:
             hub=hub,
             carry_through=self._carry_through,
         )
+        self._volumes = Volumes(port, self._answers, self._carry_through)
         self._connected = False
         self._unchanged = 0
         self._pod_reports = PodReports(
@@ -120,11 +123,12 @@ class MetaManager:
         self._give_up()
 
     async def stop(self) -> None:
-        """Wait until what was taken is committed and acknowledged; give up questions to the cloud."""
+        """Wait until what was taken is committed and acknowledged; give up questions to the cloud and to edged."""
         if self._settler is not None and not self._settler.done():
             await self._accepted.join()
             self._settler.cancel()
         await self._questions.stop()
+        await self._volumes.stop()
 
     def status(self) -> dict[str, Any]:
         """Return the number of rows by type, how many were not written again, and whether the cloud is there."""
@@ -134,6 +138,7 @@ class MetaManager:
             "rows_unchanged": self._unchanged + self._store.statistics().unchanged,
             "in_flight": self._accepted.qsize(),
             "asking_cloud": len(self._questions),
+            "volume_operations": len(self._volumes),
             "applied_remembered": len(self._applied),
         }
 
@@ -197,7 +202,7 @@ class MetaManager:
         try:
             return plan(message, self._table.value, connected=self._connected)
         except StoreError as error:
-            return Plan(steps=(planning.Report(_refusal(message, "query", error)),))
+            return Plan(steps=(planning.Report(refusal(message, error, what="query")),))
 
     # Settling.
 
@@ -273,6 +278,10 @@ class MetaManager:
                     await self._answers.reply_with_rows(message, key, row_type, namespace)
                 case planning.AskCloud():
                     self._questions.ask(message)
+                case planning.AskEdged():
+                    self._volumes.ask(message)
+                case planning.ReportPods():
+                    self._pod_reports.now()
                 case planning.Connection(connected):
                     self._connected = connected
                 case planning.Report(text):
@@ -304,8 +313,7 @@ class MetaManager:
             try:
                 ending = await work
             except StoreError as error:
-                what = "query" if message.route.operation == QUERY else "save"
-                await self._answers.report(message, _refusal(message, what, error))
+                await self._answers.report(message, refusal(message, error))
                 ending = endings.STORE_REFUSED
         except BusClosed:
             ending = endings.STOPPING
@@ -349,10 +357,4 @@ def _is_acknowledged(steps: tuple[Step, ...]) -> bool:
 
 def _keeps_its_place(steps: tuple[Step, ...]) -> bool:
     """Whether a message without rows must not overtake those that wait for theirs."""
-    return any(isinstance(step, planning.Forward | planning.ToCloud) for step in steps)
-
-
-def _refusal(request: Message, what: str, error: StoreError) -> str:
-    """Log what the file refused, and return what who asked is told."""
-    log.error("request_failed", id=request.header.id, resource=request.route.resource, error=str(error))
-    return f"Error to {what} meta {'in' if what == 'query' else 'to'} DB: {error}"
+    return any(isinstance(step, planning.Forward | planning.ToCloud | planning.AskEdged) for step in steps)

@@ -7,10 +7,14 @@ acknowledged before that, so what the cloud was told is stored has been stored.
 operation      what is done
 =============  ==========================================================================================
 insert         rows stored (an existing key is overwritten: bug M1); forwarded; acknowledged
-update         the same; from ``edged`` instead: sent on to the cloud, ``edged`` gets "OK"
+update         the same
 delete         row removed (and the podstatus of a pod: M6); forwarded; acknowledged
+...            each of them from ``edged`` instead: sent on to the cloud, ``edged`` gets "OK" (M5)
 query          answered from the rows; the types of ``REMOTE_TYPES`` are asked of the cloud if there is no row
 response       an answer of the cloud that nobody waits for: stored if it is an object (M2), forwarded
+volume         one of four operations: asked of ``edged``, whose answer the cloud gets
+action         stored if there is no row: there is no ``edgefunction`` to tell; its ``action_result`` is sent on
+sync           ``meta-internal-sync``: the cloud is told the states of all pods
 =============  ==========================================================================================
 
 Lists (``servicelist``, ``endpointslist``) become one row an element. Listener rows are answered, never acknowledged.
@@ -25,6 +29,7 @@ from edgecore.beehive import resource as r
 from edgecore.beehive.message import Message, Route, content_json, content_value
 from edgecore.errors import ContentError
 from edgecore.modules.metamanager.heartbeats import is_heartbeat
+from edgecore.modules.metamanager.lists import LIST_TYPES, NotAList, elements
 
 REMOTE_TYPES = frozenset(
     {
@@ -42,8 +47,6 @@ ALWAYS_REMOTE_TYPES = frozenset({r.NODE, r.VOLUME_ATTACHMENT})
 """What is asked of the cloud even when it is stored."""
 MESH_TYPES = frozenset({r.SERVICE, r.SERVICELIST, r.ENDPOINTS, r.ENDPOINTSLIST, r.PODLIST})
 """What EdgeMesh is told of; everything else goes to Edged."""
-LIST_TYPES = {r.SERVICELIST: r.SERVICE, r.ENDPOINTSLIST: r.ENDPOINTS}
-"""Lists that become one row an element, with the type of those rows."""
 KNOWN_TYPES = MESH_TYPES | REMOTE_TYPES | {r.POD, r.PODSTATUS, r.NODESTATUS, r.LISTENER, r.VOLUME}
 REMOTE_SOURCES = frozenset({r.EDGECONTROLLER})
 _MESH_QUESTIONS = frozenset({r.SERVICE, r.ENDPOINTS, r.LISTENER})
@@ -113,13 +116,33 @@ class AskCloud(NamedTuple):
     """Answer a query with what the cloud says, and store that."""
 
 
+class AskEdged(NamedTuple):
+    """Have edged do a volume operation, and tell the cloud what came of it."""
+
+
+class ReportPods(NamedTuple):
+    """Tell the cloud the states of all pods now, not only when the minute is over."""
+
+
 class Connection(NamedTuple):
     """The link to the cloud came up or went down."""
 
     connected: bool
 
 
-Step = Forward | Acknowledge | ToCloud | Reply | Report | Fault | AnswerLocally | AskCloud | Connection
+Step = (
+    Forward
+    | Acknowledge
+    | ToCloud
+    | Reply
+    | Report
+    | Fault
+    | AnswerLocally
+    | AskCloud
+    | AskEdged
+    | ReportPods
+    | Connection
+)
 
 
 class Plan(NamedTuple):
@@ -146,8 +169,9 @@ def plan(message: Message, stored: Callable[[str], str | None], *, connected: bo
 
 
 def wrong_content(error: ContentError) -> Plan:
-    """Return what is done with a message whose content cannot be read."""
-    return Plan(steps=(Fault("wrong_content", str(error)), Report(f"Error to unmarshal: {error}")))
+    """Return what is done with a message whose content cannot be read, or is no JSON value."""
+    what = "unmarshal" if isinstance(error, NotAList) else "marshal message content"
+    return Plan(steps=(Fault("wrong_content", str(error)), Report(f"Error to {what}: {error}")))
 
 
 class _Request:
@@ -183,7 +207,7 @@ def _insert(request: _Request) -> Plan:
         return _store_list(request)
     if request.type == r.LISTENER:
         return Plan((request.put(),), (Reply(None),))
-    if request.source == r.EDGED:  # a volumeattachment that the node makes (bug M5)
+    if request.source == r.EDGED:  # a volumeattachment, say (bug M5)
         return Plan((request.put(),), (ToCloud(), Reply(r.OK)))
     return Plan((request.put(),), (*request.faults, Forward(request.receiver), Acknowledge()))
 
@@ -206,14 +230,14 @@ def _update(request: _Request) -> Plan:
 
 def _delete(request: _Request) -> Plan:
     if request.type in LIST_TYPES:
-        elements, faults = _elements(request)
-        removed = tuple(change for key, _ in elements for change in _removed(key))
+        found, faults = _elements(request)
+        removed = tuple(change for key, _ in found for change in _removed(key))
         return Plan(removed, (*faults, Forward(r.EDGEMESH), Acknowledge()))
     if request.type == r.LISTENER:
         return Plan((Remove(request.key),), (Reply(r.OK),))
     changes = () if request.type == r.POD and _is_of_another(request) else _removed(request.key)
-    if request.type == r.POD and request.source == r.EDGED:
-        return Plan(changes, (ToCloud(durable=True), Reply(r.OK)))
+    if request.source == r.EDGED:
+        return Plan(changes, (ToCloud(durable=request.type == r.POD), Reply(r.OK)))
     return Plan(changes, (*request.faults, Forward(request.receiver), Acknowledge()))
 
 
@@ -296,6 +320,31 @@ def _error(request: _Request) -> Plan:
     return Plan(steps=(Fault("error_reported", str(content_value(request.message))),))
 
 
+def _volume(request: _Request) -> Plan:
+    resource = request.resource
+    if resource is None or resource.type != r.VOLUME or not resource.name:
+        text = f"cannot {request.message.route.operation} {request.key}: it is no volume"
+        return Plan(steps=(Fault("wrong_resource", request.key), Report(text)))
+    return Plan(steps=(AskEdged(),))
+
+
+def _action(request: _Request) -> Plan:
+    """Legacy: for a module that no edgecore has. As in Go a row that is there stays: nobody is told of another."""
+    return Plan(_unless_stored(request), (Fault("no_edgefunction", request.key),))
+
+
+def _action_result(request: _Request) -> Plan:
+    return Plan(_unless_stored(request), (ToCloud(),))
+
+
+def _unless_stored(request: _Request) -> tuple[Put, ...]:
+    return () if request.stored(request.key) is not None else (request.put(),)
+
+
+def _sync(_: _Request) -> Plan:
+    return Plan(steps=(ReportPods(),))
+
+
 _HANDLERS: dict[str, Callable[[_Request], Plan]] = {
     r.INSERT: _insert,
     r.UPDATE: _update,
@@ -304,52 +353,20 @@ _HANDLERS: dict[str, Callable[[_Request], Plan]] = {
     r.RESPONSE: _response,
     r.PUBLISH: _publish,
     r.ERROR: _error,
+    r.META_INTERNAL_SYNC: _sync,
+    r.ACTION: _action,
+    r.ACTION_RESULT: _action_result,
+    **dict.fromkeys(r.VOLUME_OPERATIONS, _volume),
 }
 
 
 def _store_list(request: _Request) -> Plan:
-    elements, faults = _elements(request)
+    found, faults = _elements(request)
     row_type = LIST_TYPES[request.type]
-    puts = tuple(Put(key, row_type, bytes(element).decode()) for key, element in elements)
+    puts = tuple(Put(key, row_type, value) for key, value in found)
     return Plan(puts, (*faults, Forward(r.EDGEMESH), Acknowledge()))
 
 
-class _Metadata(msgspec.Struct):
-    name: str = ""
-    namespace: str = ""
-
-
-class _Named(msgspec.Struct):
-    metadata: _Metadata
-
-
-def _elements(request: _Request) -> tuple[list[tuple[str, msgspec.Raw]], tuple[Fault, ...]]:
-    """Return the row key and the JSON of each element of a list, and a ``Fault`` if some of them name no object.
-
-    However many those are, it is one fault: the sender of one message shall not fill the log.
-    """
-    text = content_json(request.message)
-    try:
-        elements = msgspec.json.decode(text, type=list[msgspec.Raw] | None) or ()
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise ContentError(f"{request.type} is not a list: {error}") from error
-    named: list[tuple[str, msgspec.Raw]] = []
-    wrong: list[int] = []
-    for index, element in enumerate(elements):
-        metadata = _metadata(element)
-        if metadata.name and metadata.namespace:
-            named.append((f"{metadata.namespace}/{LIST_TYPES[request.type]}/{metadata.name}", element))
-        else:
-            wrong.append(index)
-    if not wrong:
-        return named, ()
-    detail = f"{len(wrong)} of {len(elements)} have no name and namespace, the first is {request.type}[{wrong[0]}]"
-    return named, (Fault("wrong_element", detail),)
-
-
-def _metadata(element: msgspec.Raw) -> _Metadata:
-    """Return the metadata of an object; empty where there is none that can be read."""
-    try:
-        return msgspec.json.decode(element, type=_Named).metadata
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _Metadata()
+def _elements(request: _Request) -> tuple[list[tuple[str, str]], tuple[Fault, ...]]:
+    named, wrong = elements(request.type, content_json(request.message))
+    return named, (Fault("wrong_element", wrong),) if wrong else ()

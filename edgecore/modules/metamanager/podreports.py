@@ -1,5 +1,6 @@
 """Tells the cloud the states of all pods, now and then, while it is there; forgets those of pods that are gone."""
 
+import asyncio
 from collections.abc import Callable
 
 import structlog
@@ -16,7 +17,7 @@ log = structlog.get_logger("metamanager")
 
 
 class PodReports:
-    """One look at the rows every ``every_s`` seconds."""
+    """One look at the rows every ``every_s`` seconds, and whenever somebody wants one."""
 
     def __init__(
         self,
@@ -34,11 +35,25 @@ class PodReports:
         self._metrics = metrics
         self._every_s = every_s
         self._connected = connected
+        self._due = asyncio.Event()
+
+    def now(self) -> None:
+        """Have a report made at once. However often this is called before it is begun, it is one."""
+        self._due.set()
 
     async def run(self) -> None:
         """Report until the bus is closed."""
+        clock = self._port.clock
+        next_at = clock.monotonic() + self._every_s
         while True:
-            await self._port.clock.sleep(self._every_s)
+            timer = clock.call_at(next_at, self._due.set)
+            try:
+                await self._due.wait()
+            finally:
+                timer.cancel()
+            self._due.clear()
+            if clock.monotonic() >= next_at:
+                next_at = clock.monotonic() + self._every_s
             try:
                 await self._report()
             except BusClosed:

@@ -1,9 +1,5 @@
 """Questions that MetaManager asks the cloud for others, each in a task of its own."""
 
-import asyncio
-from collections.abc import Callable, Coroutine
-from typing import Any
-
 import structlog
 
 from edgecore.beehive.message import Message, content_json, content_value, with_id, with_sync
@@ -15,6 +11,7 @@ from edgecore.modules.metamanager.applied import AppliedIds, State
 from edgecore.modules.metamanager.endings import Ending
 from edgecore.modules.metamanager.plan import Put, is_kept
 from edgecore.modules.metamanager.tables import MetaTable, origin_of
+from edgecore.modules.metamanager.underway import CarryThrough, UnderWay
 from edgecore.observe.ledger import DELIVERED
 from edgecore.observe.metrics import Metrics
 
@@ -27,11 +24,9 @@ REMOTE_TIMEOUT_S = 30.0
 a cloudcore gives an answer up 25 s after it was first sent.
 """
 
-Work = Coroutine[Any, Any, Ending | None]
-
 
 class Questions:
-    """The questions under way. ``carry_through`` awaits the work on a message and says how that ended."""
+    """The questions under way."""
 
     def __init__(
         self,
@@ -42,7 +37,7 @@ class Questions:
         *,
         metrics: Metrics,
         hub: str,
-        carry_through: Callable[[Message, Work], Coroutine[Any, Any, None]],
+        carry_through: CarryThrough,
     ) -> None:
         self._port = port
         self._table = table
@@ -50,8 +45,7 @@ class Questions:
         self._answers = answers
         self._metrics = metrics
         self._hub = hub
-        self._carry_through = carry_through
-        self._asking: set[asyncio.Task[None]] = set()
+        self._asking = UnderWay(carry_through)
 
     def __len__(self) -> int:
         return len(self._asking)
@@ -63,15 +57,11 @@ class Questions:
         else:
             log.warning("remote_query_refused", resource=request.route.resource, limit=REMOTE_QUERIES)
             work = self._answer_from_rows(request)
-        task = asyncio.create_task(self._carry_through(request, work), name=f"ask cloud {request.route.resource}")
-        self._asking.add(task)
-        task.add_done_callback(self._asking.discard)
+        self._asking.begin(request, work)
 
     async def stop(self) -> None:
         """Give up what is under way."""
-        for task in list(self._asking):
-            task.cancel()
-        await asyncio.gather(*self._asking, return_exceptions=True)
+        await self._asking.stop()
 
     async def _answer_from_rows(self, request: Message) -> Ending:
         await self._answers.reply_with_rows(request, request.route.resource, "", "")

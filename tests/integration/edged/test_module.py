@@ -35,6 +35,7 @@ class Surroundings:
     def __init__(self, bus: Bus, clock: VirtualClock, metrics: Metrics) -> None:
         self.bus = bus
         self.clock = clock
+        self.metrics = metrics
         self.hub = bus.register("websocket", "hub")
         self.edged_port = bus.register("edged", "edged")
         identity = NodeIdentity("n", "default", "10.66.0.2", "1.3.1")
@@ -144,6 +145,35 @@ async def test_the_mailbox_is_emptied(node: Surroundings) -> None:
     await settle()
     assert node.edged_port.statistics().depth == 0
     assert node.edged.status()["messages"] == {"insert pod": 2000}
+
+
+@pytest.mark.parametrize(
+    "operation", ["createvolume", "deletevolume", "controllerpublishvolume", "controllerunpublishvolume"]
+)
+async def test_a_volume_operation_is_refused_at_once_for_there_is_no_csi_driver(
+    node: Surroundings, operation: str
+) -> None:
+    """Through MetaManager, to the cloud and back. Go's edged says nothing of a failure."""
+    await node.start()
+    await node.hub.receive()  # the registration
+    request = node.hub.build(Route("edgecontroller", "resource", operation, "default/volume/v"), "{}")
+    await node.hub.send_to_group("meta", request)
+    answer = await node.hub.receive()
+    assert answer.route == Route("metaManager", "resource", "error", "default/volume/v")
+    assert answer.header.parent_id == request.header.id
+    assert answer.content == f"cannot {operation} default/volume/v: node n has no CSI driver"
+    assert node.metrics.bad_input_counts == {("edged", "no_csi_driver"): 1}
+    assert node.edged.status()["messages"] == {f"{operation} volume": 1}
+    assert node.clock.monotonic() == 0
+
+
+async def test_a_volume_operation_for_which_nobody_waits_is_only_counted(node: Surroundings) -> None:
+    await node.start()
+    await node.hub.receive()
+    await node.hub.send("edged", node.hub.build(Route("nobody", "", "createvolume", "default/volume/v")))
+    await settle()
+    assert node.metrics.bad_input_counts == {("edged", "no_csi_driver"): 1}
+    assert node.edged_port.statistics().dropped == {}
 
 
 async def test_kinds_that_a_peer_invents_are_counted_together(node: Surroundings) -> None:

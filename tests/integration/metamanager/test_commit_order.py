@@ -14,6 +14,7 @@ from edgecore.errors import StoreError
 from edgecore.store.store import Statement
 
 Held = Callable[[], AbstractContextManager[None]]
+REFUSED = {"metadata": {"name": "refused", "namespace": "default"}}
 
 
 async def test_an_ack_leaves_only_after_the_commit(node: Any, commits_held: Held) -> None:
@@ -145,6 +146,31 @@ async def test_a_write_that_is_refused_is_an_error_to_the_cloud_and_no_ack(node:
     assert (error.route.operation, error.route.resource) == ("error", "default/pod/refused")
     assert error.content.startswith("Error to save meta to DB: cannot write")
     assert await node.quiet()
+
+
+@pytest.mark.parametrize(
+    ("operation", "resource", "content", "text"),
+    [
+        ("insert", "default/pod/refused", {}, "Error to save meta to DB: "),
+        ("insert", "namespace/servicelist/service", [REFUSED], "Error to save meta to DB: "),
+        ("action", "default/function/refused", {}, "Error to save meta to DB: "),
+        ("update", "default/pod/refused", {}, "Error to update meta to DB: "),
+        ("update", "namespace/servicelist/service", [REFUSED], "Error to update meta to DB: "),
+        ("response", "default/pod/refused", {}, "Error to update meta to DB: "),
+        ("delete", "default/pod/undeletable", {}, "Error to delete meta to DB: "),
+    ],
+)
+async def test_the_refusal_names_what_could_not_be_done_in_the_words_of_go(
+    node: Any, operation: str, resource: str, content: Any, text: str
+) -> None:
+    keep = "CREATE TRIGGER keep BEFORE DELETE ON meta BEGIN SELECT raise(ABORT, 'refused by the test'); END"
+    await node.from_cloud("insert", "default/pod/undeletable", {})
+    assert (await node.hub.receive()).content == "OK"
+    await node.store.write(Statement(keep))
+    await node.from_cloud(operation, resource, content)
+    error = await node.hub.receive()
+    assert error.route.operation == "error"
+    assert error.content.startswith(text)
 
 
 async def test_a_write_that_is_refused_takes_no_other_with_it(node: Any, commits_held: Held) -> None:

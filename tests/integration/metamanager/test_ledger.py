@@ -126,7 +126,10 @@ class Given(NamedTuple):
     content: Any
 
 
-OPERATIONS = ["insert", "update", "delete", "query", "response", "publish", "error", "keepalive", "explode", ""]
+OPERATIONS = [
+    *("insert", "update", "delete", "query", "response", "publish", "error", "keepalive", "explode", ""),
+    *("createvolume", "meta-internal-sync", "action", "action_result"),
+]
 SOURCES = ["edgecontroller", "edged", "edgemesh", "nobody", ""]
 RESOURCES = [
     "default/pod/a",
@@ -138,6 +141,7 @@ RESOURCES = [
     "default/node/n",
     "default/podlist/a",
     "default/listener/a",
+    "default/volume/a",
     "default/pod",
     LIST,
     "namespace/endpointslist/endpoints",

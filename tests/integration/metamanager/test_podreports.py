@@ -53,6 +53,21 @@ async def test_the_message_is_the_recorded_one_but_for_id_and_time(node: Any) ->
     assert content_value(frame) == [status]
 
 
+async def test_a_sync_that_is_asked_for_comes_at_once_and_the_next_when_the_minute_is_over(node: Any) -> None:
+    await node.connected()
+    await _pod(node, "default", "a", {"Name": "a"})
+    await node.clock.advance(20)
+    for _ in range(3):
+        await node.from_cloud("meta-internal-sync", "podstatus", source="metaManager")
+    assert [report.route for report in await _reports(node)] == [ROUTE]  # one: they came together
+    await node.clock.advance(39)
+    assert await _reports(node) == []
+    await node.clock.advance(1)
+    assert [report.route for report in await _reports(node)] == [ROUTE]
+    await node.clock.advance(59)
+    assert await _reports(node) == []
+
+
 async def test_without_a_link_nothing_is_told(node: Any) -> None:
     """Go sends it all the same, to lie there until the link is back (M9)."""
     await _pod(node, "default", "a", {})

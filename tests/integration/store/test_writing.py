@@ -249,9 +249,9 @@ from pathlib import Path
 from edgecore.store.store import Statement, open_store
 
 async def main():
-    store = open_store(Path(sys.argv[1]), ["CREATE TABLE IF NOT EXISTS meta (key text PRIMARY KEY)"])
+    store = open_store(Path(sys.argv[1]), ["CREATE TABLE IF NOT EXISTS meta (key text PRIMARY KEY, type, value)"])
     for number in range(50):
-        await store.write(Statement("INSERT INTO meta VALUES (?)", (f"{number:02}",)))
+        await store.write(Statement("INSERT INTO meta (key) VALUES (?)", (f"{number:02}",)))
         print(number, flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
 

@@ -55,6 +55,12 @@ def test_it_uses_what_it_names_in_each_way_there_is() -> None:
     assert _names(EVERY_WAY) == config_maps | {f"secret/s-{way}" for way in ways}
 
 
+def test_d4_a_pull_secret_is_of_the_pods_namespace() -> None:
+    """Go looks for it in the namespace of the node."""
+    used = _used({"imagePullSecrets": [{"name": "s"}]}, "kube-system").used
+    assert used == (EdgeResource("kube-system", "secret", "s"),)
+
+
 def test_the_edge_and_the_stub_see_the_same() -> None:
     pod = {"metadata": {"namespace": "ns", "name": "p"}, "spec": EVERY_WAY}
     of_the_cloud = {(key.kind.lower(), key.namespace, key.name) for key in references_of_the_cloud(pod)}

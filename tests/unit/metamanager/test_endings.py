@@ -7,11 +7,13 @@ from edgecore.modules.metamanager.plan import (
     Acknowledge,
     AnswerLocally,
     AskCloud,
+    AskEdged,
     Connection,
     Fault,
     Forward,
     Reply,
     Report,
+    ReportPods,
     Step,
     ToCloud,
 )
@@ -28,6 +30,8 @@ TO_EDGED = (Forward("edged"), Acknowledge())
         ("response", (), Ending("delivered")),
         ("error", (Fault("error_reported"),), Ending("delivered")),
         ("publish", (Connection(True),), Ending("delivered")),
+        ("meta-internal-sync", (ReportPods(),), Ending("delivered")),
+        ("action", (Fault("no_edgefunction"),), Ending("dropped", "no_edgefunction")),
         ("publish", (Fault("unknown_resource"),), Ending("dropped", "unknown_resource")),
         ("query", (AnswerLocally("k", "t", "n"),), Ending("delivered")),
         ("query", (Fault("wrong_resource"), Report("text")), Ending("dropped", "wrong_resource")),
@@ -44,3 +48,7 @@ def test_each_kind_of_message_ends_in_its_way(operation: str, steps: tuple[Step,
 
 def test_a_question_to_the_cloud_has_not_ended() -> None:
     assert ending_of("query", (AskCloud(),)) is None
+
+
+def test_a_question_to_edged_has_not_ended() -> None:
+    assert ending_of("createvolume", (AskEdged(),)) is None

@@ -7,16 +7,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edgecore.modules.edged.nodestatus import HostFacts, NodeIdentity, status_request
 from edgecore.modules.metamanager.heartbeats import is_heartbeat
 
 
 def status(at: str, ready: str = "True", **more: Any) -> str:
-    conditions = [{"type": "Ready", "status": ready, "lastHeartbeatTime": at, "lastTransitionTime": "2026-01-01"}]
+    conditions = [{"type": "Ready", "status": ready, "lastHeartbeatTime": at, "lastTransitionTime": at}]
     return json.dumps({"UID": "u", "Status": {"conditions": conditions, "phase": "Running", **more}})
 
 
 def test_the_same_at_another_time_is_a_heartbeat() -> None:
     assert is_heartbeat(status("10:00"), status("10:10"))
+
+
+def test_what_edged_posts_ten_seconds_later_is_a_heartbeat() -> None:
+    facts = HostFacts(2, 4096, "6.1", "Debian", "linux", "amd64")
+    identity = NodeIdentity("n", "default", "192.0.2.1", "edgecore-0")
+    before, now = (json.dumps(status_request(identity, facts, at_ms)) for at_ms in (0, 10_000))
+    assert before != now
+    assert is_heartbeat(before, now)
 
 
 @pytest.mark.parametrize(

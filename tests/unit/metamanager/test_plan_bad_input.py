@@ -32,9 +32,7 @@ LISTS = [SERVICES, "namespace/endpointslist/endpoints"]
 GOOD = {"metadata": {"name": "a", "namespace": "n"}}
 
 
-@pytest.mark.parametrize(
-    "operation", ["", "Insert", "keepalive", "get", "action", "meta-internal-sync", "createvolume"]
-)
+@pytest.mark.parametrize("operation", ["", "Insert", "keepalive", "get", "get_result", "CreateVolume", "connected"])
 def test_an_unknown_operation_is_a_fault_and_nothing_else(message: Make, operation: str) -> None:
     decided = plan(message(operation, "default/service/x", {}), {}.get, connected=True)
     assert repr(decided) == repr(Plan(steps=(Fault("unknown_operation", operation),)))
@@ -90,6 +88,7 @@ def test_a_list_that_is_no_list_is_reported_and_not_acknowledged(
     assert isinstance(fault, Fault)
     assert fault.reason == "wrong_content"
     assert isinstance(report, Report)
+    assert report.text.startswith("Error to unmarshal: ")
 
 
 @pytest.mark.parametrize(
@@ -138,7 +137,10 @@ def test_the_deepest_list_that_the_wire_lets_through_is_no_exception(message: Ma
 
 def test_content_that_is_no_json_is_reported(message: Make) -> None:
     decided = plan(message("update", "default/pod/x", {1j: "x"}), {}.get, connected=True)
-    assert [type(step) for step in decided.steps] == [Fault, Report]
+    fault, report = decided.steps
+    assert isinstance(fault, Fault)
+    assert isinstance(report, Report)
+    assert report.text.startswith("Error to marshal message content: ")
 
 
 @pytest.mark.parametrize("content", ["cloud_gone", None, {"a": 1}, [], 3])
@@ -147,8 +149,14 @@ def test_unknown_news_is_a_fault(message: Make, content: Any) -> None:
     assert repr(decided.steps) == repr((Fault("unknown_resource", "node/connection"),))
 
 
-WORDS = ["", "insert", "update", "delete", "query", "response", "publish", "error", "edgecontroller", "edged"]
-TYPES = ["pod", "service", "servicelist", "endpointslist", "podlist", "podstatus", "listener", "node", "configmap", "x"]
+WORDS = [
+    *("", "insert", "update", "delete", "query", "response", "publish", "error", "edgecontroller", "edged"),
+    *("createvolume", "meta-internal-sync", "action", "action_result"),
+]
+TYPES = [
+    *("pod", "service", "servicelist", "endpointslist", "podlist", "podstatus", "listener", "node", "configmap", "x"),
+    *("volume", "volumeattachment", "nodestatus"),
+]
 
 
 def _raw(value: Any) -> Any:

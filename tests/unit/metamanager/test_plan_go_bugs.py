@@ -58,6 +58,21 @@ def test_m5_what_edged_inserts_goes_to_the_cloud_and_edged_is_answered(message: 
     assert repr(decided.steps) == repr((ToCloud(), Reply("OK")))
 
 
+@pytest.mark.parametrize("row_type", ["volumeattachment", "node", "service"])
+def test_m5_what_edged_deletes_goes_to_the_cloud_and_edged_is_answered(message: Make, row_type: str) -> None:
+    """Go sends it back to edged and acknowledges it to the cloud, but for pods; edged waits for ever."""
+    decided = plan(message("delete", f"default/{row_type}/x", None, "edged"), {}.get, connected=True)
+    assert decided.changes[0] == Remove(f"default/{row_type}/x")
+    assert repr(decided.steps) == repr((ToCloud(), Reply("OK")))
+
+
+@pytest.mark.parametrize("source", ["", "nobody", "edged"])
+def test_m4_an_answer_of_an_unknown_source_writes_nothing(message: Make, source: str) -> None:
+    """Go writes the row, and then sends the message to the cloud."""
+    decided = plan(message("response", "default/service/x", NEWER, source), {}.get, connected=True)
+    assert repr(decided) == repr(Plan(steps=(ToCloud(),)))
+
+
 def test_m6_the_elements_of_a_deleted_list_are_removed(message: Make) -> None:
     """Go removes the row under the list's own key, which does not exist."""
     decided = plan(message("delete", "namespace/servicelist/service", [NEWER]), {}.get, connected=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from edgecore.beehive.message import Message
+from edgecore.clock import settle
 from edgecore.errors import StoreError
 from edgecore.modules.metamanager.plan import Put, Remove
 from edgecore.modules.metamanager.tables import (
@@ -238,6 +239,7 @@ async def test_a_watcher_sees_what_changed_once_it_is_committed(table: MetaTable
         assert seen == []
     await changed
     await removed
+    await settle()
     assert seen == [
         Committed(POD, "pod", "2", "1", LATER),
         Committed("default/pod/y", "pod", "1", None, LATER),

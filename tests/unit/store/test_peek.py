@@ -1,4 +1,5 @@
 import sqlite3
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -77,3 +78,45 @@ def test_a_file_that_is_no_database_is_an_error(tmp_path: Path) -> None:
 
     with pytest.raises(StoreError, match="not a database"):
         peek(tmp_path / "n.db", "SELECT key FROM meta")
+
+
+# Where nothing may be written.
+
+
+@pytest.fixture
+def closed_folder(database: Path) -> Iterator[Path]:
+    """The file in a folder that takes no new files."""
+    database.chmod(0o400)
+    database.parent.chmod(0o500)
+    yield database
+    database.parent.chmod(0o700)
+
+
+@pytest.mark.usefixtures("unprivileged")
+def test_a_file_without_log_is_read_where_nothing_may_be_written(closed_folder: Path) -> None:
+    assert len(peek(closed_folder, "SELECT key FROM meta")) == 2
+    assert [each.name for each in closed_folder.parent.iterdir()] == [closed_folder.name]
+
+
+@pytest.mark.usefixtures("unprivileged")
+def test_a_log_that_cannot_be_read_there_is_told(database: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "copied"
+    folder.mkdir()
+    with closing(sqlite3.connect(database)) as writer:
+        writer.execute("INSERT INTO meta VALUES ('c', '3')")
+        writer.commit()
+        for suffix in ("", "-wal"):
+            (folder / f"n.db{suffix}").write_bytes(Path(f"{database}{suffix}").read_bytes())
+    folder.chmod(0o500)
+    try:
+        with pytest.raises(StoreError, match=r"its newest rows are in n\.db-wal.*copy both files to a folder"):
+            peek(folder / "n.db", "SELECT key FROM meta")
+    finally:
+        folder.chmod(0o700)
+
+
+@pytest.mark.usefixtures("unprivileged")
+def test_a_file_that_is_closed_to_this_user_is_an_error(database: Path) -> None:
+    database.chmod(0)
+    with pytest.raises(StoreError, match=f"^cannot read database {database}: "):
+        peek(database, "SELECT key FROM meta")

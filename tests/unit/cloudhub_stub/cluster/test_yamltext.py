@@ -7,9 +7,9 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cloudhub_stub.cli.printing.documents import as_yaml
 from cloudhub_stub.cluster.plain import MAX_DEPTH
 from cloudhub_stub.cluster.yamltext import Document, DocumentError, yaml_documents
+from edgecore.control.documents import as_yaml
 
 
 @pytest.fixture(params=[yaml.SafeLoader, getattr(yaml, "CSafeLoader", yaml.SafeLoader)], ids=["python", "c"])

@@ -8,7 +8,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudhub_stub.cli.printing.documents import as_json, as_list, as_yaml, long_name
+from cloudhub_stub.cli.printing.documents import as_list, long_name
+from edgecore.control.documents import as_json, as_yaml
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"])) | st.sampled_from(
     [

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudhub_stub.cli.printing.ages import age, date, duration, instant_ms, time_of_day
+from edgecore.control.ages import age, date, duration, duration_ms, instant_ms, time_of_day, timestamp
 
 M, H, D, Y = 60, 3600, 86400, 365 * 86400
 
@@ -77,3 +77,23 @@ def test_every_instant_of_the_calendar_can_be_shown(instant: datetime) -> None:
 def test_no_text_breaks_it(text: str) -> None:
     assert age(text, 0)
     assert date(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90s", 90), ("10m", 600), ("1h30m", 5400), ("2d", 172_800), ("1w", 604_800), ("0s", 0)]
+)
+def test_a_duration_is_read(text: str, seconds: int) -> None:
+    assert duration_ms(text) == seconds * 1000
+
+
+@pytest.mark.parametrize("text", ["", "10", "m", "-1m", "1.5h", "1y", "10m ", "\u0661m"])
+def test_what_is_no_duration_is_an_error_with_examples(text: str) -> None:
+    with pytest.raises(ValueError, match="is no duration; write it as 90s, 10m, 1h30m"):
+        duration_ms(text)
+
+
+@pytest.mark.parametrize(
+    ("at_ms", "text"), [(1_589_000_000_123, "2020-05-09T04:53:20.123Z"), (10**18, "1000000000000000000")]
+)
+def test_an_instant_is_written_as_rfc_3339_where_a_calendar_has_it(at_ms: int, text: str) -> None:
+    assert timestamp(at_ms) == text

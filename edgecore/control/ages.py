@@ -1,5 +1,6 @@
 """Instants and durations as ``kubectl`` shows them: ``3m5s``, ``2d4h``; ``Mon, 04 May 2020 10:00:00 +0000``."""
 
+import re
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Any
@@ -10,6 +11,8 @@ _MINUTE_S = 60
 _HOUR_S = 60 * _MINUTE_S
 _DAY_S = 24 * _HOUR_S
 _YEAR_S = 365 * _DAY_S
+_SECONDS = {"s": 1, "m": _MINUTE_S, "h": _HOUR_S, "d": _DAY_S, "w": 7 * _DAY_S}
+_PART = re.compile(r"([0-9]{1,9})([smhdw])")
 _FIRST_MS = -62_135_596_800_000
 _LAST_MS = 253_402_300_799_999
 """The years 1 to 9999 in UTC."""
@@ -80,3 +83,17 @@ def _two(seconds: int, large_s: int, large: str, small_s: int, small: str) -> st
 
 def _utc(at_ms: int) -> datetime:
     return datetime.fromtimestamp(at_ms / 1000, UTC)
+
+
+def duration_ms(text: str) -> int:
+    """Return the milliseconds of ``90s``, ``10m``, ``1h30m``, ``2d`` or ``1w``. Raises ``ValueError``."""
+    if not re.fullmatch(f"({_PART.pattern})+", text):
+        raise ValueError(f"{text!r} is no duration; write it as 90s, 10m, 1h30m, 2d or 1w")
+    return 1000 * sum(int(number) * _SECONDS[unit] for number, unit in _PART.findall(text))
+
+
+def timestamp(at_ms: int) -> str:
+    """Return an instant as RFC 3339 in UTC, to the millisecond; the number itself where no calendar has it."""
+    if not _FIRST_MS <= at_ms <= _LAST_MS:
+        return str(at_ms)
+    return _utc(at_ms).isoformat(timespec="milliseconds").replace("+00:00", "Z")

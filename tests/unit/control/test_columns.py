@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudhub_stub.cli.printing.columns import Columns, aligned, one_line
+from edgecore.control.columns import Columns, aligned, one_line
 
 CELL = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 

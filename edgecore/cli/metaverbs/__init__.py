@@ -1,0 +1,1 @@
+"""The commands below ``edgecore meta``, one file each, and what they share."""

@@ -1,0 +1,135 @@
+"""What SQLite and the system say about the file, in words that name it and the way out."""
+
+import errno
+import os
+import shlex
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+from edgecore.errors import StoreError
+
+DAMAGED = "damaged"
+NO_ROOM = "no_room"
+LOCKED = "locked"
+READ_ONLY = "read_only"
+DISK = "disk"
+OTHER = "other"
+
+FAULTS = (sqlite3.Error, OSError, UnicodeDecodeError)
+"""What using a file can raise; the last where SQLite quotes from one that is damaged."""
+_TROUBLES = {
+    sqlite3.SQLITE_CORRUPT: DAMAGED,
+    sqlite3.SQLITE_NOTADB: DAMAGED,
+    sqlite3.SQLITE_FULL: NO_ROOM,
+    sqlite3.SQLITE_BUSY: LOCKED,
+    sqlite3.SQLITE_LOCKED: LOCKED,
+    sqlite3.SQLITE_READONLY: READ_ONLY,
+    sqlite3.SQLITE_IOERR: DISK,
+}
+_LITTLE_BYTES = 64 * 1024
+"""With less than this free, an error of the disk is want of room: SQLite says so of a log that cannot grow."""
+
+
+def refused(deed: str, path: Path, error: BaseException) -> StoreError:
+    """Return the error ``cannot <deed> <path>: <reason>; <what to do>``."""
+    original = _sqlite_error(error)
+    reason = str(original or (error.strerror if isinstance(error, OSError) else "") or error)
+    way_out = advice(trouble(error, path), path)
+    return StoreError(f"cannot {deed} {path}: {reason}{f'; {way_out}' if way_out else ''}")
+
+
+def trouble(error: BaseException, path: Path) -> str:
+    """Return the word for what is wrong with the file; ``OTHER`` where it is the statement that is wrong."""
+    if isinstance(error, UnicodeDecodeError):
+        return DAMAGED  # what SQLite said, or a text in the file, is none
+    if isinstance(error, OSError):
+        return _trouble_of_system(error)
+    original = _sqlite_error(error)
+    word = _TROUBLES.get(getattr(original, "sqlite_errorcode", 0) & 0xFF, OTHER)
+    if word == DISK and 0 <= free_bytes(path.parent) < _LITTLE_BYTES:
+        return NO_ROOM
+    return word
+
+
+def advice(word: str, path: Path) -> str:
+    """Return what to do about it; empty where that is not known."""
+    folder = path.parent
+    match word:
+        case "damaged":
+            return f"{ways_back(path)}; or move the file away to start with an empty one"
+        case "no_room":
+            free = free_bytes(folder)
+            left = f" ({size(free)} are free)" if free >= 0 else ""
+            return f"make room in {folder}{left}"
+        case "locked":
+            return "another program holds it: end that one (a Go edgecore, sqlite3), then try again"
+        case "read_only":
+            return (
+                f"make {folder} and the file writable for the user that runs the node,"
+                " or name another place in database.dataSource"
+            )
+        case "disk":
+            return f"see what the system's log says of the disk of {folder}"
+    return ""
+
+
+def ways_back(path: Path) -> str:
+    """Return which commands help with a file that is damaged."""
+    quoted = shlex.quote(str(path))
+    text = f"`edgecore db repair --db {quoted}` saves what can be read"
+    newest = backups_beside(path)[-1:]
+    if newest:
+        return f"{text}, `edgecore db restore {shlex.quote(str(newest[0]))} --db {quoted}` puts the newest backup back"
+    return f"{text}, `edgecore db restore FILE --db {quoted}` puts a backup back"
+
+
+def backups_beside(path: Path) -> list[Path]:
+    """Return the backups in the file's folder that bear its name, the newest last."""
+    try:
+        return sorted(each for each in path.parent.glob(f"{_escaped(path.name)}.backup-*") if each.suffix != ".partial")
+    except OSError:
+        return []
+
+
+def free_bytes(folder: Path) -> int:
+    """Return how much room there is for this user; -1 where the system does not say."""
+    try:
+        figures = os.statvfs(folder)
+    except OSError:
+        return -1
+    return figures.f_bavail * figures.f_frsize
+
+
+def size(count: int) -> str:
+    """Return a number of bytes for people: ``1.5 MiB``."""
+    if count < 1024:
+        return f"{count} bytes"
+    if count < 1024**2:
+        return f"{count / 1024:.0f} KiB"
+    if count < 1024**3:
+        return f"{count / 1024**2:.1f} MiB"
+    return f"{count / 1024**3:.1f} GiB"
+
+
+def _trouble_of_system(error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return NO_ROOM
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return READ_ONLY
+    return DISK if error.errno == errno.EIO else OTHER
+
+
+def _sqlite_error(error: BaseException) -> sqlite3.Error | None:
+    """Return SQLite's own error: peewee puts one of its own before it."""
+    return next((each for each in _chain(error) if isinstance(each, sqlite3.Error)), None)
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _escaped(name: str) -> str:
+    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)
