@@ -22,9 +22,9 @@ from crash.process import Orders, heard
 from crash.server import Processes
 from crash.session import Item, recorded_session
 
-SHARE = 6
+SHARE = 8
 """In a short run so many points of each kind are drawn; in a long one all are taken."""
-OPENING = 2
+OPENING = 4
 """The first so many points, where the file is made, are always taken."""
 CHAINS = 2
 """In a short run so many sessions are interrupted again and again."""
@@ -158,9 +158,9 @@ def test_a_node_that_is_killed_again_and_again_comes_to_the_end_all_the_same(
         try:
             while steps < len(sessions.items) and lives < 1000:
                 if draw.random() < 0.2:
-                    code = play.run(killed_after_s=draw.uniform(0.02, 0.15))
+                    code = play.run(killed_after_s=draw.uniform(0.02, 0.1))
                 else:
-                    code = play.run(Point(draw.choice((*AT_COMMITS, *AT_ACKS)), draw.randint(1, 30)))
+                    code = play.run(Point(draw.choice((*AT_COMMITS, *AT_ACKS)), draw.randint(1, 12)))
                 assert code in (0, KILLED)
                 lives, deaths = lives + 1, deaths + (code == KILLED)
                 before, steps = steps, play.check()
@@ -170,5 +170,5 @@ def test_a_node_that_is_killed_again_and_again_comes_to_the_end_all_the_same(
             raise AssertionError(f"chain {seed!r}, process {lives}: {error}\n{play.log()}") from error
         with capsys.disabled():
             sys.stdout.write(f"\nkilled {deaths} of {lives} processes of one session (seed {seed!r}) ")
-        assert deaths >= 5
+        assert deaths >= 3
         shutil.rmtree(play.directory)

@@ -20,12 +20,13 @@ _COMPANIONS = {"pod": "podstatus", "service": "podlist"}
 
 
 def meaning(row_type: str, value: Any) -> Any:
-    """Return ``value`` without what a row need not be rewritten for: the time of a node's heartbeat."""
+    """Return ``value`` without what a row need not be rewritten for: the times of the conditions of a node."""
     if row_type != "nodestatus":
         return value
     plain = json.loads(json.dumps(value))
     for condition in plain.get("Status", {}).get("conditions", ()):
-        condition.pop("lastHeartbeatTime", None)
+        for name in ("lastHeartbeatTime", "lastTransitionTime"):
+            condition.pop(name, None)
     return plain
 
 

@@ -24,7 +24,7 @@ _NAMES = (
     "e_disconnect_reconnect_resync",
 )
 _BURST = "f_burst_1000_services_3000_pods"
-BURST_SERVICES = 35
+BURST_SERVICES = 50
 
 
 class Item(NamedTuple):
