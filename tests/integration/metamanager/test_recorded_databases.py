@@ -139,3 +139,8 @@ async def test_what_go_compares_as_text_is_stored_as_the_same_text(node: Any, du
 
 def test_every_row_that_only_go_has_is_in_one_of_the_files() -> None:
     assert set().union(*ONLY_IN_GO.values()) <= set().union(*map(go_rows, DUMPS))
+
+
+@pytest.mark.parametrize("line", ONLY_IN_GO)
+def test_every_difference_is_a_line_of_the_ledger(line: str) -> None:
+    assert f"\n| {line} |" in (DATA.parents[1] / "docs" / "fidelity.md").read_text()
