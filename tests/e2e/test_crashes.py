@@ -20,11 +20,11 @@ from crash.invariants import Dump, check, dump
 from crash.model import Expected, expectations
 from crash.process import Orders, heard
 from crash.server import Processes
-from crash.session import Item, recorded_session
+from crash.session import COPIES, Item, recorded_session
 
-SHARE = 8
+SHARE = 6
 """In a short run so many points of each kind are drawn; in a long one all are taken."""
-OPENING = 4
+OPENING = 3
 """The first so many points, where the file is made, are always taken."""
 CHAINS = 2
 """In a short run so many sessions are interrupted again and again."""
@@ -108,7 +108,7 @@ def test_a_session_that_nobody_disturbs_comes_to_what_is_expected(sessions: Sess
     assert commits > commits_of_the_writer >= 200, (
         "every commit is a point: those of the writer, and the one of opening"
     )
-    assert play.heard("gone") == ["default/pod/p1"]
+    assert play.heard("gone") == ["default/pod/p1", *(f"default/pod/p1-{number}" for number in range(COPIES))]
 
 
 @pytest.mark.timeout(3600)

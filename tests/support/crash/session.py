@@ -1,15 +1,16 @@
 """The recorded session that nodes are killed in: what came from the cloud, and what the recorded edged said, in order.
 
-Recordings a, b, e0, b2, b3, c and e, as they followed each other, and then all that f says of its first services.
+Recordings a, b, e0, b2, b3, c and e, as they followed each other, and then all that f says of its first services. Edged
+was recorded to delete one pod; between the services of f it deletes some more, which are copies of that one.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from edgecore.beehive import resource as r
 from edgecore.beehive import wire
-from edgecore.beehive.message import Message
+from edgecore.beehive.message import Message, Route, content_value, with_id
 from edgecore.recording.entries import CloudFrame, Direction
 from edgecore.recording.reader import read_entries
 
@@ -25,6 +26,7 @@ _NAMES = (
 )
 _BURST = "f_burst_1000_services_3000_pods"
 BURST_SERVICES = 50
+COPIES = 10
 
 
 class Item(NamedTuple):
@@ -59,9 +61,38 @@ def recorded_session() -> tuple[Item, ...]:
                 item = _of_edged(message, answers)
                 if item is not None:
                     items.setdefault(message.header.id, item)
+    copies = _copies(tuple(items.values()))
     for message in _of_the_burst():
         items.setdefault(message.header.id, Item(message))
+        for copy in next(copies, ()):
+            items[copy.message.header.id] = copy
     return tuple(items.values())
+
+
+def _copies(items: Sequence[Item]) -> Iterator[tuple[Item, ...]]:
+    """Yield what was said of the pod that edged deleted, up to its delete, as if it were of other pods."""
+    last = next(item for item in items if item.message.route.operation == r.DELETE and not item.is_of_the_cloud)
+    about = [item for item in items if item.message.route.resource == last.message.route.resource]
+    for number in range(COPIES):
+        yield tuple(_copy(item, number) for item in about[: about.index(last) + 1])
+
+
+def _copy(item: Item, number: int) -> Item:
+    """Return ``item`` as one about another pod, with an id and a uid of its own."""
+    message = item.message
+    name = message.route.resource.rpartition("/")[2]
+    content = content_value(message)
+    if isinstance(content, str):
+        content = f"{content[:-4]}{number:04}"
+    else:
+        metadata = content["metadata"]
+        content = {
+            **content,
+            "metadata": {**metadata, "name": f"{name}-{number}", "uid": f"{metadata['uid'][:-4]}{number:04}"},
+        }
+    route = message.route
+    renamed = Route(route.source, route.group, route.operation, f"{route.resource}-{number}")
+    return Item(Message(with_id(message, f"{message.header.id}-{number}").header, renamed, content))
 
 
 def _frames(name: str) -> Iterator[tuple[Direction, Message]]:
