@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 from edgecore.errors import StoreError
 from edgecore.store import kubeedge
+from edgecore.store.databasefile import DatabaseFile
 from edgecore.store.header import HEADER_BYTES, Header, parse
 from edgecore.store.lockfile import user_of
 from edgecore.store.migrations import SCHEMA_VERSION
 from edgecore.store.opening import look
-from edgecore.store.peek import reading
-from edgecore.store.refusals import DAMAGED, backups_beside, refused, trouble, ways_back
+from edgecore.store.refusals import DAMAGED, backups_beside, trouble, unreadable, ways_back
 from edgecore.store.salvage import is_text, lenient_text, quoted
 from edgecore.store.shape import differences, expected_shape, is_of_another_program, shape_of
 
@@ -68,8 +68,9 @@ def describe(path: Path, schema: Sequence[str]) -> Description:
     problem, tables = "", list[TableSize]()
     try:
         look(path, was_made=False)
-        tables = reading(path, lambda connection: _sizes(connection, schema))
-        version = reading(path, lambda connection: connection.execute("PRAGMA user_version").fetchone()[0])
+        with DatabaseFile(path) as file:
+            tables = file.use(lambda connection: _sizes(connection, schema))
+            version = file.rows("PRAGMA user_version")[0][0]
     except StoreError as error:
         problem = str(error)
         version = header.user_version if header else 0
@@ -96,7 +97,8 @@ def findings(path: Path, schema: Sequence[str]) -> list[Finding]:
         what, _, way_out = str(error).partition("; ")
         return [Finding(what, way_out)]
     try:
-        return reading(path, lambda connection: list(_findings(connection, path, schema)))
+        with DatabaseFile(path) as file:
+            return file.use(lambda connection: list(_findings(connection, path, schema)))
     except StoreError as error:
         if error.__cause__ is None or trouble(error.__cause__, path) != DAMAGED:
             raise
@@ -159,7 +161,7 @@ def _header(path: Path) -> Header | None:
         with path.open("rb") as file:
             return parse(file.read(HEADER_BYTES))
     except OSError as error:
-        raise refused("read database", path, error) from error
+        raise unreadable("read database", path, error) from error
 
 
 def _backup(path: Path) -> Backup:

@@ -120,7 +120,7 @@ def _prepare(
     waiting = pending(version, migrations)
     if found and waiting:
         backup = backup_name(path, clock.now_ms())
-        back_up(path, backup)
+        back_up(path, backup, open_here=True)
         log.info("database_backed_up", path=str(path), backup=str(backup), schema=version)
     _migrate(connection, path, waiting if found else waiting[-1:], schema)
 

@@ -33,10 +33,35 @@ _LITTLE_BYTES = 64 * 1024
 
 def refused(deed: str, path: Path, error: BaseException) -> StoreError:
     """Return the error ``cannot <deed> <path>: <reason>; <what to do>``."""
-    original = _sqlite_error(error)
-    reason = str(original or (error.strerror if isinstance(error, OSError) else "") or error)
     way_out = advice(trouble(error, path), path)
-    return StoreError(f"cannot {deed} {path}: {reason}{f'; {way_out}' if way_out else ''}")
+    return StoreError(f"cannot {deed} {path}: {_reason(error)}{f'; {way_out}' if way_out else ''}")
+
+
+def unreadable(deed: str, path: Path, error: BaseException) -> StoreError:
+    """Return the same for a program that only reads: it is not the one to put right what is wrong with the file."""
+    original = _sqlite_error(error)
+    code = getattr(original, "sqlite_errorcode", 0)
+    if isinstance(error, FileNotFoundError):
+        return StoreError(
+            f"cannot {deed} {path}: there is no such file; `edgecore status` names that of a running node"
+        )
+    if code == sqlite3.SQLITE_READONLY_ROLLBACK:
+        way_out = "its last writer ended in the middle of a commit; start that once, so that it is put right"
+    elif code & 0xFF == sqlite3.SQLITE_NOTADB:
+        way_out = f"name the file that database.dataSource names; if it is this one, {ways_back(path)}"
+    elif trouble(error, path) == DAMAGED:
+        way_out = ways_back(path)
+    elif isinstance(error, PermissionError) or not os.access(path, os.R_OK, effective_ids=True):
+        way_out = "see that this user may read the file and its directory"
+    elif trouble(error, path) == LOCKED:
+        way_out = "another program holds it; try again, or ask the running node instead of the file"
+    elif "no such table: meta" in str(original):
+        way_out = "it is the database of something else than an edgecore"
+    elif code == sqlite3.SQLITE_READONLY:
+        way_out = ""
+    else:
+        return refused(deed, path, error)
+    return StoreError(f"cannot {deed} {path}: {_reason(error)}{f'; {way_out}' if way_out else ''}")
 
 
 def trouble(error: BaseException, path: Path) -> str:
@@ -118,6 +143,10 @@ def _trouble_of_system(error: OSError) -> str:
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return READ_ONLY
     return DISK if error.errno == errno.EIO else OTHER
+
+
+def _reason(error: BaseException) -> str:
+    return str(_sqlite_error(error) or (error.strerror if isinstance(error, OSError) else "") or error)
 
 
 def _sqlite_error(error: BaseException) -> sqlite3.Error | None:

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from edgecore.errors import StoreError
 from edgecore.store.backup import Told, back_up, backup_name
+from edgecore.store.databasefile import DatabaseFile
 from edgecore.store.lockfile import hold, note_made, refuse_if_open
 from edgecore.store.migrations import MIGRATIONS
 from edgecore.store.opening import look, look_at_tables
-from edgecore.store.peek import reading
 from edgecore.store.refusals import FAULTS, refused
 from edgecore.store.swap import put_in_place, remove_with_logs
 
@@ -46,5 +46,7 @@ def restore(path: Path, backup: Path, schema: Sequence[str], now_ms: int, told: 
 def look_at_backup(backup: Path, schema: Sequence[str]) -> None:
     """Raise ``StoreError`` where ``backup`` is not a database that this edgecore opens."""
     look(backup, was_made=True)
-    if not reading(backup, lambda connection: look_at_tables(connection, backup, schema, MIGRATIONS)):
+    with DatabaseFile(backup) as file:
+        has_tables = file.use(lambda connection: look_at_tables(connection, backup, schema, MIGRATIONS))
+    if not has_tables:
         raise StoreError(f"cannot restore {backup}: it has no tables; name another")

@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 from edgecore.app import SCHEMA as NODE_SCHEMA
 from edgecore.clock import VirtualClock
 from edgecore.errors import StoreError
-from edgecore.store.peek import peek
+from edgecore.store.databasefile import peek
 from edgecore.store.store import Statement, Store, open_store
 
 
