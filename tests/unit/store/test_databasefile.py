@@ -126,29 +126,29 @@ def test_a_writer_that_has_come_and_gone_is_noticed(ours: Path) -> None:
 
 def test_work_that_a_writer_comes_into_is_done_again(ours: Path) -> None:
     tries = 0
+    with DatabaseFile(ours) as file, closing(sqlite3.connect(ours, isolation_level=None)) as somebody:
 
-    def work(connection: sqlite3.Connection) -> list[tuple[str]]:
-        nonlocal tries
-        tries += 1
-        found: list[tuple[str]] = connection.execute("SELECT key FROM meta ORDER BY key").fetchall()
-        if tries == 1:
-            writer.execute("INSERT INTO meta VALUES ('b', '2')")
-        return found
+        def work(connection: sqlite3.Connection) -> list[str]:
+            nonlocal tries
+            tries += 1
+            found = [key for (key,) in connection.execute("SELECT key FROM meta ORDER BY key")]
+            if tries == 1:
+                somebody.execute("INSERT INTO meta VALUES ('b', '2')")
+            return found
 
-    with DatabaseFile(ours) as file, closing(sqlite3.connect(ours, isolation_level=None)) as writer:
-        assert file.use(work) == [("a",), ("b",)]
+        assert file.use(work) == ["a", "b"]
     assert tries == 2
 
 
 def test_a_snapshot_that_a_writer_comes_into_is_to_be_done_again(ours: Path) -> None:
     with (
         DatabaseFile(ours) as file,
-        closing(sqlite3.connect(ours, isolation_level=None)) as writer,
-        pytest.raises(StoreError, match="a node has opened it meanwhile; try again"),
+        closing(sqlite3.connect(ours, isolation_level=None)) as somebody,
         file.snapshot(),
     ):
-        writer.execute("INSERT INTO meta VALUES ('b', '2')")
-        keys(file)
+        somebody.execute("INSERT INTO meta VALUES ('b', '2')")
+        with pytest.raises(StoreError, match="a node has opened it meanwhile; try again"):
+            keys(file)
 
 
 def test_another_file_at_the_path_is_noticed(path: Path, tmp_path: Path) -> None:
