@@ -9,7 +9,8 @@ Show what a node knows: the services, endpoints, pods, configuration and states 
 table meta of its SQLite file; since when each row is as it is, and by which message.
 
 All of it works on a running node (--config, --control) and on a file (--db), also on the
-edgecore.db of the Go program, which is only read."""
+edgecore.db of the Go program, which is only read. The file as a whole, its copies and its
+damage are the matter of `edgecore db`."""
 
 _EPILOG = """\
 examples:

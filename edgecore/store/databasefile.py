@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote
 
 from edgecore.errors import StoreError
-from edgecore.store.header import HEADER_BYTES, parse
+from edgecore.store.header import HEADER_BYTES, Header, parse
 from edgecore.store.refusals import FAULTS, unreadable
 
 T = TypeVar("T")
@@ -50,7 +50,7 @@ class DatabaseFile:
         self.path = path
         self._open_here = open_here
         self._deed = deed
-        self._log = path.with_name(path.name + "-wal")
+        self._log = Path(f"{path}-wal")
         self._in_snapshot = False
         self._open(immutable=self._is_settled())
 
@@ -129,12 +129,7 @@ class DatabaseFile:
         """Whether the file can be read as one that does not change: of WAL mode, and nobody has it open."""
         if self._open_here or self._log.exists():
             return False
-        self._looked()
-        try:
-            with self.path.open("rb") as file:
-                header = parse(file.read(HEADER_BYTES))
-        except OSError as error:
-            raise unreadable(self._deed, self.path, error) from error
+        header = header_of(self.path, self._deed)
         return header is not None and header.is_wal
 
     def _is_stale(self) -> bool:
@@ -159,14 +154,20 @@ class DatabaseFile:
         return True
 
     def _looked(self) -> _Look:
-        try:
-            found = self.path.stat()
-        except OSError as error:
-            raise unreadable(self._deed, self.path, error) from error
-        if not stat.S_ISREG(found.st_mode):
-            what = "a directory; name the file in it" if stat.S_ISDIR(found.st_mode) else "no file; name one"
-            raise StoreError(f"cannot {self._deed} {self.path}: it is {what}")
-        return _Look(found.st_ino, found.st_mtime_ns, found.st_size)
+        return _look(self.path, self._deed)
+
+
+def header_of(path: Path, deed: str = "read database") -> Header | None:
+    """Return what the first bytes of a file say; ``None``: it is no SQLite file. Raises ``StoreError``.
+
+    Not for a process that has the file open.
+    """
+    _look(path, deed)
+    try:
+        with path.open("rb") as file:
+            return parse(file.read(HEADER_BYTES))
+    except OSError as error:
+        raise unreadable(deed, path, error) from error
 
 
 def peek(path: Path, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
@@ -183,3 +184,14 @@ def _length(path: Path) -> int:
         return path.stat().st_size
     except OSError:
         return 0
+
+
+def _look(path: Path, deed: str) -> _Look:
+    try:
+        found = path.stat()
+    except OSError as error:
+        raise unreadable(deed, path, error) from error
+    if not stat.S_ISREG(found.st_mode):
+        what = "a directory; name the file in it" if stat.S_ISDIR(found.st_mode) else "no file; name one"
+        raise StoreError(f"cannot {deed} {path}: it is {what}")
+    return _Look(found.st_ino, found.st_mtime_ns, found.st_size)

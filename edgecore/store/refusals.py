@@ -56,7 +56,8 @@ def unreadable(deed: str, path: Path, error: BaseException) -> StoreError:
     elif trouble(error, path) == LOCKED:
         way_out = "another program holds it; try again, or ask the running node instead of the file"
     elif "no such table: meta" in str(original):
-        way_out = "it is the database of something else than an edgecore"
+        is_empty = not path.stat().st_size
+        way_out = "no node has stored anything here" if is_empty else "name the file of an edgecore"
     elif code == sqlite3.SQLITE_READONLY:
         way_out = ""
     else:
@@ -101,12 +102,16 @@ def advice(word: str, path: Path) -> str:
 
 def ways_back(path: Path) -> str:
     """Return which commands help with a file that is damaged."""
+    return f"`edgecore db repair --db {shlex.quote(str(path))}` saves what can be read, {way_of_backup(path)}"
+
+
+def way_of_backup(path: Path) -> str:
+    """Return which command puts a backup back: the newest, if one lies beside it."""
     quoted = shlex.quote(str(path))
-    text = f"`edgecore db repair --db {quoted}` saves what can be read"
     newest = backups_beside(path)[-1:]
     if newest:
-        return f"{text}, `edgecore db restore {shlex.quote(str(newest[0]))} --db {quoted}` puts the newest backup back"
-    return f"{text}, `edgecore db restore FILE --db {quoted}` puts a backup back"
+        return f"`edgecore db restore {shlex.quote(str(newest[0]))} --db {quoted}` puts the newest backup back"
+    return f"`edgecore db restore FILE --db {quoted}` puts a backup back"
 
 
 def backups_beside(path: Path) -> list[Path]:

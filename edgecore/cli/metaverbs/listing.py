@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from edgecore.cli.metaverbs.shown import COLUMNS, WIDE_COLUMNS, cells, document
-from edgecore.cli.metaverbs.source import add_source, source_of, where
+from edgecore.cli.metaverbs.source import source_of, where
 from edgecore.cli.metaverbs.words import FILTERS_EXPLAINED, add_filter_words, add_secrets, add_since, filters_of
+from edgecore.cli.target import add_rows_target
 from edgecore.clock import SystemClock
 from edgecore.control.columns import Columns
 from edgecore.control.documents import as_yaml
@@ -55,7 +56,7 @@ def add_verb(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     parser.add_argument("--no-headers", action="store_true", help="leave out the first line of a table")
     add_secrets(parser)
-    add_source(parser)
+    add_rows_target(parser)
     parser.set_defaults(run_below=run)
 
 

@@ -175,7 +175,7 @@ def test_a_process_that_has_the_file_open_itself_reads_it_beside_that(path: Path
             b"no database" * 100,
             "file is not a database; name the file that database.dataSource names; if it is this one, ",
         ),
-        (b"", "no such table: meta; it is the database of something else than an edgecore"),
+        (b"", "no such table: meta; no node has stored anything here"),
     ],
 )
 def test_what_cannot_be_read_is_named_with_what_to_do(tmp_path: Path, content: bytes | None, text: str) -> None:
