@@ -19,7 +19,7 @@ from urllib.parse import quote
 
 from edgecore.errors import StoreError
 from edgecore.store.header import HEADER_BYTES, Header, parse
-from edgecore.store.refusals import FAULTS, unreadable
+from edgecore.store.refusals import FAULTS, no_file, unreadable
 
 T = TypeVar("T")
 
@@ -192,6 +192,5 @@ def _look(path: Path, deed: str) -> _Look:
     except OSError as error:
         raise unreadable(deed, path, error) from error
     if not stat.S_ISREG(found.st_mode):
-        what = "a directory; name the file in it" if stat.S_ISDIR(found.st_mode) else "no file; name one"
-        raise StoreError(f"cannot {deed} {path}: it is {what}")
+        raise no_file(deed, path)
     return _Look(found.st_ino, found.st_mtime_ns, found.st_size)

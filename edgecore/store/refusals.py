@@ -65,6 +65,12 @@ def unreadable(deed: str, path: Path, error: BaseException) -> StoreError:
     return StoreError(f"cannot {deed} {path}: {_reason(error)}{f'; {way_out}' if way_out else ''}")
 
 
+def no_file(deed: str, path: Path) -> StoreError:
+    """Return the error for a path at which there is something else than a file."""
+    what = "a directory; name the file in it" if path.is_dir() else "no file; name one"
+    return StoreError(f"cannot {deed} {path}: it is {what}")
+
+
 def trouble(error: BaseException, path: Path) -> str:
     """Return the word for what is wrong with the file; ``OTHER`` where it is the statement that is wrong."""
     if isinstance(error, UnicodeDecodeError):

@@ -129,6 +129,26 @@ async def test_a_backup_that_is_put_back_is_the_database_and_the_former_is_kept(
     await open_store(made, SCHEMA).close()
 
 
+@pytest.mark.parametrize("what", ["folder", "pipe"])
+def test_what_is_no_file_is_neither_put_aside_nor_opened(made: Path, tmp_path: Path, what: str) -> None:
+    """As root, a device would be taken from the whole machine."""
+    path = tmp_path / what
+    if what == "folder":
+        path.mkdir()
+    else:
+        os.mkfifo(path, 0o644)
+    before = (path.stat().st_mode, sorted(tmp_path.iterdir()))
+    for use in (
+        lambda: put_back(path, made),
+        lambda: repair(path, SCHEMA, NOW_MS),
+        lambda: open_store(path, SCHEMA),
+        lambda: back_up(path, tmp_path / "copy.db"),
+    ):
+        with pytest.raises(StoreError, match=rf"^cannot .* {path}: it is (no file|a directory)"):
+            use()
+    assert (path.stat().st_mode, sorted(tmp_path.iterdir())) == before
+
+
 async def test_the_log_of_the_former_goes_with_it(made: Path, tmp_path: Path) -> None:
     back_up(made, tmp_path / "copy.db")
     store = open_store(made, SCHEMA)
