@@ -1,6 +1,7 @@
 """``edgecore run``: the node as a long-running program."""
 
 import argparse
+import gc
 import resource
 import sys
 from pathlib import Path
@@ -56,6 +57,7 @@ def run(args: argparse.Namespace) -> int:
     configure_logging(loaded.config.observe.log_level, loaded.config.observe.log_format)
     check_paths(loaded.config)
     raise_file_limit()
+    gc.freeze()  # what is loaded by now stays: the collector need not look through it over and over
     uvloop.run(run_until_signal(loaded))
     return 0
 

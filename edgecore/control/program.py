@@ -5,12 +5,14 @@ output any more; verbs may add their own.
 """
 
 import argparse
+import gc
 import importlib
 import os
 import platform
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from types import ModuleType
 from typing import NamedTuple
 
 from edgecore import __version__
@@ -57,7 +59,7 @@ class Program(NamedTuple):
         subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
         for known in self.verbs:
             if known.name == verb:
-                importlib.import_module(known.module).add_parser(subparsers)
+                _imported(known.module).add_parser(subparsers)
             else:
                 subparsers.add_parser(known.name, help=known.summary)
         return parser
@@ -66,6 +68,17 @@ class Program(NamedTuple):
         parsed = self.parser(arguments[0]).parse_args(arguments)
         code: int = parsed.run(parsed)
         return code
+
+
+def _imported(module: str) -> ModuleType:
+    """Import a verb's module, with all that it needs. None of that is garbage: nobody looks for it meanwhile."""
+    looking = gc.isenabled()
+    gc.disable()
+    try:
+        return importlib.import_module(module)
+    finally:
+        if looking:
+            gc.enable()
 
 
 class _PrintVersion(argparse.Action):

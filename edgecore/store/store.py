@@ -118,7 +118,8 @@ class Store:
         Raises ``StoreError`` where SQLite refuses.
         """
         try:
-            return self._database.execute_sql(sql, params).fetchall()  # type: ignore[no-any-return]
+            cursor: sqlite3.Cursor = self._database.cursor()  # peewee's execute_sql would cost twice as much
+            return cursor.execute(sql, params).fetchall()
         except _REFUSALS as error:
             raise self.condition.refused("read", error) from error
 

@@ -10,7 +10,7 @@ old as it is.
 
 import asyncio
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import structlog
@@ -88,7 +88,7 @@ class MetaTable:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._pending: dict[str, list[_Pending]] = {}
+        self._pending: dict[str, _Pending] = {}  # of each key the last: writes are committed in their order
         self.watchers: list[Watcher] = []
 
     def write(
@@ -101,20 +101,17 @@ class MetaTable:
         """
         seen = self._as_seen(changes, origin) if self.watchers else ()
         committed = self._store.submit(*_statements(changes, origin), *also)
-        pending = [_Pending(change, committed) for change in changes]
-        for one in pending:
-            self._pending.setdefault(one.change.key, []).append(one)
+        pending = {change.key: _Pending(change, committed) for change in changes}
+        self._pending.update(pending)
         committed.add_done_callback(lambda _: self._forget(pending))
         if seen:
             committed.add_done_callback(lambda _: self._tell(committed, seen))
         return committed
 
-    def _forget(self, settled: Iterable[_Pending]) -> None:
-        for one in settled:
-            waiting = self._pending[one.change.key]
-            waiting.remove(one)
-            if not waiting:
-                del self._pending[one.change.key]
+    def _forget(self, settled: Mapping[str, _Pending]) -> None:
+        for key, one in settled.items():
+            if self._pending.get(key) is one:
+                del self._pending[key]
 
     def _as_seen(self, changes: Sequence[Put | Remove], origin: Origin) -> list[Committed]:
         """Return what ``changes`` come to, compared with what is there now."""
@@ -144,7 +141,7 @@ class MetaTable:
     def value(self, key: str) -> str | None:
         """Return the value under ``key``, or ``None``."""
         if key in self._pending:
-            change, committed = self._pending[key][-1]
+            change, committed = self._pending[key]
             if not committed.done():
                 return change.value if isinstance(change, Put) else None
         rows = self._store.rows("SELECT value FROM meta WHERE key = ?", (key,))
@@ -161,8 +158,7 @@ class MetaTable:
     def rows(self, row_type: str) -> list[tuple[str, str]]:
         """Return key and value of every row of a type, by key."""
         rows = dict(self._store.rows("SELECT key, value FROM meta WHERE type = ?", (row_type,)))
-        for waiting in self._pending.values():
-            change, committed = waiting[-1]
+        for change, committed in self._pending.values():
             if committed.done():
                 continue
             if isinstance(change, Remove):

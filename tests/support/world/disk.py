@@ -93,8 +93,8 @@ class OpenDisk:
     def _execute(self, statements: Sequence[Statement]) -> None:
         database = self._disk.database
         database.execute("BEGIN")
-        for sql, params, _ in statements:
-            database.execute(sql, params)
+        for statement in statements:
+            database.execute(statement.sql, statement.params)
         database.execute("COMMIT")
 
 

@@ -40,7 +40,7 @@ def test_the_help_of_a_verb_describes_it_and_shows_examples(verb: str, capsys: p
 def test_a_verb_has_a_file_of_its_name(verb: tuple[str, str, str]) -> None:
     name, module, _ = verb
     assert module == f"edgecore.cli.{name}"
-    assert callable(importlib.import_module(module).run)
+    assert callable(importlib.import_module(module).add_parser)
 
 
 def test_the_help_of_the_program_teaches(capsys: pytest.CaptureFixture[str]) -> None:

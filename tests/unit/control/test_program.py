@@ -1,5 +1,6 @@
 """The frame of a command line program: verbs, exit codes, errors."""
 
+import gc
 import sys
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from edgecore.errors import EdgecoreError
 
 VERB_MODULE = """
 import argparse
+import gc
+
+LOOKED_FOR_GARBAGE = gc.isenabled()
 
 def add_parser(subparsers):
     parser = subparsers.add_parser("{name}", help="told by the verb itself")
@@ -43,6 +47,19 @@ def test_only_the_module_of_the_verb_is_imported(program: Program) -> None:
     program.main(["walk"])
     assert "verb_walk" in sys.modules
     assert "verb_sleep" not in sys.modules
+
+
+@pytest.mark.parametrize("looking", [True, False])
+def test_no_garbage_is_looked_for_while_a_verb_is_imported_and_only_then(
+    program: Program, monkeypatch: pytest.MonkeyPatch, looking: bool
+) -> None:
+    switched: list[bool] = []
+    monkeypatch.setattr(gc, "isenabled", lambda: switched[-1] if switched else looking)
+    monkeypatch.setattr(gc, "disable", lambda: switched.append(False))
+    monkeypatch.setattr(gc, "enable", lambda: switched.append(True))
+    program.main(["walk"])
+    assert sys.modules["verb_walk"].LOOKED_FOR_GARBAGE is False
+    assert switched == ([False, True] if looking else [False])
 
 
 def test_help_shows_every_verb_without_importing_any(program: Program, capsys: pytest.CaptureFixture[str]) -> None:

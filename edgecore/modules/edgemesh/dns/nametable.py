@@ -71,6 +71,7 @@ class NameTable:
         self._namespaces: dict[bytes, int] = {}
         self._ready: dict[bytes, _Ready] = {}
         self._nodata_by_zone: dict[int, _Ready] = {}
+        self._answered = _ready((b"a",), answers=[address_record((b"a",), IPv4Address(0), ttl_s)])
         self._heads = dict(_ready_heads())
 
     def __len__(self) -> int:
@@ -90,7 +91,8 @@ class NameTable:
         if key not in self._addresses:
             self._namespaces[namespace] = self._namespaces.get(namespace, 0) + 1
         self._addresses[key] = ip
-        answered = _ready((name,), answers=[address_record((name,), ip, self.ttl_s)])
+        # Of the name there is only a pointer in it, to the question; the address is its end.
+        answered = _Ready(self._answered.counts, self._answered.tail[: -len(ip.packed)] + ip.packed)
         for labels in self._names_of(key):
             self._ready[_question(labels, TYPE_A)] = answered
             self._ready[_question(labels, TYPE_AAAA)] = self._nodata(labels)

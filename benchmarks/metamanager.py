@@ -1,0 +1,78 @@
+"""MetaManager as it ships, beside the Go way: a transaction for each row, with the rollback journal.
+
+* upserts: services of 1 KB from the cloud, to their acknowledgement: many in flight (goal 10 times the peer), and one
+  at a time (goal: no slower). The peer is at its best: `sqlite3` alone, no bus. Both files lie below ``--dir``, which
+  must be on a real disk: what is measured is when they are safe there.
+* queries: a row by its key, over the bus. Goal: a median under 1 ms, and 10,000 in a second of one processor.
+* memory: 10,000 services and 30,000 pods, and the lists of them. Goal: the process grows by no more than three times
+  the size of the JSON; MetaManager while it stores them, and a whole node that is started over them.
+* burst: a recorded burst of 1,000 services and 3,000 pods, acknowledged in order. lists: 1 MB each, as after a connect.
+* start: ``edgecore run`` without a cloud, over a file with 1,000 services and 3,000 pods: from exec to the DNS answers,
+  with the addresses of before. Goal 1 s.
+
+Medians of some rounds, ours and the peer in turn; a ratio over 1 is better than the peer.
+"""
+
+import argparse
+import asyncio
+import gc
+import os
+import tempfile
+from pathlib import Path
+
+import structlog
+import uvloop
+from rows.floods import recorded, resync
+from rows.memory import memory
+from rows.queries import queries
+from rows.starting import starts
+from rows.upserts import upserts
+
+PARTS = ("upserts", "queries", "memory", "burst", "lists", "start")
+
+
+def filesystem(place: Path) -> str:
+    """Return the type and the device of the file system that ``place`` is on."""
+    mounts = [line.split()[:3] for line in Path("/proc/mounts").read_text().splitlines()]
+    under = [mount for mount in mounts if place.resolve().is_relative_to(mount[1])]
+    device, _, kind = max(under, key=lambda mount: len(mount[1]))
+    return f"{kind} on {device}"
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Measure the parts that were asked for."""
+    rounds, quick = (1, True) if arguments.quick else (arguments.rounds, False)
+    place: Path = arguments.dir
+    print(f"files below {place} ({filesystem(place)}); {os.cpu_count()} cores; medians of {rounds}", flush=True)
+    with tempfile.TemporaryDirectory(dir=place, prefix="edgecore-bench-") as directory:
+        below = Path(directory)
+        for part in arguments.only or PARTS:
+            if part == "upserts":
+                total = 300 if quick else arguments.count
+                uvloop.run(upserts(below, rounds, total, arguments.flight))
+            elif part == "queries":
+                uvloop.run(queries(below, rounds, 2000 if quick else 10_000))
+            elif part == "memory":
+                memory(below, 1000 if quick else 10_000)
+            elif part == "burst":
+                uvloop.run(recorded(below, rounds))
+            elif part == "lists":
+                uvloop.run(resync(below, rounds, 2 if quick else 8))
+            elif part == "start":
+                asyncio.run(starts(below, rounds))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--dir", type=Path, default=Path("/var/tmp"), help="on a real disk (default %(default)s)")
+    parser.add_argument("--rounds", type=int, default=5, help="of each part (default %(default)s)")
+    parser.add_argument(
+        "--count", type=int, default=4000, help="objects of a round (default %(default)s; the peer: a quarter)"
+    )
+    parser.add_argument("--flight", type=int, default=50, help="messages on their way at a time (default %(default)s)")
+    parser.add_argument("--only", nargs="+", choices=PARTS, help="these parts")
+    parser.add_argument("--quick", action="store_true", help="once, with small counts")
+    given = parser.parse_args()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
+    gc.freeze()  # as `edgecore run` does
+    main(given)
