@@ -5,6 +5,7 @@ import importlib
 from pathlib import Path
 
 from edgecore.cli.target import add_file_target
+from edgecore.control.help_text import HelpText
 
 _DESCRIPTION = """\
 The SQLite file in which a node keeps all that it knows. Without --db or --config it is
@@ -15,7 +16,7 @@ exit code:
   0  done, or nothing is wrong
   1  could not: no such file, a node uses it, no room; nothing has changed
   2  wrong usage
-  3  info, check: something is wrong with the database; repair: done, but rows are lost
+  3  info, check: something is wrong with it; repair: done, but rows are lost
 
 examples:
   edgecore db info --config edgecore.yaml
@@ -115,7 +116,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="the node's database file: what it is, backup, restore, check, repair",
         description=_DESCRIPTION,
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpText,
     )
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
     for name, file, function, summary, description, epilog in _VERBS:
@@ -124,7 +125,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
             help=summary,
             description=description,
             epilog=epilog,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            formatter_class=HelpText,
         )
         _add_arguments(name, verb)
         add_file_target(verb)

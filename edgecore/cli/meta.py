@@ -3,6 +3,7 @@
 import argparse
 
 from edgecore.cli.metaverbs import checking, diffing, exporting, getting, listing, watching
+from edgecore.control.help_text import HelpText
 
 _DESCRIPTION = """\
 Show what a node knows: the services, endpoints, pods, configuration and states in the
@@ -30,7 +31,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="show what the node knows, and since when",
         description=_DESCRIPTION,
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpText,
     )
     parser.set_defaults(run=run)
     verbs = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)

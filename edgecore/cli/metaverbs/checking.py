@@ -20,7 +20,7 @@ do not fit their object; services whose fake IP is missing or doubled, listener 
 pod lists without a service, states without a pod; for information also pods that no
 service selects. Of a running node that is told which is still so a second later.
 
-This is about what the rows say; whether the file is whole says `edgecore db check`."""
+This is about what the rows say; `edgecore db check` looks at the file itself."""
 
 _EPILOG = """\
 exit code: 0 nothing is wrong (there may be information), 3 there are errors or warnings,

@@ -32,7 +32,7 @@ examples:
   edgecore meta list --since 10m -o wide
       what came or changed in the last ten minutes, and by which message
   edgecore meta list svc --db /var/lib/kubeedge/edgecore.db -o name
-      of a file, such as that of a Go edgecore, which tells of no messages: <unknown>
+      of a file, such as that of a Go edgecore, which names no messages: <unknown>
   edgecore meta list pods -o json | jq -r '.[].value.spec.nodeName'"""
 
 _TABLE, _WIDE, _JSON, _YAML, _NAME = "table", "wide", "json", "yaml", "name"
