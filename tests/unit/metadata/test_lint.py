@@ -215,8 +215,8 @@ def test_addresses_of_another_pool_than_that_used_last_are_information(
 ) -> None:
     database.connection.execute("INSERT INTO edgemesh_pool VALUES (1, ?)", (pool,))
     database.put("default/service/a", "service", service("a"), origin)
-    database.put("default/listener/default.a", "listener", "127.251.0.1", origin)
-    database.put("default/listener/default.gone", "listener", "9.251.0.1", origin)
+    database.put("default/listener/default.a", "listener", '"127.251.0.1"', origin)
+    database.put("default/listener/default.gone", "listener", '"9.251.0.1"', origin)
     database.connection.execute("INSERT INTO edgemesh_address VALUES ('127.252.0.1', 'default', 'b', 1)")
     findings = {finding.code: finding.severity for finding in check_database(database.rows).findings}
     if pool == "no pool":
