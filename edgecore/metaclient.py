@@ -102,6 +102,10 @@ class MetaClient:
         except msgspec.DecodeError as error:
             raise StoreError(f"cannot read listener row of {namespace}/{name}: {error}") from error
 
+    async def listeners(self) -> list[bytes]:
+        """Return the JSON of every listener row: the fake IPs that are stored, as texts."""
+        return _texts(await self._ask(QUERY, f"{ALL_NAMESPACES}/{LISTENER}"))
+
     async def set_listener(self, namespace: str, name: str, address: str) -> None:
         """Store a service's fake IP."""
         await self._ask(INSERT, _listener(namespace, name), address)

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from edgecore.beehive.gojson import marshal
 from edgecore.beehive.resource import ERROR, RESPONSE
 from edgecore.clock import Clock
 from edgecore.errors import ContentError
@@ -144,7 +145,7 @@ def error_to(request: Message, text: str, new_id: NewId, clock: Clock) -> Messag
 
 
 def content_json(message: Message) -> bytes:
-    """Return the content as JSON text (UTF-8). Content from the wire passes through unchanged.
+    """Return the content as JSON text (UTF-8), to the byte as Go writes it. Content from the wire passes unchanged.
 
     Raises ``ContentError`` where the content is no JSON value.
     """
@@ -152,7 +153,7 @@ def content_json(message: Message) -> bytes:
     if isinstance(content, msgspec.Raw):
         return bytes(content)
     try:
-        return msgspec.json.encode(content)
+        return marshal(content)
     except (TypeError, ValueError, RecursionError, OverflowError) as error:
         raise ContentError(f"cannot encode content of {message.route.resource}: {error}") from error
 

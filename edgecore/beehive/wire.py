@@ -1,8 +1,7 @@
 """Messages to and from the JSON of the wire (one message, one document).
 
 What we write: every key, always, because Go receivers up to v1.5 decode all frames into one struct, so that an absent
-key keeps the value of the message before (kubeedge VD/conn/ws.go:117@v1.3.1); ``<``, ``>``, ``&``, U+2028 and U+2029
-escaped as Go's encoder does.
+key keeps the value of the message before (kubeedge VD/conn/ws.go:117@v1.3.1); escaped as Go does (``gojson``).
 
 What we read: the strict form in one pass, the content left as bytes until somebody looks at it. What only Go's decoder
 would let pass (``null`` for a missing string, keys in any case, unknown keys, text behind the first document, half a
@@ -18,6 +17,7 @@ from typing import Any, NoReturn, TypeVar
 
 import msgspec
 
+from edgecore.beehive.gojson import marshal
 from edgecore.beehive.message import Header, Message, Route
 from edgecore.errors import FrameError
 
@@ -42,7 +42,6 @@ class _Frame(msgspec.Struct, forbid_unknown_fields=True, gc=False):
 
 
 _strict = msgspec.json.Decoder(_Frame)
-_encode = msgspec.json.Encoder().encode
 
 
 def encode(message: Message) -> bytes:
@@ -51,18 +50,9 @@ def encode(message: Message) -> bytes:
     Raises ``FrameError`` (reason ``not_json``) if its content is no JSON value.
     """
     try:
-        data = _encode(message)
+        return marshal(message)
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise FrameError("not_json", f"content of {message.route.resource}: {error}") from error
-    if b"<" in data:
-        data = data.replace(b"<", b"\\u003c")
-    if b">" in data:
-        data = data.replace(b">", b"\\u003e")
-    if b"&" in data:
-        data = data.replace(b"&", b"\\u0026")
-    if not data.isascii():
-        data = data.replace(b"\xe2\x80\xa8", b"\\u2028").replace(b"\xe2\x80\xa9", b"\\u2029")
-    return data
 
 
 def decode(data: bytes | str) -> Message:

@@ -67,16 +67,28 @@ def request(seen: Observed) -> Json:
 def _status(seen: Observed) -> Json:
     if seen.refusal is not None:
         reason, message = seen.refusal
-        return {"phase": FAILED, "message": message, "reason": reason, "startTime": seen.started_at}
-    return {
-        "phase": phase_of(seen.containers),
-        "conditions": _conditions(seen),
-        "hostIP": seen.host_ip,
-        **({"podIP": seen.pod_ip, "podIPs": [{"ip": seen.pod_ip}]} if seen.pod_ip else {}),
-        "startTime": seen.started_at,
-        "containerStatuses": list(map(_container_status, seen.containers)),
-        "qosClass": seen.pod.status.qos_class or _qos_class(seen.pod),
-    }
+        return _filled({"phase": FAILED, "message": message, "reason": reason, "startTime": seen.started_at})
+    return _filled(
+        {
+            "phase": phase_of(seen.containers),
+            "conditions": _conditions(seen),
+            "hostIP": seen.host_ip,
+            "podIP": seen.pod_ip,
+            "podIPs": [{"ip": seen.pod_ip}] if seen.pod_ip else [],
+            "startTime": seen.started_at,
+            "containerStatuses": list(map(_container_status, seen.containers)),
+            "qosClass": seen.pod.status.qos_class or _qos_class(seen.pod),
+        }
+    )
+
+
+def _filled(fields: Json) -> Json:
+    """Return the fields that are there: of a Go struct those that are empty are left out (``omitempty``).
+
+    The Go edgecore compares the text of a status with that of the row (``process.go:116-125@v1.3.1``), and so do we:
+    what is said here is said in the order of the Go structs.
+    """
+    return {name: value for name, value in fields.items() if value}
 
 
 def _conditions(seen: Observed) -> list[Json]:
@@ -103,8 +115,7 @@ def _condition(kind: str, holds: bool, since: str | None, reason: str = "", mess
         "status": "True" if holds else "False",
         "lastProbeTime": None,
         "lastTransitionTime": since,
-        **({"reason": reason} if reason else {}),
-        **({"message": message} if message else {}),
+        **_filled({"reason": reason, "message": message}),
     }
 
 
@@ -118,22 +129,22 @@ def _container_status(container: ContainerState) -> Json:
         "restartCount": container.restarts,
         "image": container.image,
         "imageID": container.image_id,
-        **({"containerID": container.container_id} if container.container_id else {}),
+        **_filled({"containerID": container.container_id}),
         "started": running,
     }
 
 
 def _state(container: ContainerState) -> Json:
     if container.state == "waiting":
-        return {"reason": container.reason}
+        return _filled({"reason": container.reason})
     if container.state == "running":
         return {"startedAt": container.started_at or None}
     return {
         "exitCode": container.exit_code,
-        "reason": container.reason,
+        **_filled({"reason": container.reason}),
         "startedAt": container.started_at or None,
         "finishedAt": container.finished_at or None,
-        "containerID": container.container_id,
+        **_filled({"containerID": container.container_id}),
     }
 
 

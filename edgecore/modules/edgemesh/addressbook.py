@@ -1,8 +1,9 @@
 """Storing which service has which fake IP, so that a restart finds it.
 
-Each address is stored twice: as the service's ``listener`` row, through MetaManager, where the Go edgecore looks for
-it; then in our own table, which is what holds. A listener row that says anything but an address of the pool is somebody
-else's: it is neither written nor deleted.
+Each address is stored twice: in our own table, which is what holds; then as the service's ``listener`` row, through
+MetaManager, where the Go edgecore looks for it. It is given back in the other order. So a process that ends between the
+two leaves no listener row that nobody would ever find again; one that is missing is written after the next start. A
+listener row that says anything but an address of the pool is somebody else's: it is neither written nor deleted.
 
 Writes of one service are done in the order in which they were asked for; those of different services, up to
 ``IN_FLIGHT`` at a time, share their commits. A write that fails is tried again until it holds or does not matter any
@@ -81,6 +82,10 @@ class AddressBook:
         """Store that ``service`` has ``address``; then call ``stored``, unless it has lost it meanwhile."""
         self._enter(service, partial(self._keep, service, address, stored))
 
+    def confirm(self, service: ServiceKey, address: str) -> None:
+        """See that the listener row of ``service`` says ``address``, which is in our table already."""
+        self._enter(service, partial(self._say, service, address))
+
     def release(self, service: ServiceKey, address: str) -> None:
         """Store that ``service`` has given back ``address`` at this moment."""
         self._enter(service, partial(self._release, service, address, self._clock.now_ms()))
@@ -94,14 +99,20 @@ class AddressBook:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _keep(self, service: ServiceKey, address: str, stored: Callable[[], object]) -> None:
-        row = await read_listener(self._rows, service)
-        if row != address and (row is None or self._pool.has(row)):
-            await self._rows.set_listener(service.namespace, service.name, address)
         if self._pool.owner(address) != service:
             return
         await self._store.write(tables.address_taken(service, address))
+        await self._say(service, address)
         if self._pool.owner(address) == service:
             stored()
+
+    async def _say(self, service: ServiceKey, address: str) -> None:
+        """Have the listener row say ``address``, unless the service has lost it or the row is somebody else's."""
+        if self._pool.owner(address) != service:
+            return
+        row = await read_listener(self._rows, service)
+        if row != address and (row is None or self._pool.has(row)):
+            await self._rows.set_listener(service.namespace, service.name, address)
 
     async def _release(self, service: ServiceKey, address: str, at_ms: int) -> None:
         if await read_listener(self._rows, service) == address:

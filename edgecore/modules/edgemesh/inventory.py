@@ -7,6 +7,8 @@ each. Nothing is decided by them, and the cloud sends them when they change.
 from collections.abc import Collection
 from typing import NamedTuple, Protocol
 
+import msgspec
+
 from edgecore import kube
 from edgecore.errors import ContentError
 from edgecore.modules.edgemesh.addressbook import ListenerRows, read_listener
@@ -23,6 +25,9 @@ class MetaQuestions(ListenerRows, Protocol):
     async def pod_list(self, namespace: str, name: str) -> bytes | None:
         """Return the stored pod list of a service."""
 
+    async def listeners(self) -> list[bytes]:
+        """Return the JSON of every listener row."""
+
 
 class Inventory(NamedTuple):
     """All services."""
@@ -31,6 +36,8 @@ class Inventory(NamedTuple):
     """As if they had just come, each after its pods; and what is stored but cannot be used."""
     listeners: dict[ServiceKey, str | None]
     """For each service what its listener row says; ``None`` also where that was not asked for."""
+    said: frozenset[str]
+    """The addresses that listener rows say, whichever service they belong to."""
 
 
 async def read_inventory(meta: MetaQuestions, settled: Collection[ServiceKey]) -> Inventory:
@@ -47,7 +54,15 @@ async def read_inventory(meta: MetaQuestions, settled: Collection[ServiceKey]) -
         changes.extend(await _pods(meta, key))
         changes.append(ServiceChanged(key, service))
         listeners[key] = None if key in settled else await read_listener(meta, key)
-    return Inventory(tuple(changes), listeners)
+    said = frozenset(filter(None, map(_text, await meta.listeners())))
+    return Inventory(tuple(changes), listeners, said)
+
+
+def _text(data: bytes) -> str | None:
+    try:
+        return msgspec.json.decode(data, type=str)
+    except msgspec.DecodeError:
+        return None
 
 
 async def _pods(meta: MetaQuestions, key: ServiceKey) -> tuple[Change, ...]:

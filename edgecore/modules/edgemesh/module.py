@@ -265,6 +265,9 @@ class EdgeMesh:
         for row in found.gone:
             parts.book.release(row.service, row.address)
         parts.mesh.recovered(found.stored)
+        for row in rows:
+            if row.service in found.stored and row.address not in inventory.said:
+                parts.book.confirm(row.service, row.address)
         for change in inventory.changes:
             self._apply(change, METAMANAGER, "")
         for waiting in self._backlog.take():

@@ -281,6 +281,21 @@ async def test_a_node_that_ended_while_an_address_was_given_back_leaves_neither_
     await once_more.until(lambda: not tables.read_addresses(once_more.store))
 
 
+async def test_a_node_that_ended_before_a_listener_row_was_written_writes_it_at_its_next_start(
+    start_node: StartNode,
+) -> None:
+    node = await start_node()
+    await node.put(WEB)
+    await node.settled()
+    rows = node.listener_rows()
+    await node.store.write(Statement("DELETE FROM meta WHERE type = 'listener'"))
+    await node.stop()
+
+    again = await start_node()
+
+    assert again.listener_rows() == rows == {"default/listener/default.web": '"127.217.0.1"'}
+
+
 async def test_a_listener_row_of_an_earlier_version_gives_its_address(start_node: StartNode) -> None:
     node = await start_node()
     await node.put(WEB)

@@ -107,6 +107,10 @@ class FakeMeta:
         self._call("listener", namespace, name)
         return self.listener_rows.get((namespace, name))
 
+    async def listeners(self) -> list[bytes]:
+        self._call("listeners")
+        return list(map(msgspec.json.encode, self.listener_rows.values()))
+
     async def set_listener(self, namespace: str, name: str, address: str) -> None:
         self._call("set_listener", namespace, name, address)
         self.listener_rows[namespace, name] = address
@@ -123,12 +127,15 @@ class FakeStore:
         self.committed: list[tuple[Any, ...]] = []
         """First word of each statement, and its parameters, in the order of the commits."""
         self.failures: list[Exception] = []
+        self.begun = 0
+        """How many writes were asked for."""
         self.open = asyncio.Event()
         self.open.set()
         self.answers: dict[str, list[tuple[Any, ...]]] = {}
         """Table name to the rows that a query of it returns."""
 
     async def write(self, *statements: Statement) -> None:
+        self.begun += 1
         if self.failures:
             raise self.failures.pop(0)
         await self.open.wait()

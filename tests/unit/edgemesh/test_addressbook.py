@@ -64,6 +64,38 @@ async def test_an_address_is_stored_as_listener_row_and_in_our_table(
     assert stored == [WEB]
 
 
+async def test_the_listener_row_is_written_behind_ours_and_deleted_before_it(
+    keep: Keep, book: AddressBook, pool: FakeIpPool, store: Any, meta: Any
+) -> None:
+    """Else a process that ends between the two leaves a listener row of a service that nobody knows any more."""
+    store.open.clear()
+    address = keep(WEB)
+    await settle()
+    assert meta.listener_rows == {}
+    store.open.set()
+    await settle()
+
+    store.open.clear()
+    pool.release(WEB, 0.0)
+    book.release(WEB, address)
+    await settle()
+
+    assert (meta.listener_rows, store.committed) == ({}, [("INSERT", "127.251.0.1", "default", "web")])
+    store.open.set()
+
+
+@pytest.mark.parametrize(("row", "then"), [(None, "127.251.0.1"), ("127.251.9.9", "127.251.0.1"), ("9.251.0.2",) * 2])
+async def test_a_listener_row_that_is_missing_is_written_to_confirm_an_address(
+    *, book: AddressBook, pool: FakeIpPool, store: Any, meta: Any, row: str | None, then: str
+) -> None:
+    if row is not None:
+        meta.listener_rows["default", "web"] = row
+    book.confirm(WEB, pool.allocate(WEB, 0.0))
+    await settle()
+
+    assert (meta.listener_rows, store.committed) == ({("default", "web"): then}, [])
+
+
 async def test_nothing_is_said_to_be_stored_before_the_commit(
     keep: Keep, store: Any, stored: list[ServiceKey], book: AddressBook
 ) -> None:
@@ -180,11 +212,12 @@ async def test_a_release_waits_for_a_write_that_has_to_be_tried_again(
     await settle()
     book.release(WEB, address)
     await settle()
-    assert store.committed == []
+    assert [row[0] for row in store.committed] == ["INSERT"]
 
     await clock.advance(RETRY_S)
 
-    assert [row[0] for row in store.committed] == ["INSERT", "UPDATE"]
+    assert [row[0] for row in store.committed] == ["INSERT", "INSERT", "UPDATE"]
+    assert meta.listener_rows == {}
 
 
 async def test_a_service_that_lost_its_address_during_the_commit_is_not_said_to_be_stored(
@@ -251,13 +284,13 @@ async def test_a_write_that_fails_is_tried_again_and_logged_once(
 async def test_a_write_for_an_address_that_the_service_has_lost_is_not_tried_again(
     *, keep: Keep, pool: FakeIpPool, meta: Any, store: Any, clock: VirtualClock, stored: list[ServiceKey]
 ) -> None:
-    meta.failures.append(ReplyTimeout("timeout to get response"))
+    store.failures.append(StoreError("cannot write: disk full"))
     keep(WEB)
     await settle()
     pool.release(WEB, 0.0)
     await clock.advance(RETRY_S)
 
-    assert (store.committed, stored) == ([], [])
+    assert (store.committed, meta.listener_rows, stored) == ([], {}, [])
 
 
 async def test_a_bus_that_is_closed_ends_the_attempts(keep: Keep, book: AddressBook, meta: Any) -> None:
@@ -281,13 +314,13 @@ async def test_an_error_that_nobody_expects_is_logged_and_ends_the_attempts(
     assert book.unfinished == 0
 
 
-async def test_so_many_writes_are_under_way_at_one_time(keep: Keep, store: Any, meta: Any) -> None:
+async def test_so_many_writes_are_under_way_at_one_time(keep: Keep, store: Any) -> None:
     store.open.clear()
     for number in range(IN_FLIGHT + 10):
         keep(ServiceKey("bulk", f"s{number}"))
     await settle()
 
-    assert len(meta.listener_rows) == IN_FLIGHT
+    assert store.begun == IN_FLIGHT
 
 
 async def test_after_close_nothing_is_under_way_and_nothing_begins(

@@ -48,6 +48,13 @@ async def test_listener_rows_are_read_for_services_that_are_not_settled(meta: An
     assert ("listener", "default", "web") not in meta.calls
 
 
+async def test_what_listener_rows_say_is_told_whoever_they_belong_to(meta: Any) -> None:
+    meta.stored_services = [service(WEB)]
+    meta.listener_rows = {WEB: "127.251.0.1", API: "9.251.0.2"}
+
+    assert (await read_inventory(meta, {WEB})).said == {"127.251.0.1", "9.251.0.2"}
+
+
 async def test_a_stored_service_that_cannot_be_used_leaves_the_others(meta: Any) -> None:
     meta.stored_services = [b"{", b'{"metadata":{"name":"nowhere"}}', b'"OK"', service(WEB)]
 

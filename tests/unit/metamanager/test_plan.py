@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 
+from edgecore.beehive.gojson import marshal
 from edgecore.beehive.message import Message
 from edgecore.modules.metamanager.plan import (
     Acknowledge,
@@ -29,7 +30,7 @@ TO_MESH = (Forward("edgemesh"), Acknowledge())
 TO_EDGED = (Forward("edged"), Acknowledge())
 SENT_ON = (ToCloud(), Reply("OK"))
 OBJECT = {"metadata": {"name": "x", "namespace": "default"}, "data": {"é": "<&>"}}
-TEXT = '{"metadata":{"name":"x","namespace":"default"},"data":{"é":"<&>"}}'
+TEXT = '{"metadata":{"name":"x","namespace":"default"},"data":{"é":"\\u003c\\u0026\\u003e"}}'
 ELEMENTS = [{"metadata": {"name": "a", "namespace": "n1"}}, {"metadata": {"namespace": "n2", "name": "b"}}]
 FIRST, SECOND = '{"metadata":{"name":"a","namespace":"n1"}}', '{"metadata":{"namespace":"n2","name":"b"}}'
 SERVICES = (Put("n1/service/a", "service", FIRST), Put("n2/service/b", "service", SECOND))
@@ -177,7 +178,7 @@ NEWS = [
 def test_each_cell_of_the_table(message: Callable[..., Message], row: Row, raw: bool) -> None:
     content = row.content
     if raw and content is not None:
-        content = msgspec.Raw(msgspec.json.encode(content))
+        content = msgspec.Raw(marshal(content))
     stored = {"default/podstatus/same": STATUS_TEXT}.get
     request = message(row.operation, row.resource, content, row.source)
     decided = plan(request, stored, connected=True)
