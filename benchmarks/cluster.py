@@ -33,7 +33,7 @@ from fleet.figures import PEER, STUB, compare
 from cloudhub_stub.testing.cloud import Cloud
 from cloudhub_stub.testing.edge import Edge
 from edgecore.errors import StoreError
-from edgecore.store.peek import peek
+from edgecore.store.databasefile import peek
 
 REPLICAS = 3
 NODES = ("edge-1", "edge-2")

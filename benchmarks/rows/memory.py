@@ -13,7 +13,7 @@ import yaml
 from fleet.child import HERE, cpu_s, rss_bytes
 
 from edgecore.errors import StoreError
-from edgecore.store.peek import peek
+from edgecore.store.databasefile import peek
 from rows.figures import number
 from rows.growth import PODS
 from rows.starting import PATIENCE_S, SUBNET, node

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from fleet.child import HERE, cpu_s
 
 from cloudhub_stub.testing.cloud import Cloud
-from edgecore.store.peek import peek
+from edgecore.store.databasefile import peek
 from rows.figures import alone
 from rows.keeper import keeper
 from rows.objects import NAMESPACE, pods_of, recorded_burst

@@ -11,7 +11,7 @@ from cloudhub_stub.testing.processes import Json, Program, run_to_end
 from cloudhub_stub.testing.stub import StubProgram
 from edgecore.addresses import split_address
 from edgecore.control.client import ControlClient
-from edgecore.store.peek import peek
+from edgecore.store.databasefile import peek
 
 _FIRST_ADDRESS = IPv4Address("127.0.0.2")
 

@@ -2,21 +2,21 @@
 
 import argparse
 import importlib
-from collections.abc import Callable
 from pathlib import Path
 
-from edgecore.cli.database.place import add_place
+from edgecore.cli.target import add_file_target
+from edgecore.control.help_text import HelpText
 
 _DESCRIPTION = """\
 The SQLite file in which a node keeps all that it knows. Without --db or --config it is
-that of the default configuration. What is in it: edgecore meta."""
+that of the default configuration. What its rows say is the matter of `edgecore meta`."""
 
 _EPILOG = """\
 exit code:
   0  done, or nothing is wrong
-  1  could not: no such file, a node uses it, no room
+  1  could not: no such file, a node uses it, no room; nothing has changed
   2  wrong usage
-  3  info, check: something is wrong with the database; repair: done, but rows are lost
+  3  info, check: something is wrong with it; repair: done, but rows are lost
 
 examples:
   edgecore db info --config edgecore.yaml
@@ -52,7 +52,8 @@ _VERBS = (
         "look at every page, every index and the tables, and say what to do",
         (
             "Look at every page and every index, and whether the tables are those of edgecore. Nothing\n"
-            "is changed. A node may be using it."
+            "is changed. A node may be using it.\n\n"
+            "This is about the file; what is wrong with its rows says `edgecore meta check`."
         ),
         (
             "exit code: 0 all is well, 3 something is wrong, 1 it cannot be looked at\n\n"
@@ -101,7 +102,8 @@ _VERBS = (
         (
             "exit code: 0 done, nothing is lost; 3 done, rows are lost; 1 could not; then nothing has changed\n\n"
             "examples:\n  edgecore db repair --config edgecore.yaml\n"
-            "  cp edgecore.db copy.db && edgecore db repair --db copy.db\n      see first what can be saved"
+            "  mkdir trial && cp edgecore.db* trial && edgecore db repair --db trial/edgecore.db\n"
+            "      see first what can be saved; its log (-wal), where there is one, belongs to it"
         ),
     ),
 )
@@ -114,7 +116,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="the node's database file: what it is, backup, restore, check, repair",
         description=_DESCRIPTION,
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpText,
     )
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
     for name, file, function, summary, description, epilog in _VERBS:
@@ -123,11 +125,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
             help=summary,
             description=description,
             epilog=epilog,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            formatter_class=HelpText,
         )
         _add_arguments(name, verb)
-        add_place(verb)
-        verb.set_defaults(run=_running(file, function))
+        add_file_target(verb)
+        verb.set_defaults(run=run, verb=(file, function))
 
 
 def _add_arguments(name: str, verb: argparse.ArgumentParser) -> None:
@@ -142,11 +144,8 @@ def _add_arguments(name: str, verb: argparse.ArgumentParser) -> None:
             verb.add_argument("--verbose", action="store_true", help="name every row that is lost")
 
 
-def _running(file: str, function: str) -> Callable[[argparse.Namespace], int]:
-    """Return what runs a verb; its file is loaded only then: it needs what the node needs."""
-
-    def run(args: argparse.Namespace) -> int:
-        code: int = getattr(importlib.import_module(f"edgecore.cli.database.{file}"), function)(args)
-        return code
-
-    return run
+def run(args: argparse.Namespace) -> int:
+    """Do what the verb says, and return its exit code; its file is loaded only now: it needs what the node needs."""
+    file, function = args.verb
+    code: int = getattr(importlib.import_module(f"edgecore.cli.database.{file}"), function)(args)
+    return code

@@ -3,13 +3,15 @@
 import argparse
 
 from edgecore.cli.metaverbs import checking, diffing, exporting, getting, listing, watching
+from edgecore.control.help_text import HelpText
 
 _DESCRIPTION = """\
 Show what a node knows: the services, endpoints, pods, configuration and states in the
 table meta of its SQLite file; since when each row is as it is, and by which message.
 
 All of it works on a running node (--config, --control) and on a file (--db), also on the
-edgecore.db of the Go program, which is only read."""
+edgecore.db of the Go program, which is only read. The file as a whole, its copies and its
+damage are the matter of `edgecore db`."""
 
 _EPILOG = """\
 examples:
@@ -29,7 +31,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="show what the node knows, and since when",
         description=_DESCRIPTION,
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpText,
     )
     parser.set_defaults(run=run)
     verbs = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from edgecore.control.ledger_report import printable
+from edgecore.control.columns import one_line
 
 Json = Mapping[str, Any]
 
@@ -54,7 +54,7 @@ def _summary(status: Json, mesh: Json) -> str:
     listening = [f"{what} {where}" for what, where in (status.get("listening") or {}).items() if where]
     if listening:
         lines.append(f"listening: {', '.join(listening)}")
-    return "\n".join(map(printable, lines))
+    return "\n".join(map(one_line, lines))
 
 
 def _link(link: Json) -> str:
@@ -144,7 +144,7 @@ def _service_name(service: Json) -> str:
 
 def _table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """Return a title and aligned columns, without those that are empty everywhere; nothing without rows."""
-    cells = [["" if value is None else printable(str(value)) for value in row] for row in rows]
+    cells = [["" if value is None else one_line(str(value)) for value in row] for row in rows]
     if not cells:
         return ""
     kept = [column for column in range(len(columns)) if any(row[column] for row in cells)]

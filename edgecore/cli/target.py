@@ -1,38 +1,79 @@
-"""Which running node a command speaks to: the flags ``--control`` and ``--config``, and the socket they lead to."""
+"""What a command is about: the flags that name a running node or its database, and what they lead to.
+
+========================  ==================================================================
+commands                  flags, of which one can be given
+========================  ==================================================================
+of a running node         ``--control``, ``--config``
+of rows, wherever (meta)  the same, or ``--db``
+of the file (db)          ``--config``, which names the file here, or ``--db``
+========================  ==================================================================
+"""
 
 import argparse
+import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edgecore.control.client import ControlClient
-from edgecore.errors import ControlError
+from edgecore.errors import ConfigError
+
+if TYPE_CHECKING:
+    from edgecore.config.schema import EdgeCoreConfig
 
 
 def add_target(parser: argparse.ArgumentParser) -> "argparse._MutuallyExclusiveGroup":
     """Add the flags that name a node; return their group, of which one can be given."""
     names = parser.add_mutually_exclusive_group()
     names.add_argument("--control", type=Path, metavar="SOCKET", help="the control socket of the node")
-    names.add_argument(
-        "--config",
-        type=Path,
-        metavar="FILE",
-        help="the configuration that the node runs with, which names its socket (default: the same as of run)",
-    )
+    _add_config(names, "the configuration that the node runs with, which names its socket")
     return names
+
+
+def add_rows_target(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that name a node or a file."""
+    add_target(parser).add_argument(
+        "--db", type=Path, metavar="FILE", help="a database file (edgecore.db), instead of a running node"
+    )
+
+
+def add_file_target(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that name a database file."""
+    names = parser.add_mutually_exclusive_group()
+    names.add_argument("--db", type=Path, metavar="FILE", help="the database file (edgecore.db)")
+    _add_config(names, "the configuration that names it, in database.dataSource")
 
 
 def client_of(args: argparse.Namespace) -> ControlClient:
     """Return a client for the node that the flags name. Raises ``ControlError`` or ``ConfigError``."""
-    return ControlClient(args.control or _configured_socket(args.config))
+    takes_files = hasattr(args, "db")
+    if args.control is not None:
+        return ControlClient(args.control, otherwise="--db FILE reads the file of one that is stopped" * takes_files)
+    others = "its socket with --control, or a file with --db" if takes_files else "or its socket with --control"
+    config = _configured(args.config, "node", others)
+    file = f"--db {shlex.quote(str(config.database.path))} reads its file while it is stopped"
+    return ControlClient(config.control_socket, otherwise=file * takes_files)
 
 
-def _configured_socket(config: Path | None) -> Path:
-    # Imported here: with --control no configuration is read.
+def database_of(args: argparse.Namespace) -> Path:
+    """Return the path of the database that the flags name. Raises ``ConfigError``."""
+    if args.db is not None:
+        path: Path = args.db
+        return path.absolute()
+    return _configured(args.config, "database", "or the file with --db").database.path
+
+
+def _add_config(names: "argparse._MutuallyExclusiveGroup", what: str) -> None:
+    names.add_argument("--config", type=Path, metavar="FILE", help=f"{what} (default: the same as of run)")
+
+
+def _configured(path: Path | None, what: str, others: str) -> "EdgeCoreConfig":
+    # Imported here: with the other flags no configuration is read.
     from edgecore.config.host import this_machine  # noqa: PLC0415
     from edgecore.config.load import DEFAULT_PATH, load  # noqa: PLC0415
 
-    if config is None and not DEFAULT_PATH.exists():
-        raise ControlError(
-            f"cannot tell which node is meant: {DEFAULT_PATH} does not exist;"
-            " name the node's configuration with --config, or its socket with --control"
+    if path is None and not DEFAULT_PATH.exists():
+        raise ConfigError(
+            f"cannot tell which {what} is meant: {DEFAULT_PATH} does not exist;"
+            f" name the node's configuration with --config, {others}"
         )
-    return load(config or DEFAULT_PATH, env=this_machine()).config.control_socket
+    return load(path or DEFAULT_PATH, env=this_machine()).config

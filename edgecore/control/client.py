@@ -19,8 +19,9 @@ _CHUNK_BYTES = 64 * 1024
 class ControlClient:
     """Asks the process that listens on ``path``; each question is a connection of its own.
 
-    ``process`` and ``start_command`` name what should run there, and how to start it, for errors. Every method raises
-    ``ControlError``: nobody there, no answer within ``timeout_s``, or a refusal, with the text of the process.
+    ``process`` and ``start_command`` name what should run there, and how to start it, for errors, and ``otherwise`` how
+    to do without it. Every method raises ``ControlError``: nobody there, no answer within ``timeout_s``, or a refusal,
+    with the text of the process.
     """
 
     def __init__(
@@ -30,11 +31,13 @@ class ControlClient:
         *,
         process: str = "node",
         start_command: str = "edgecore run --config FILE",
+        otherwise: str = "",
     ) -> None:
         self.path = path
         self._timeout_s = timeout_s
         self._process = process
         self._start_command = start_command
+        self._otherwise = f"; {otherwise}" if otherwise else ""
 
     def get(self, path: str, query: Mapping[str, str] | None = None) -> Any:
         """Return the answer to ``GET``."""
@@ -94,7 +97,7 @@ class ControlClient:
     def _errors_explained(self) -> Iterator[None]:
         """Say of every failure what it means and what to do."""
         whom = f"the {self._process} at {self.path}"
-        start = f"start it with `{self._start_command}`, or name its socket with --control"
+        start = f"start it with `{self._start_command}`, or name its socket with --control{self._otherwise}"
         try:
             yield
         except (FileNotFoundError, NotADirectoryError) as error:

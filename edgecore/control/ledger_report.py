@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from edgecore.control.columns import one_line
+
 Json = Mapping[str, Any]
 
 OUTCOMES_EXPLAINED = """\
@@ -70,15 +72,10 @@ def _lines(view: Json) -> Iterator[str]:
 def _message(message: Json) -> str:
     node = f"{message['node']} " if message.get("node") else ""
     words = (message.get(key) for key in ("direction", "source", "operation", "resource", "id"))
-    return printable(f"{node}{' '.join(str(word) for word in words)}")
+    return one_line(f"{node}{' '.join(str(word) for word in words)}")
 
 
 def _aligned(rows: list[list[str]]) -> Iterator[str]:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for first, *rest in rows:
         yield "  ".join([first.ljust(widths[0]), *(map(str.rjust, rest, widths[1:]))])
-
-
-def printable(text: str) -> str:
-    """Return ``text`` without what a terminal would obey: names come from the other side."""
-    return text if text.isprintable() else text.encode("unicode_escape").decode()

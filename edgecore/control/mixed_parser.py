@@ -6,6 +6,8 @@ argparse by itself wants the words in one place, and takes what comes later for 
 import argparse
 from typing import Any
 
+from edgecore.control.help_text import HelpText
+
 
 class MixedParser(argparse.ArgumentParser):
     """A parser whose positional arguments may stand anywhere."""
@@ -37,7 +39,7 @@ def add_mixed_parser(
         prog=listed.prog,
         description=description,
         epilog=epilog,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpText,
     )
     subparsers.choices[name] = parser
     return parser

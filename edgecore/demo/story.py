@@ -18,7 +18,7 @@ from edgecore.demo import probes
 from edgecore.demo.processes import Program
 from edgecore.demo.screen import Screen, Step
 from edgecore.errors import ControlError, EdgecoreError
-from edgecore.store.peek import peek
+from edgecore.store.databasefile import peek
 
 SERVICE = "default/service/nginx-svc"
 LISTENER = "default/listener/default.nginx-svc"

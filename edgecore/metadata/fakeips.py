@@ -6,6 +6,7 @@ What holds is our table ``edgemesh_address``; for a service that it does not nam
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
+from ipaddress import AddressValueError, IPv4Address, IPv4Network
 from typing import NamedTuple
 
 from edgecore.metaclient import LISTENER_NAMESPACE
@@ -26,6 +27,8 @@ class FakeIps(NamedTuple):
     """The listener rows that hold an address."""
     rows: Collection[AddressRow]
     """Those of our own table."""
+    pool: IPv4Network | None = None
+    """The one that a node used last; ``None`` where that is not known."""
 
 
 def listener_key(service: ServiceKey) -> str:
@@ -59,13 +62,30 @@ def fake_ip_findings(found: FakeIps) -> Iterator[Finding]:
             yield Finding(WARNING, "many_fake_ips", _service_row(service), text, advice)
         if service not in services:
             text = f"{addresses[0]} belongs to {service}, which is no service here"
-            yield Finding(
-                INFO, "address_without_service", "", text, "nothing: the next start of the node gives it back"
-            )
-    for service in found.listeners:
-        if service not in services:
+            yield Finding(INFO, "address_without_service", "", text, _GIVEN_BACK)
+    yield from _other_pools(found)
+    for service, address in found.listeners.items():
+        if service not in services and _is_in(found.pool, address):
             text = f"there is no service {service}"
             yield Finding(WARNING, "listener_without_service", listener_key(service), text, LEFT_OVER)
+
+
+def _other_pools(found: FakeIps) -> Iterator[Finding]:
+    if number := sum(not _is_in(found.pool, row.address) for row in found.rows):
+        text = f"{number} addresses in edgemesh_address are of another pool than {found.pool}, which was used last"
+        yield Finding(INFO, "address_of_other_pool", "", text, "nothing: the next start of the node removes them")
+    if number := sum(not _is_in(found.pool, address) for address in found.listeners.values()):
+        text = f"{number} listener rows hold addresses of another pool than {found.pool}, which was used last"
+        advice = "nothing: they are kept for the program that wrote them, such as a Go edgecore, and say nothing here"
+        yield Finding(INFO, "listener_of_other_pool", "", text, advice)
+
+
+def _is_in(pool: IPv4Network | None, text: str) -> bool:
+    """Return whether an address is of the pool; where it cannot be told, it is."""
+    try:
+        return pool is None or IPv4Address(text) in pool
+    except AddressValueError:
+        return True
 
 
 def _missing(

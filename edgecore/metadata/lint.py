@@ -1,6 +1,7 @@
 """Looking over a whole database: every row by itself, then what belongs together."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from ipaddress import IPv4Network
 from typing import Any, NamedTuple
 
 from edgecore.beehive import resource as r
@@ -13,6 +14,7 @@ from edgecore.modules.edgemesh.fakeip import AddressRow
 from edgecore.modules.edgemesh.names import ServiceKey
 
 _ADDRESSES = "SELECT address, namespace, name, released_at_ms FROM edgemesh_address ORDER BY address"
+_POOL = "SELECT subnet FROM edgemesh_pool"
 _WRONG_KEYS = "SELECT count(*) FROM meta WHERE typeof(key) <> 'text'"
 _LOST_PROVENANCE = (
     "SELECT count(*) FROM provenance WHERE NOT EXISTS (SELECT * FROM meta WHERE meta.key = provenance.key)"
@@ -33,7 +35,10 @@ def check_database(rows: Rows) -> Report:
     """Look over a database. Raises ``StoreError`` where it cannot be read."""
     names = tables(rows)
     addresses: list[AddressRow] = []
+    pool: IPv4Network | None = None
     findings: list[Finding] = []
+    if "edgemesh_pool" in names:
+        pool = next((_network(text) for (text,) in rows(_POOL, ())), None)
     if "edgemesh_address" in names:
         addresses = [AddressRow(text, ServiceKey(ns, name), at) for text, ns, name, at in rows(_ADDRESSES, ())]
     if wrong := rows(_WRONG_KEYS, ())[0][0]:
@@ -42,12 +47,42 @@ def check_database(rows: Rows) -> Report:
     if "provenance" in names and (lost := rows(_LOST_PROVENANCE, ())[0][0]):
         text = f"{lost} rows of provenance tell of rows that are not there: another program removed these"
         findings.append(Finding(INFO, "lost_provenance", "", text, "nothing"))
-    report = check_rows(all_rows(rows), addresses)
+    others = _Unexplained()
+    report = check_rows(others.counted(all_rows(rows)), addresses, pool)
+    if "provenance" in names:
+        findings += others.findings()
     return report._replace(findings=sorted([*findings, *report.findings], key=in_order))
 
 
-def check_rows(rows: Iterable[MetaRow], addresses: Iterable[AddressRow] = ()) -> Report:
-    """Look over ``rows``, and at the fake IPs of our own table."""
+def _network(text: object) -> IPv4Network | None:
+    try:
+        return IPv4Network(text)
+    except ValueError:
+        return None
+
+
+class _Unexplained:
+    """Counts the rows of which provenance does not say by which message they are as they are."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def counted(self, rows: Iterable[MetaRow]) -> Iterator[MetaRow]:
+        for row in rows:
+            self._count += row.origin is None
+            yield row
+
+    def findings(self) -> Iterator[Finding]:
+        if self._count:
+            text = f"{self._count} rows were last written by another program, such as a Go edgecore"
+            advice = "nothing, if such a program had the file; else its bits have changed: see to the disk"
+            yield Finding(INFO, "written_by_others", "", text, advice)
+
+
+def check_rows(
+    rows: Iterable[MetaRow], addresses: Iterable[AddressRow] = (), pool: IPv4Network | None = None
+) -> Report:
+    """Look over ``rows``, and at the fake IPs of our own table, of which ``pool`` was used last."""
     seen = _Seen()
     counts: dict[str, int] = {}
     findings: list[Finding] = []
@@ -55,7 +90,7 @@ def check_rows(rows: Iterable[MetaRow], addresses: Iterable[AddressRow] = ()) ->
         counts[row.type] = counts.get(row.type, 0) + 1
         findings += shape_findings(row)
         seen.take(row)
-    findings += fake_ip_findings(FakeIps(seen.services, seen.listeners, list(addresses)))
+    findings += fake_ip_findings(FakeIps(seen.services, seen.listeners, list(addresses), pool))
     findings += seen.findings()
     return Report(dict(sorted(counts.items())), sorted(findings, key=in_order))
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from edgecore.errors import StoreError
+from edgecore.store.databasefile import DatabaseFile
 from edgecore.store.refusals import FAULTS, free_bytes, refused, size
 
 _STEP_PAGES = 2048
@@ -31,35 +32,48 @@ def backup_name(path: Path, now_ms: int, word: str = "backup") -> Path:
     return name
 
 
-def back_up(path: Path, target: Path, told: Told = lambda _done, _all: None) -> int:
+def back_up(path: Path, target: Path, told: Told = lambda _done, _all: None, *, open_here: bool = False) -> int:
     """Copy the database at ``path`` to ``target`` (0600), and return its bytes.
 
-    Raises ``StoreError``: ``target`` is there already, there is no room for it, or one of the two cannot be used;
-    then there is no ``target``. ``path`` is only read.
+    ``open_here`` says that this process has ``path`` open. Raises ``StoreError``: ``target`` is there already, there is
+    no room for it, or one of the two cannot be used; then there is no ``target``. ``path`` is only read.
     """
     if target.exists() or target.is_symlink():
         raise StoreError(f"cannot back up {path} to {target}: that file exists; name another, or move it away")
-    try:
-        with closing(connect(path, "ro")) as source:
-            source.execute("BEGIN")  # one moment: what a node writes from here on is not seen
-            pages, page_bytes = (
-                source.execute(f"PRAGMA {figure}").fetchone()[0] for figure in ("page_count", "page_size")
-            )
-            if not pages:
-                raise StoreError(f"cannot back up {path}: it is empty; there is nothing to copy")
-            _want_room(path, target, pages * page_bytes)
-            copy_database(source, target, told)
-    except FAULTS as error:
-        raise refused("back up database", path, error) from error
-    return pages * page_bytes  # type: ignore[no-any-return]
-
-
-def copy_database(source: sqlite3.Connection, target: Path, told: Told = lambda _done, _all: None) -> None:
-    """Copy an open database to ``target``, which is not there yet.
-
-    Raises ``StoreError``, ``OSError`` or ``sqlite3.Error``; then there is no ``target``.
-    """
     partial = target.with_name(target.name + ".partial")
+    try:
+        with DatabaseFile(path, open_here=open_here, deed="back up database") as file:
+            length = file.use(lambda source: _copy_moment(source, path, target, partial, told))
+        _name(partial, target)
+    except FAULTS as error:
+        raise refused("write backup", target, error) from error
+    finally:
+        for left in (partial, partial.with_name(partial.name + "-journal")):
+            with suppress(OSError):
+                left.unlink(missing_ok=True)
+    return length
+
+
+def _copy_moment(source: sqlite3.Connection, path: Path, target: Path, partial: Path, told: Told) -> int:
+    """Copy the database at ``path``, which is open, as of one moment to ``partial``; return its bytes.
+
+    Raises ``StoreError``, or ``sqlite3.Error`` where ``path`` cannot be read.
+    """
+    source.execute("BEGIN")  # what a node writes from here on is not seen
+    try:
+        pages, page_bytes = (source.execute(f"PRAGMA {figure}").fetchone()[0] for figure in ("page_count", "page_size"))
+        if not pages:
+            raise StoreError(f"cannot back up {path}: it is empty; there is nothing to copy")
+        length: int = pages * page_bytes
+        _want_room(path, target, length)
+        _write(source, target, partial, told)
+        return length
+    finally:
+        source.rollback()
+
+
+def _write(source: sqlite3.Connection, target: Path, partial: Path, told: Told) -> None:
+    """Write ``partial``, and verify it. Raises ``StoreError``, which names ``target``."""
     try:
         partial.unlink(missing_ok=True)  # of a backup that was interrupted
         os.close(os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
@@ -70,13 +84,8 @@ def copy_database(source: sqlite3.Connection, target: Path, told: Told = lambda 
             )
             copy.execute("PRAGMA journal_mode = delete")  # the copy is one file, and opens where nothing may be written
             verify(copy, partial)
-        _name(partial, target)
     except FAULTS as error:
         raise refused("write backup", target, error) from error
-    finally:
-        for left in (partial, partial.with_name(partial.name + "-journal")):
-            with suppress(OSError):
-                left.unlink(missing_ok=True)
 
 
 def verify(connection: sqlite3.Connection, path: Path) -> None:

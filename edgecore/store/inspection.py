@@ -7,12 +7,11 @@ from typing import NamedTuple
 
 from edgecore.errors import StoreError
 from edgecore.store import kubeedge
-from edgecore.store.header import HEADER_BYTES, Header, parse
-from edgecore.store.lockfile import user_of
+from edgecore.store.databasefile import DatabaseFile, header_of
+from edgecore.store.lockfile import lock_of, user_of
 from edgecore.store.migrations import SCHEMA_VERSION
 from edgecore.store.opening import look
-from edgecore.store.peek import reading
-from edgecore.store.refusals import DAMAGED, backups_beside, refused, trouble, ways_back
+from edgecore.store.refusals import DAMAGED, backups_beside, trouble, ways_back
 from edgecore.store.salvage import is_text, lenient_text, quoted
 from edgecore.store.shape import differences, expected_shape, is_of_another_program, shape_of
 
@@ -64,12 +63,13 @@ class Finding(NamedTuple):
 
 def describe(path: Path, schema: Sequence[str]) -> Description:
     """Return what the database at ``path`` is. Raises ``StoreError`` if there is no such file."""
-    header = _header(path)
+    header = header_of(path)
     problem, tables = "", list[TableSize]()
     try:
         look(path, was_made=False)
-        tables = reading(path, lambda connection: _sizes(connection, schema))
-        version = reading(path, lambda connection: connection.execute("PRAGMA user_version").fetchone()[0])
+        with DatabaseFile(path) as file:
+            tables = file.use(lambda connection: _sizes(connection, schema))
+            version = file.rows("PRAGMA user_version")[0][0]
     except StoreError as error:
         problem = str(error)
         version = header.user_version if header else 0
@@ -89,14 +89,15 @@ def describe(path: Path, schema: Sequence[str]) -> Description:
 
 def findings(path: Path, schema: Sequence[str]) -> list[Finding]:
     """Return what is wrong with the database at ``path``. Raises ``StoreError`` if it cannot be looked at at all."""
-    _header(path)
+    header_of(path)
     try:
-        look(path, was_made=True)
+        look(path, was_made=_bytes(lock_of(path)) > 0)
     except StoreError as error:
         what, _, way_out = str(error).partition("; ")
         return [Finding(what, way_out)]
     try:
-        return reading(path, lambda connection: list(_findings(connection, path, schema)))
+        with DatabaseFile(path) as file:
+            return file.use(lambda connection: list(_findings(connection, path, schema)))
     except StoreError as error:
         if error.__cause__ is None or trouble(error.__cause__, path) != DAMAGED:
             raise
@@ -111,6 +112,11 @@ def _findings(connection: sqlite3.Connection, path: Path, schema: Sequence[str])
                 if not line.startswith("***"):
                     yield Finding(f"damaged: {line}", ways_back(path))
     found, expected = shape_of(connection), expected_shape(schema)
+    if not found:
+        yield Finding(
+            f"{path} is empty: no node has stored anything in it", "the next start of the node makes the tables"
+        )
+        return
     if is_of_another_program(found, expected):
         yield Finding(f"it is another program's: tables {', '.join(found)}", "name another file in database.dataSource")
         return
@@ -153,18 +159,9 @@ def _writer(version: int, tables: Sequence[TableSize], problem: str) -> str:
     return "edgecore" if version <= SCHEMA_VERSION else "a newer edgecore"
 
 
-def _header(path: Path) -> Header | None:
-    """Return what the first bytes say. Raises ``StoreError`` if the file cannot be read."""
-    try:
-        with path.open("rb") as file:
-            return parse(file.read(HEADER_BYTES))
-    except OSError as error:
-        raise refused("read database", path, error) from error
-
-
 def _backup(path: Path) -> Backup:
     try:
-        header = _header(path)
+        header = header_of(path)
     except StoreError:
         header = None
     return Backup(path, _bytes(path), header.user_version if header else -1)

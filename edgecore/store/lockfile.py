@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from edgecore.errors import StoreError
-from edgecore.store.refusals import refused
+from edgecore.store.refusals import no_file, refused
 
 _SQLITE_LOCK_AT = 0x4000_0000
 _SQLITE_LOCK_BYTES = 512
@@ -26,8 +26,11 @@ def lock_of(path: Path) -> Path:
 def hold(path: Path, deed: str = "open database") -> IO[bytes]:
     """Hold ``path`` for this process, until the returned file is closed.
 
-    Raises ``StoreError``: it is in use, or the lock cannot be made.
+    Raises ``StoreError``: it is in use, it is there and no file (a device would be put aside, or made private), or the
+    lock cannot be made.
     """
+    if path.exists() and not path.is_file():
+        raise no_file(deed, path)
     name = lock_of(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

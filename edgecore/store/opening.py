@@ -30,7 +30,7 @@ from edgecore.store.backup import back_up, backup_name, connect
 from edgecore.store.header import HEADER_BYTES, parse
 from edgecore.store.lockfile import had_one, hold, make_private, note_made
 from edgecore.store.migrations import Migration, pending
-from edgecore.store.refusals import FAULTS, advice, backups_beside, refused, size, ways_back
+from edgecore.store.refusals import FAULTS, advice, backups_beside, refused, size, way_of_backup
 from edgecore.store.shape import differences, expected_shape, is_of_another_program, shape_of
 
 log = structlog.get_logger("store")
@@ -84,12 +84,12 @@ def look(path: Path, *, was_made: bool) -> None:
         raise StoreError(
             f"cannot open database {path}: it is {'missing' if length is None else 'empty'}, but its log"
             f" {path.name}-wal is there with {size(log_length)}; put the file that belongs to it back"
-            f" ({ways_back(path)}), or move the log away to start with an empty database"
+            f" ({way_of_backup(path)}), or move the log away to start with an empty database"
         )
     if length == 0 and was_made:
         raise StoreError(
-            f"cannot open database {path}: it is empty, and was not; put a backup back"
-            f" ({ways_back(path)}), or remove the file to start with an empty database"
+            f"cannot open database {path}: it is empty, and was not; {way_of_backup(path)},"
+            f" or remove the file to start with an empty database"
         )
     if length:
         with path.open("rb") as file:
@@ -120,7 +120,7 @@ def _prepare(
     waiting = pending(version, migrations)
     if found and waiting:
         backup = backup_name(path, clock.now_ms())
-        back_up(path, backup)
+        back_up(path, backup, open_here=True)
         log.info("database_backed_up", path=str(path), backup=str(backup), schema=version)
     _migrate(connection, path, waiting if found else waiting[-1:], schema)
 

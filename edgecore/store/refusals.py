@@ -33,10 +33,42 @@ _LITTLE_BYTES = 64 * 1024
 
 def refused(deed: str, path: Path, error: BaseException) -> StoreError:
     """Return the error ``cannot <deed> <path>: <reason>; <what to do>``."""
-    original = _sqlite_error(error)
-    reason = str(original or (error.strerror if isinstance(error, OSError) else "") or error)
     way_out = advice(trouble(error, path), path)
-    return StoreError(f"cannot {deed} {path}: {reason}{f'; {way_out}' if way_out else ''}")
+    return StoreError(f"cannot {deed} {path}: {_reason(error)}{f'; {way_out}' if way_out else ''}")
+
+
+def unreadable(deed: str, path: Path, error: BaseException) -> StoreError:
+    """Return the same for a program that only reads: it is not the one to put right what is wrong with the file."""
+    original = _sqlite_error(error)
+    code = getattr(original, "sqlite_errorcode", 0)
+    if isinstance(error, FileNotFoundError):
+        return StoreError(
+            f"cannot {deed} {path}: there is no such file; `edgecore status` names that of a running node"
+        )
+    if code == sqlite3.SQLITE_READONLY_ROLLBACK:
+        way_out = "its last writer ended in the middle of a commit; start that once, so that it is put right"
+    elif code & 0xFF == sqlite3.SQLITE_NOTADB:
+        way_out = f"name the file that database.dataSource names; if it is this one, {ways_back(path)}"
+    elif trouble(error, path) == DAMAGED:
+        way_out = ways_back(path)
+    elif isinstance(error, PermissionError) or not os.access(path, os.R_OK, effective_ids=True):
+        way_out = "see that this user may read the file and its directory"
+    elif trouble(error, path) == LOCKED:
+        way_out = "another program holds it; try again, or ask the running node instead of the file"
+    elif "no such table: meta" in str(original):
+        is_empty = not path.stat().st_size
+        way_out = "no node has stored anything here" if is_empty else "name the file of an edgecore"
+    elif code == sqlite3.SQLITE_READONLY:
+        way_out = ""
+    else:
+        return refused(deed, path, error)
+    return StoreError(f"cannot {deed} {path}: {_reason(error)}{f'; {way_out}' if way_out else ''}")
+
+
+def no_file(deed: str, path: Path) -> StoreError:
+    """Return the error for a path at which there is something else than a file."""
+    what = "a directory; name the file in it" if path.is_dir() else "no file; name one"
+    return StoreError(f"cannot {deed} {path}: it is {what}")
 
 
 def trouble(error: BaseException, path: Path) -> str:
@@ -76,12 +108,16 @@ def advice(word: str, path: Path) -> str:
 
 def ways_back(path: Path) -> str:
     """Return which commands help with a file that is damaged."""
+    return f"`edgecore db repair --db {shlex.quote(str(path))}` saves what can be read, {way_of_backup(path)}"
+
+
+def way_of_backup(path: Path) -> str:
+    """Return which command puts a backup back: the newest, if one lies beside it."""
     quoted = shlex.quote(str(path))
-    text = f"`edgecore db repair --db {quoted}` saves what can be read"
     newest = backups_beside(path)[-1:]
     if newest:
-        return f"{text}, `edgecore db restore {shlex.quote(str(newest[0]))} --db {quoted}` puts the newest backup back"
-    return f"{text}, `edgecore db restore FILE --db {quoted}` puts a backup back"
+        return f"`edgecore db restore {shlex.quote(str(newest[0]))} --db {quoted}` puts the newest backup back"
+    return f"`edgecore db restore FILE --db {quoted}` puts a backup back"
 
 
 def backups_beside(path: Path) -> list[Path]:
@@ -118,6 +154,10 @@ def _trouble_of_system(error: OSError) -> str:
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return READ_ONLY
     return DISK if error.errno == errno.EIO else OTHER
+
+
+def _reason(error: BaseException) -> str:
+    return str(_sqlite_error(error) or (error.strerror if isinstance(error, OSError) else "") or error)
 
 
 def _sqlite_error(error: BaseException) -> sqlite3.Error | None:

@@ -60,7 +60,7 @@ def repair(path: Path, schema: Sequence[str], now_ms: int) -> RepairReport:
 
     Raises ``StoreError``: a node uses it, there is no room, or nothing of it can be read; then all is as it was.
     """
-    if not path.is_file():
+    if not path.exists():
         raise StoreError(f"cannot {_DEED} {path}: there is no such file")
     lock = hold(path, _DEED)
     copy, new = (path.with_name(f"{path.name}.{word}") for word in ("repairing", "repaired"))

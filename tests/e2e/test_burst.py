@@ -20,7 +20,7 @@ from cloudhub_stub.testing.edge import Edge
 from edgecore.clock import VirtualClock
 from edgecore.errors import StoreError
 from edgecore.ids import seeded_ids
-from edgecore.store.peek import peek
+from edgecore.store.databasefile import peek
 
 SERVICES = 100
 """In a short run."""

@@ -141,5 +141,5 @@ def test_what_a_go_edgecore_left_in_place_of_a_node_is_found_while_the_node_runs
     assert ask(programs, node, "check").returncode == 0
     node.cloud.send(words.message("insert", "default/node/edge-1", "OK"))
     done = ask(programs, node, "check")
-    assert done.returncode == 1
+    assert done.returncode == 3
     assert 'error    default/node/edge-1: "OK" is stored as a node' in done.stdout

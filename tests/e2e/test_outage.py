@@ -18,7 +18,7 @@ import pytest
 from edgecore.control.client import ControlClient
 from edgecore.errors import ControlError
 from edgecore.modules.edgehub.conversation import PROOF_AFTER_S
-from edgecore.store.peek import peek
+from edgecore.store.databasefile import peek
 
 NODE = "edge-1"
 WAVES = 5

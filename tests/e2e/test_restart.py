@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from edgecore.store.peek import peek
+from edgecore.store.databasefile import peek
 
 GO_DUMP = Path(__file__).parents[1] / "data" / "b_edgecore_db.txt"
 NGINX = "nginx-svc.default.svc.cluster.local"

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from edgecore.app import SCHEMA
-from edgecore.cli.database.place import path_of
-from edgecore.control.ledger_report import printable
+from edgecore.cli.target import database_of
+from edgecore.control.columns import one_line
 from edgecore.store.inspection import Description, Finding, describe, findings
 from edgecore.store.refusals import size
 
@@ -17,21 +17,21 @@ FOUND = 3
 
 def info(args: argparse.Namespace) -> int:
     """Print what the database is, and return the exit code."""
-    found = describe(path_of(args), SCHEMA)
-    print(json.dumps(_document(found), indent=2) if args.json else "\n".join(map(printable, _lines(found))))
+    found = describe(database_of(args), SCHEMA)
+    print(json.dumps(_document(found), indent=2) if args.json else "\n".join(map(one_line, _lines(found))))
     return FOUND if found.problem else 0
 
 
 def check(args: argparse.Namespace) -> int:
     """Print what is wrong with the database, and return the exit code."""
-    path = path_of(args)
+    path = database_of(args)
     found = findings(path, SCHEMA)
     if args.json:
         print(json.dumps([one._asdict() for one in found], indent=2))
     elif not found:
         print(f"{path} is whole: every page, every index, and the tables of edgecore")
     else:
-        print("\n".join(map(printable, _findings(found))))
+        print("\n".join(map(one_line, _findings(found))))
     return FOUND if found else 0
 
 

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 from edgecore.app import SCHEMA
 from edgecore.cli.database.meter import Meter
-from edgecore.cli.database.place import path_of
+from edgecore.cli.target import database_of
 from edgecore.clock import SystemClock
-from edgecore.control.ledger_report import printable
+from edgecore.control.columns import one_line
 from edgecore.store.backup import back_up, backup_name
 from edgecore.store.refusals import size
 from edgecore.store.repair import RepairReport, TableReport, repair
@@ -21,7 +21,7 @@ _TOLD = 20
 
 def run_backup(args: argparse.Namespace) -> int:
     """Copy the database, and return the exit code."""
-    path = path_of(args)
+    path = database_of(args)
     target = args.file.absolute() if args.file else backup_name(path, SystemClock().now_ms())
     meter = Meter("copying")
     try:
@@ -34,7 +34,7 @@ def run_backup(args: argparse.Namespace) -> int:
 
 def run_restore(args: argparse.Namespace) -> int:
     """Put a backup in the place of the database, and return the exit code."""
-    path = path_of(args)
+    path = database_of(args)
     meter = Meter("copying")
     try:
         aside = restore(path, args.file.absolute(), SCHEMA, SystemClock().now_ms(), meter.tell)
@@ -48,9 +48,9 @@ def run_restore(args: argparse.Namespace) -> int:
 
 def run_repair(args: argparse.Namespace) -> int:
     """Save what can be read into a new file, and return the exit code."""
-    path = path_of(args)
+    path = database_of(args)
     report = repair(path, SCHEMA, SystemClock().now_ms())
-    print("\n".join(map(printable, _lines(report, args.verbose))))
+    print("\n".join(map(one_line, _lines(report, args.verbose))))
     print(f"the new database is {path}")
     print(f"the damaged one is kept as it was: {report.aside}")
     return 0 if report.is_complete else LOST

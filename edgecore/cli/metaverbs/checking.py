@@ -2,13 +2,13 @@
 
 import argparse
 import json
-import sys
 from collections.abc import Iterator, Sequence
 
-from edgecore.cli.metaverbs.source import File, Head, RunningNode, add_source, source_of, where
+from edgecore.cli.metaverbs.source import File, Head, RunningNode, source_of, where
+from edgecore.cli.target import add_rows_target
 from edgecore.control.columns import one_line
 from edgecore.control.mixed_parser import add_mixed_parser
-from edgecore.errors import ControlError, EdgecoreError
+from edgecore.errors import ControlError
 from edgecore.metadata.finding import INFO, SEVERITIES, Finding
 from edgecore.metadata.lint import check_database
 from edgecore.store.databasefile import DatabaseFile
@@ -23,15 +23,16 @@ service selects. Of a running node that is told which is still so a second later
 This is about what the rows say; `edgecore db check` looks at the file itself."""
 
 _EPILOG = """\
-exit code: 0 nothing is wrong (there may be information), 1 there are errors or warnings,
-2 the node or file cannot be read
+exit code: 0 nothing is wrong (there may be information), 3 there are errors or warnings,
+1 the node or file cannot be read
 
 examples:
   edgecore meta check --config edgecore.yaml
   edgecore meta check --db /var/lib/kubeedge/edgecore.db --all
   edgecore meta check -o json | jq -r '.findings[] | select(.severity == "error") | .key'"""
 
-TROUBLE = 2
+FOUND = 3
+"""The exit code where there are errors or warnings."""
 _SHOWN_EACH = 10
 """Of one kind of finding so many are shown, unless all are asked for."""
 
@@ -43,24 +44,20 @@ def add_verb(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     parser.add_argument("--all", action="store_true", help=f"show all of a kind, not the first {_SHOWN_EACH}")
     parser.add_argument("-o", "--output", choices=("text", "json"), default="text", help="lines, or a JSON document")
-    add_source(parser)
+    add_rows_target(parser)
     parser.set_defaults(run_below=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Show the findings, and return the exit code."""
-    try:
-        head, findings = _checked(source_of(args))
-    except EdgecoreError as error:
-        sys.stderr.write(f"edgecore: {error}\n")
-        return TROUBLE
+    """Show the findings, and return the exit code. Raises ``EdgecoreError``."""
+    head, findings = _checked(source_of(args))
     if args.output == "json":
         document = {**head, "findings": [finding.document() for finding in findings]}
         print(json.dumps(document, indent=2, ensure_ascii=False))
     else:
         for line in _lines(head, findings, None if args.all else _SHOWN_EACH):
             print(one_line(line))
-    return int(any(finding.severity != INFO for finding in findings))
+    return FOUND if any(finding.severity != INFO for finding in findings) else 0
 
 
 def _checked(source: RunningNode | File) -> tuple[Head, list[Finding]]:

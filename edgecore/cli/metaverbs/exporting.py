@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
-from edgecore.cli.metaverbs.source import Source, add_source, source_of
+from edgecore.cli.metaverbs.source import Source, source_of
 from edgecore.cli.metaverbs.words import FILTERS_EXPLAINED, add_filter_words, add_secrets, filters_of
+from edgecore.cli.target import add_rows_target
 from edgecore.clock import SystemClock
 from edgecore.control.ages import timestamp
 from edgecore.control.documents import as_yaml
@@ -48,7 +49,7 @@ def add_verb(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     parser.add_argument("--output-file", type=Path, metavar="FILE", help="write to FILE, readable by this user alone")
     add_secrets(parser)
-    add_source(parser)
+    add_rows_target(parser)
     parser.set_defaults(run_below=run)
 
 

@@ -4,8 +4,9 @@ import argparse
 import difflib
 
 from edgecore.cli.metaverbs.shown import document, origin_lines, text_of
-from edgecore.cli.metaverbs.source import Source, add_source, source_of, where
+from edgecore.cli.metaverbs.source import Source, source_of, where
 from edgecore.cli.metaverbs.words import add_secrets
+from edgecore.cli.target import add_rows_target
 from edgecore.control.columns import one_line
 from edgecore.control.documents import as_json, as_yaml
 from edgecore.control.mixed_parser import add_mixed_parser
@@ -47,7 +48,7 @@ def add_verb(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help="the value as YAML below comments (default), everything as JSON, or the stored text alone",
     )
     add_secrets(parser)
-    add_source(parser)
+    add_rows_target(parser)
     parser.set_defaults(run_below=run, usage_error=parser.error)
 
 

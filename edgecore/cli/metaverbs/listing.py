@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from edgecore.cli.metaverbs.shown import COLUMNS, WIDE_COLUMNS, cells, document
-from edgecore.cli.metaverbs.source import add_source, source_of, where
+from edgecore.cli.metaverbs.source import source_of, where
 from edgecore.cli.metaverbs.words import FILTERS_EXPLAINED, add_filter_words, add_secrets, add_since, filters_of
+from edgecore.cli.target import add_rows_target
 from edgecore.clock import SystemClock
 from edgecore.control.columns import Columns
 from edgecore.control.documents import as_yaml
@@ -31,7 +32,7 @@ examples:
   edgecore meta list --since 10m -o wide
       what came or changed in the last ten minutes, and by which message
   edgecore meta list svc --db /var/lib/kubeedge/edgecore.db -o name
-      of a file, such as that of a Go edgecore, which tells of no messages: <unknown>
+      of a file, such as that of a Go edgecore, which names no messages: <unknown>
   edgecore meta list pods -o json | jq -r '.[].value.spec.nodeName'"""
 
 _TABLE, _WIDE, _JSON, _YAML, _NAME = "table", "wide", "json", "yaml", "name"
@@ -55,7 +56,7 @@ def add_verb(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     parser.add_argument("--no-headers", action="store_true", help="leave out the first line of a table")
     add_secrets(parser)
-    add_source(parser)
+    add_rows_target(parser)
     parser.set_defaults(run_below=run)
 
 

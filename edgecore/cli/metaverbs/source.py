@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlencode
 
-from edgecore.cli.target import add_target, client_of
+from edgecore.cli.target import client_of
 from edgecore.control.client import ControlClient
 from edgecore.errors import ControlError
 from edgecore.metadata.filters import Filters
@@ -64,13 +64,6 @@ class File:
         with DatabaseFile(self.path) as file, file.snapshot():
             for row in all_rows(file.rows, filters):
                 yield row if secrets else hide(row)
-
-
-def add_source(parser: argparse.ArgumentParser) -> None:
-    """Add the flags that name a node or a file."""
-    add_target(parser).add_argument(
-        "--db", type=Path, metavar="FILE", help="a database file (edgecore.db), instead of a running node"
-    )
 
 
 def source_of(args: argparse.Namespace) -> "RunningNode | File":

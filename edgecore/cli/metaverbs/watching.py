@@ -6,8 +6,9 @@ import json
 import sys
 from typing import Any
 
-from edgecore.cli.metaverbs.source import File, RunningNode, add_source, source_of, where
+from edgecore.cli.metaverbs.source import File, RunningNode, source_of, where
 from edgecore.cli.metaverbs.words import FILTERS_EXPLAINED, add_filter_words, add_secrets, filters_of
+from edgecore.cli.target import add_rows_target
 from edgecore.clock import SystemClock
 from edgecore.control.ages import time_of_day
 from edgecore.control.columns import one_line
@@ -49,7 +50,7 @@ def add_verb(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     add_filter_words(parser)
     parser.add_argument("-o", "--output", choices=("json",), help="a JSON document a line, with the row")
     add_secrets(parser)
-    add_source(parser)
+    add_rows_target(parser)
     parser.set_defaults(run_below=run)
 
 

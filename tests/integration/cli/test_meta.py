@@ -307,7 +307,7 @@ def test_what_is_wrong_is_told_with_what_to_do(go_file: Path, capsys: pytest.Cap
         connection.execute("DELETE FROM meta WHERE key = 'default/listener/default.nginx-svc'")
         connection.execute("""UPDATE meta SET value = '"9.251.0.1"' WHERE key = 'default/listener/default.tcp-svc'""")
         connection.commit()
-    assert main(["meta", "check", "--db", str(go_file)]) == 1
+    assert main(["meta", "check", "--db", str(go_file)]) == 3
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[:2] for line in lines[::2]] == [
         ["error", "default/service/tcp-svc:"],
@@ -324,19 +324,19 @@ def test_of_many_alike_the_first_are_shown(go_file: Path, capsys: pytest.Capture
         rows = [(f"a/podlist/{number:02}", "podlist", "[]") for number in range(13)]
         connection.executemany("INSERT INTO meta VALUES (?, ?, ?)", rows)
         connection.commit()
-    assert main(["meta", "check", "--db", str(go_file)]) == 1
+    assert main(["meta", "check", "--db", str(go_file)]) == 3
     short = capsys.readouterr().out
     assert "warning  ... and 3 more of podlist_without_service (--all shows them)" in short
     assert "a/podlist/12" not in short
-    assert main(["meta", "check", "--db", str(go_file), "--all"]) == 1
+    assert main(["meta", "check", "--db", str(go_file), "--all"]) == 3
     assert "a/podlist/12" in capsys.readouterr().out
 
 
 async def test_a_running_node_is_checked_as_its_file_is(node: FakeNode, capsys: pytest.CaptureFixture[str]) -> None:
     await node.put("default/pod/odd", "{")
-    assert await run("check", "-o", "json", "--control", node.socket) == 1
+    assert await run("check", "-o", "json", "--control", node.socket) == 3
     live = json.loads(capsys.readouterr().out)
-    assert await run("check", "-o", "json", "--db", node.store.path) == 1
+    assert await run("check", "-o", "json", "--db", node.store.path) == 3
     file = json.loads(capsys.readouterr().out)
     assert live == {"node": "edge-1", **file}
     assert [finding["code"] for finding in live["findings"]][:1] == ["no_json"]
@@ -351,10 +351,27 @@ def test_a_file_that_cannot_be_read_is_named(
     if content is not None:
         path.write_bytes(content)
     words = ["a/b/c"] if verb == "get" else []
-    assert main(["meta", verb, *words, "--db", str(path)]) == (2 if verb == "check" else 1)
+    assert main(["meta", verb, *words, "--db", str(path)]) == 1
     printed = capsys.readouterr()
     assert printed.err.startswith(f"edgecore: cannot read database {path}: ")
     assert printed.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("path", ["", "/", "/dev/null"])
+def test_a_path_that_is_no_file_is_one_line(capsys: pytest.CaptureFixture[str], path: str) -> None:
+    for words in (["meta", "list"], ["meta", "check"], ["db", "info"], ["db", "check"]):
+        assert main([*words, "--db", path]) == 1
+        printed = capsys.readouterr()
+        assert printed.err.startswith("edgecore: cannot read database "), words
+        assert printed.err.count("\n") == 1
+
+
+def test_a_node_that_has_stopped_is_asked_by_its_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = tmp_path / "edgecore.yaml"
+    assert main(["config", "--min", "--root", str(tmp_path)]) == 0
+    config.write_text(capsys.readouterr().out)
+    assert main(["meta", "list", "--config", str(config)]) == 1
+    assert f"; --db {tmp_path}/edgecore.db reads its file while it is stopped\n" in capsys.readouterr().err
 
 
 async def test_a_node_without_metamanager_says_why_it_cannot_be_watched(

@@ -79,9 +79,15 @@ def test_a_backup_is_never_written_over_anything(made: Path, tmp_path: Path, tak
 def test_a_backup_of_nothing_and_one_into_nowhere_are_errors_that_leave_nothing(made: Path, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=f"^cannot back up database {tmp_path}/none.db: "):
         back_up(tmp_path / "none.db", tmp_path / "copy.db")
-    with pytest.raises(StoreError, match=r"No such file or directory|unable to open"):
+    with pytest.raises(StoreError, match=f"^cannot write backup {tmp_path}/no folder/copy.db: No such file"):
         back_up(made, tmp_path / "no folder" / "copy.db")
     assert not (tmp_path / "copy.db").exists()
+
+
+def test_a_backup_of_a_file_that_nobody_has_open_leaves_nothing_beside_it(made: Path, tmp_path: Path) -> None:
+    before = sorted(tmp_path.iterdir())
+    back_up(made, tmp_path / "copy.db")
+    assert sorted(tmp_path.iterdir()) == sorted([*before, tmp_path / "copy.db"])
 
 
 def test_a_damaged_database_is_not_called_a_backup(made: Path, tmp_path: Path) -> None:
@@ -121,6 +127,26 @@ async def test_a_backup_that_is_put_back_is_the_database_and_the_former_is_kept(
     assert made.stat().st_mode & 0o777 == 0o600
     assert {each.name for each in made.parent.iterdir()} == {"copy.db", made.name, aside.name, "edgecore.db.lock"}
     await open_store(made, SCHEMA).close()
+
+
+@pytest.mark.parametrize("what", ["folder", "pipe"])
+def test_what_is_no_file_is_neither_put_aside_nor_opened(made: Path, tmp_path: Path, what: str) -> None:
+    """As root, a device would be taken from the whole machine."""
+    path = tmp_path / what
+    if what == "folder":
+        path.mkdir()
+    else:
+        os.mkfifo(path, 0o644)
+    before = (path.stat().st_mode, sorted(tmp_path.iterdir()))
+    for use in (
+        lambda: put_back(path, made),
+        lambda: repair(path, SCHEMA, NOW_MS),
+        lambda: open_store(path, SCHEMA),
+        lambda: back_up(path, tmp_path / "copy.db"),
+    ):
+        with pytest.raises(StoreError, match=rf"^cannot .* {path}: it is (no file|a directory)"):
+            use()
+    assert (path.stat().st_mode, sorted(tmp_path.iterdir())) == before
 
 
 async def test_the_log_of_the_former_goes_with_it(made: Path, tmp_path: Path) -> None:

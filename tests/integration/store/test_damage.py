@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 from edgecore.app import SCHEMA as NODE_SCHEMA
 from edgecore.clock import VirtualClock
 from edgecore.errors import StoreError
-from edgecore.store.peek import peek
+from edgecore.store.databasefile import peek
 from edgecore.store.store import Statement, Store, open_store
 
 
@@ -37,7 +37,7 @@ async def test_a_file_that_is_cut_short_is_refused(made: Path) -> None:
 
 async def test_a_file_that_became_empty_is_refused_and_one_that_was_removed_is_made_anew(made: Path) -> None:
     made.write_bytes(b"")
-    assert "it is empty, and was not; put a backup back" in refusal(made, NODE_SCHEMA)
+    assert "it is empty, and was not; `edgecore db restore" in refusal(made, NODE_SCHEMA)
     made.unlink()
     await open_store(made, NODE_SCHEMA).close()
 

@@ -221,7 +221,7 @@ def test_a_migration_without_room_for_its_backup_changes_nothing(
 
 READ_ONLY = """
 from edgecore.store.inspection import describe, findings
-from edgecore.store.peek import peek
+from edgecore.store.databasefile import peek
 
 async def main():
     refused = opening()

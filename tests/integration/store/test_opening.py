@@ -170,7 +170,7 @@ async def test_path_below_a_file_is_refused(tmp_path: Path) -> None:
 
 async def test_path_of_a_directory_is_refused(path: Path) -> None:
     path.mkdir()
-    assert "Is a directory" in refusal(path)
+    assert "it is a directory; name the file in it" in refusal(path)
 
 
 @pytest.mark.usefixtures("unprivileged")

@@ -201,6 +201,30 @@ def test_a_whole_database_is_looked_over(database: Any, origin: Origin, service:
     assert codes == ["wrong_key", "address_without_service", "lost_provenance"]
 
 
+def test_a_row_that_another_program_wrote_last_is_information(database: Any, origin: Origin, service: Make) -> None:
+    for name in "ab":
+        database.put(f"default/service/{name}", "service", service(name), origin)
+    database.connection.execute("UPDATE meta SET value = replace(value, '80', '81') WHERE key LIKE '%b'")
+    finding = check_database(database.rows).findings[-1]
+    assert (finding.severity, finding.code, finding.text[:6]) == (INFO, "written_by_others", "1 rows")
+
+
+@pytest.mark.parametrize("pool", ["127.251.0.0/16", "no pool"])
+def test_addresses_of_another_pool_than_that_used_last_are_information(
+    database: Any, origin: Origin, service: Make, pool: str
+) -> None:
+    database.connection.execute("INSERT INTO edgemesh_pool VALUES (1, ?)", (pool,))
+    database.put("default/service/a", "service", service("a"), origin)
+    database.put("default/listener/default.a", "listener", '"127.251.0.1"', origin)
+    database.put("default/listener/default.gone", "listener", '"9.251.0.1"', origin)
+    database.connection.execute("INSERT INTO edgemesh_address VALUES ('127.252.0.1', 'default', 'b', 1)")
+    findings = {finding.code: finding.severity for finding in check_database(database.rows).findings}
+    if pool == "no pool":
+        assert findings == {"listener_without_service": WARNING}
+    else:
+        assert findings == {"address_of_other_pool": INFO, "listener_of_other_pool": INFO}
+
+
 @pytest.mark.parametrize(
     ("dump", "codes"),
     [("b", []), ("c", ["podlist_without_service", "podlist_without_service", "podstatus_without_pod"])],

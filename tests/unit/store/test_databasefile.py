@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from edgecore.errors import StoreError
-from edgecore.store.databasefile import DatabaseFile
+from edgecore.store.databasefile import DatabaseFile, peek
 
 
 @pytest.fixture(params=["wal", "delete"])
@@ -107,9 +107,46 @@ def test_a_writer_that_comes_later_is_noticed(path: Path) -> None:
             assert keys(file) == ["a", "b"]
 
 
-def test_a_reading_that_a_writer_comes_into_is_to_be_done_again(ours: Path) -> None:
+def test_a_query_that_a_writer_comes_before_sees_what_that_one_wrote(ours: Path) -> None:
     with DatabaseFile(ours) as file, closing(sqlite3.connect(ours, isolation_level=None)) as writer:
+        assert keys(file) == ["a"]
         writer.execute("INSERT INTO meta VALUES ('b', '2')")
+        assert keys(file) == ["a", "b"]
+
+
+def test_a_writer_that_has_come_and_gone_is_noticed(ours: Path) -> None:
+    with DatabaseFile(ours) as file:
+        before = file.version()
+        assert keys(file) == ["a"]
+        with closing(sqlite3.connect(ours, isolation_level=None)) as writer:
+            writer.execute("INSERT INTO meta VALUES ('b', '2')")
+        assert file.version() != before
+        assert keys(file) == ["a", "b"]
+
+
+def test_work_that_a_writer_comes_into_is_done_again(ours: Path) -> None:
+    tries = 0
+    with DatabaseFile(ours) as file, closing(sqlite3.connect(ours, isolation_level=None)) as somebody:
+
+        def work(connection: sqlite3.Connection) -> list[str]:
+            nonlocal tries
+            tries += 1
+            found = [key for (key,) in connection.execute("SELECT key FROM meta ORDER BY key")]
+            if tries == 1:
+                somebody.execute("INSERT INTO meta VALUES ('b', '2')")
+            return found
+
+        assert file.use(work) == ["a", "b"]
+    assert tries == 2
+
+
+def test_a_snapshot_that_a_writer_comes_into_is_to_be_done_again(ours: Path) -> None:
+    with (
+        DatabaseFile(ours) as file,
+        closing(sqlite3.connect(ours, isolation_level=None)) as somebody,
+        file.snapshot(),
+    ):
+        somebody.execute("INSERT INTO meta VALUES ('b', '2')")
         with pytest.raises(StoreError, match="a node has opened it meanwhile; try again"):
             keys(file)
 
@@ -133,9 +170,12 @@ def test_a_process_that_has_the_file_open_itself_reads_it_beside_that(path: Path
 @pytest.mark.parametrize(
     ("content", "text"),
     [
-        (None, "No such file or directory; `edgecore status` names the file of a running node"),
-        (b"no database" * 100, "file is not a database; name the file that the node's database.dataSource names"),
-        (b"", "no such table: meta; it is the database of something else than an edgecore"),
+        (None, "there is no such file; `edgecore status` names that of a running node"),
+        (
+            b"no database" * 100,
+            "file is not a database; name the file that database.dataSource names; if it is this one, ",
+        ),
+        (b"", "no such table: meta; no node has stored anything here"),
     ],
 )
 def test_what_cannot_be_read_is_named_with_what_to_do(tmp_path: Path, content: bytes | None, text: str) -> None:
@@ -144,12 +184,21 @@ def test_what_cannot_be_read_is_named_with_what_to_do(tmp_path: Path, content: b
         path.write_bytes(content)
     with pytest.raises(StoreError) as caught, DatabaseFile(path) as file:
         keys(file)
-    assert str(caught.value) == f"cannot read database {path}: {text}"
+    assert str(caught.value).startswith(f"cannot read database {path}: {text}")
 
 
-def test_a_directory_is_no_database(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="Is a directory"):
-        DatabaseFile(tmp_path)
+@pytest.mark.parametrize(
+    ("path", "text"), [("/tmp", "it is a directory; name the file in it"), ("/dev/null", "no file")]
+)
+def test_what_is_no_file_is_no_database(path: str, text: str) -> None:
+    with pytest.raises(StoreError, match=f"^cannot read database {path}: .*{text}"):
+        DatabaseFile(Path(path))
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(StoreError, match="it is no file"):
+        DatabaseFile(tmp_path / "pipe")
 
 
 def test_a_file_that_was_cut_off_is_said_to_be_damaged(path: Path) -> None:
@@ -157,7 +206,10 @@ def test_a_file_that_was_cut_off_is_said_to_be_damaged(path: Path) -> None:
         connection.executemany("INSERT INTO meta VALUES (?, ?)", [(f"k{n}", "x" * 900) for n in range(100)])
         connection.commit()
     path.write_bytes(path.read_bytes()[:-8192])
-    with pytest.raises(StoreError, match="it is damaged"), DatabaseFile(path) as file:
+    with (
+        pytest.raises(StoreError, match=r"`edgecore db repair --db .*saves what can be read"),
+        DatabaseFile(path) as file,
+    ):
         file.rows("SELECT sum(length(value)) FROM meta")
 
 
@@ -167,3 +219,75 @@ def test_a_file_that_somebody_keeps_locked_is_said_to_be(of_go: Path, monkeypatc
         writer.execute("BEGIN EXCLUSIVE")
         with pytest.raises(StoreError, match="another program holds it; try again"), DatabaseFile(of_go) as file:
             keys(file)
+
+
+@pytest.mark.parametrize("name", ["a?mode=rwc", "a#b", "a%20b", "ä b"])
+def test_a_name_that_means_something_in_a_url_is_only_a_name(tmp_path: Path, name: str) -> None:
+    with DatabaseFile(made(tmp_path / name, "wal")) as file:
+        assert keys(file) == ["a"]
+
+
+@pytest.mark.usefixtures("unprivileged")
+def test_a_log_that_cannot_be_read_where_nothing_may_be_written_is_told(ours: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "copied"
+    folder.mkdir()
+    with closing(sqlite3.connect(ours)) as writer:
+        writer.execute("INSERT INTO meta VALUES ('c', '3')")
+        writer.commit()
+        for suffix in ("", "-wal"):
+            (folder / f"n.db{suffix}").write_bytes(Path(f"{ours}{suffix}").read_bytes())
+    folder.chmod(0o500)
+    try:
+        with (
+            pytest.raises(StoreError, match=r"its newest rows are in n\.db-wal.*copy both files to a folder"),
+            DatabaseFile(folder / "n.db") as file,
+        ):
+            keys(file)
+    finally:
+        folder.chmod(0o700)
+
+
+@pytest.mark.usefixtures("unprivileged")
+def test_a_log_that_is_empty_is_passed_over_where_nothing_may_be_written(ours: Path) -> None:
+    ours.with_name("edgecore.db-wal").touch()
+    ours.parent.chmod(0o500)
+    try:
+        with DatabaseFile(ours) as file, file.snapshot():
+            assert keys(file) == ["a"]
+    finally:
+        ours.parent.chmod(0o700)
+
+
+@pytest.mark.usefixtures("unprivileged")
+def test_a_file_that_is_closed_to_this_user_is_an_error(path: Path) -> None:
+    path.chmod(0)
+    with (
+        pytest.raises(StoreError, match=f"^cannot read database {path}: .*; see that this user may read the file"),
+        DatabaseFile(path) as file,
+    ):
+        keys(file)
+
+
+# One query.
+
+
+def test_one_query_has_parameters(ours: Path) -> None:
+    assert peek(ours, "SELECT value FROM meta WHERE key = ?", ("a",)) == [("1",)]
+
+
+def test_what_is_written_and_not_committed_is_not_seen(ours: Path) -> None:
+    with closing(sqlite3.connect(ours)) as writer:
+        writer.execute("DELETE FROM meta")
+
+        assert len(peek(ours, "SELECT key FROM meta")) == 1
+
+
+@pytest.mark.parametrize(
+    ("sql", "reason"),
+    [("DELETE FROM meta", "readonly"), ("SELECT x FROM meta", "no such column"), ("nonsense", "syntax")],
+)
+def test_what_sqlite_refuses_is_an_error_with_its_reason(path: Path, sql: str, reason: str) -> None:
+    with pytest.raises(StoreError, match=reason):
+        peek(path, sql)
+
+    assert len(peek(path, "SELECT key FROM meta")) == 1
