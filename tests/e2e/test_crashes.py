@@ -23,7 +23,8 @@ from crash.server import Processes
 from crash.session import COPIES, Item, recorded_session
 
 SHARE = 6
-"""In a short run so many points of each kind are drawn; in a long one all are taken."""
+"""In a short run so many points of each kind are drawn. In a long one every commit and every acknowledgement is taken,
+at one of its moments: the first at the first, the next at the next, and so on."""
 OPENING = 3
 """The first so many points, where the file is made, are always taken."""
 CHAINS = 2
@@ -91,12 +92,13 @@ def _seed(request: pytest.FixtureRequest, *words: Any) -> str:
     return " ".join(map(str, (request.config.getoption("randomly_seed", default=1), *words)))
 
 
-def _drawn(count: int, scale: int, seed: str) -> list[int]:
-    """Return all numbers from 1 to ``count``, or the first and a share of the others, drawn by ``seed``."""
+def _drawn(moment: Moment, count: int, scale: int, seed: str) -> list[int]:
+    """Return the numbers of the points, of ``count``, to die at."""
     numbers = range(1, count + 1)
-    if scale > 1:
-        return list(numbers)
-    return [*numbers[:OPENING], *sorted(random.Random(seed).sample(numbers[OPENING:], SHARE - OPENING))]
+    if scale == 1:
+        return [*numbers[:OPENING], *sorted(random.Random(seed).sample(numbers[OPENING:], SHARE - OPENING))]
+    moments = AT_COMMITS if moment in AT_COMMITS else AT_ACKS
+    return sorted({*numbers[:OPENING], *numbers[moments.index(moment) :: len(moments)]})
 
 
 def test_a_session_that_nobody_disturbs_comes_to_what_is_expected(sessions: Sessions, tmp_path: Path) -> None:
@@ -129,7 +131,7 @@ def test_a_node_killed_at_any_commit_or_acknowledgement_has_all_it_acknowledged(
     commits, acks, _ = map(int, undisturbed.heard("end")[0].split())
     seed = _seed(request, moment, window)
     count = commits if moment in AT_COMMITS else acks
-    numbers = _drawn(count, scale, seed)
+    numbers = _drawn(moment, count, scale, seed)
     deaths = 0
     for number in numbers:
         play = Play(sessions, tmp_path / str(number), window)
