@@ -7,7 +7,6 @@
 
 import os
 import random
-import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,10 +18,11 @@ from edgecore.beehive.bus import Bus
 from edgecore.beehive.module import Module, ModuleRunner
 from edgecore.beehive.port import Port
 from edgecore.clock import Clock, SystemClock
+from edgecore.config.host import pod_namespace
 from edgecore.config.load import LoadedConfig
 from edgecore.config.schema import EdgeCoreConfig
 from edgecore.control.server import ControlServer
-from edgecore.ids import NewId, random_ids
+from edgecore.ids import NewId, random_ids, random_query_id
 from edgecore.metaclient import MetaClient
 from edgecore.metaroutes import meta_routes
 from edgecore.modules.edged.hostfacts import read_host_facts
@@ -38,7 +38,12 @@ from edgecore.modules.edgehub.outbox import DURABLE_FACTOR
 from edgecore.modules.edgehub.transport import CloudAddress
 from edgecore.modules.edgemesh import tables as mesh_tables
 from edgecore.modules.edgemesh.directory import ServiceDirectory
-from edgecore.modules.edgemesh.dns.nametable import NameTable
+from edgecore.modules.edgemesh.dns.byhand.handquery import HandQuery
+from edgecore.modules.edgemesh.dns.host.hostresolver import HostResolver
+from edgecore.modules.edgemesh.dns.listening.listeners import Bind
+from edgecore.modules.edgemesh.dns.recipe import NameRecipe, Recipe
+from edgecore.modules.edgemesh.dns.resolver.resolvconf import search_domains
+from edgecore.modules.edgemesh.dns.resolver.resolved import ResolverSettings
 from edgecore.modules.edgemesh.dns.server import DnsServer
 from edgecore.modules.edgemesh.module import EdgeMesh
 from edgecore.modules.edgemesh.proxy.limits import ProxyLimits
@@ -81,6 +86,7 @@ class Node:
         self.store: Store | None = None
         self.meta: MetaManager | None = None
         self.runner = ModuleRunner((), self.clock, self.bus.withdraw)
+        self.hand_query: HandQuery | None = None
         self.control: ControlServer | None = None
         self.observe: ObserveServer | None = None
 
@@ -106,7 +112,7 @@ class Node:
                 store=self.store,
             )
             routes = {
-                **node_routes(self.bus, state),
+                **node_routes(self.bus, state, self.hand_query),
                 **meta_routes(self.config.node_name, self.store, self.meta, self.clock),
             }
             self.control = ControlServer(self.config.control_socket, routes)
@@ -208,18 +214,38 @@ class Node:
         mesh = self.config.modules.edge_mesh
         cluster_domain = self.config.modules.edged.cluster_domain or CLUSTER_DOMAIN
         table = ServiceTable()
-        names = NameTable(cluster_domain, mesh.dns.ttl)
-        bind = mesh.dns.bind
-        dns = DnsServer(
-            names,
-            None if bind.next_free else ((bind.host, bind.port),),
+        namespace = mesh.dns.namespace or pod_namespace(os.environ)
+        recipe = Recipe(
+            names=NameRecipe(
+                cluster_domain=cluster_domain,
+                ttl_s=mesh.dns.ttl,
+                domains=mesh.dns.domains,
+                namespace=namespace,
+                hide_unready=mesh.dns.unready == "nxdomain",
+                ipv6_prefix=mesh.dns.ipv6_prefix,
+                host_domains=_host_domains(Path(mesh.dns.resolv_conf)) if mesh.dns.autopath else None,
+            ),
             upstreams=mesh.dns.upstream_addresses or None,
-            resolv_conf=Path(mesh.dns.resolv_conf),
+            resolv_conf=mesh.dns.resolv_conf,
+            zones=mesh.dns.zone_addresses,
+            resolving=ResolverSettings(
+                cache_size=mesh.dns.cache_size,
+                max_ttl_s=mesh.dns.cache_max_ttl,
+                stale_s=mesh.dns.serve_stale,
+                prefetch=mesh.dns.prefetch,
+            ),
+            processes=mesh.dns.workers,
+        )
+        dns = DnsServer(
+            recipe.names.table(),
+            recipe,
+            tuple(Bind(*bind) for bind in mesh.dns.binds),
             clock=self.clock,
             metrics=self.metrics,
-            random_id=lambda: secrets.randbelow(1 << 16),
-            first_port=bind.port,
+            random_id=random_query_id,
         )
+        self.hand_query = HandQuery(dns.names, dns.resolver)
+        directory = ServiceDirectory(table, cluster_domain, domains=mesh.dns.domains, namespace=namespace)
         limits = ProxyLimits(
             max_header_bytes=mesh.limits.max_header_bytes,
             max_connections=mesh.limits.max_connections,
@@ -234,9 +260,9 @@ class Node:
             clock=self.clock,
             metrics=self.metrics,
             table=table,
-            names=names,
-            dns=dns,
-            proxy=HttpProxy(ServiceDirectory(table, cluster_domain), self.clock, self.metrics, limits),
+            names=dns.feed,
+            dns=HostResolver(dns, Path(mesh.dns.resolv_conf), self.clock, wanted=mesh.dns.manage_resolv_conf),
+            proxy=HttpProxy(directory, self.clock, self.metrics, limits),
             subnet=mesh.rootless_network,
             ttl_s=mesh.dns.ttl,
             plain_address=mesh.plain_bind.host,
@@ -266,6 +292,17 @@ class Node:
             status_every_s=edged.node_status_update_frequency,
             register=edged.register_node,
         )
+
+
+def _host_domains(resolv_conf: Path) -> tuple[str, ...]:
+    """Return how the search lists of pods go on: as the host's does now."""
+    try:
+        # Opening a named pipe would wait for its writer.
+        text = resolv_conf.read_text(errors="replace") if resolv_conf.is_file() else ""
+    except OSError as error:
+        log.warning("resolv_conf_unreadable", path=str(resolv_conf), reason=str(error))
+        text = ""
+    return tuple(search_domains(text))
 
 
 def modules_not_built(config: EdgeCoreConfig) -> list[str]:

@@ -13,6 +13,7 @@
     │   └── BusClosed        the node is stopping
     ├── StoreError           the SQLite file cannot be opened, read or written: names the file and the way out
     ├── ListenError          an address cannot be bound: names it and says why
+    ├── HostFileError        a file of the host is left as it is: names it, says why and what to do
     ├── LinkError            the connection to the cloud cannot be made or was lost
     │   └── EnrolmentError   the node's certificate cannot be got; carries the step as a word
     ├── PoolExhausted        no fake IP is free
@@ -22,6 +23,7 @@ Texts read ``cannot <verb> <object>: <reason>``.
 """
 
 import errno
+from pathlib import Path
 
 
 class EdgecoreError(Exception):
@@ -104,6 +106,17 @@ _LISTEN_FAULTS = {
     errno.ENOENT: ("no_such_address", "no such file or directory"),
     errno.ENOTDIR: ("no_such_address", "not a directory"),
 }
+
+
+class HostFileError(EdgecoreError):
+    """A file of the host cannot be changed, and is as it was.
+
+    ``reason`` is a fixed snake_case word.
+    """
+
+    def __init__(self, path: Path, reason: str, detail: str) -> None:
+        super().__init__(f"cannot change {path}: {detail}")
+        self.reason = reason
 
 
 class LinkError(EdgecoreError):

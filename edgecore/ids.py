@@ -37,3 +37,8 @@ def random_ids() -> NewId:
 def seeded_ids(seed: int) -> NewId:
     """Return a source that gives the same ids for the same seed, for replay and tests."""
     return _ids(random.Random(seed).randbytes)  # noqa: S311 - repeatability is the point here
+
+
+def random_query_id() -> int:
+    """Return a number from 0 to 65535 that nobody can guess: the id of a DNS query (RFC 5452 section 4.3)."""
+    return int.from_bytes(os.urandom(2), "big")

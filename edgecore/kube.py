@@ -63,6 +63,11 @@ class Service(_View, frozen=True, gc=False):
         """Namespace and name."""
         return self.metadata.namespace, self.metadata.name
 
+    @property
+    def is_external(self) -> bool:
+        """Whether it is but another word for a name outside (type ExternalName)."""
+        return self.spec.type == "ExternalName"
+
 
 class ContainerPort(_View, frozen=True, gc=False):
     """One port of a container."""
@@ -96,6 +101,8 @@ class PodSpec(_View, frozen=True, gc=False):
     containers: tuple[Container, ...] = ()
     node_name: str = ""
     host_network: bool = False
+    hostname: str = ""
+    subdomain: str = ""
 
 
 class Condition(_View, frozen=True, gc=False):

@@ -9,6 +9,7 @@ from edgecore import __version__
 from edgecore.beehive.bus import Bus
 from edgecore.beehive.module import ModuleRunner
 from edgecore.beehive.resource import EDGEHUB, EDGEMESH, METAMANAGER
+from edgecore.modules.metamanager.tables import read_origin
 from edgecore.observe.ledger import Ledger
 from edgecore.observe.metrics import Metrics, ledger_families
 from edgecore.store.store import Store
@@ -64,6 +65,16 @@ class NodeState:
             "bad_input": {f"{module}/{reason}": n for (module, reason), n in self._metrics.bad_input_counts.items()},
             "listening": {**self.listening, **_mesh_listening(mesh)},
         }
+
+    def origin(self, key: str) -> Json | None:
+        """Return by which message a row of ``meta`` became what it is, and how long ago; ``None`` if there is none.
+
+        Raises ``StoreError``.
+        """
+        origin = read_origin(self._store, key)
+        if origin is None:
+            return None
+        return {"row": key, **origin._asdict(), "age_s": round((self._bus.clock.now_ms() - origin.at_ms) / 1000, 3)}
 
     def health(self) -> Mapping[str, Any]:
         """Return ``status`` and ``reasons``: what a supervisor wants to know."""
@@ -146,6 +157,10 @@ def _reasons(modules: list[Json], link: Json, mesh: Json) -> Iterator[str]:
         yield f"the link to the cloud is {link['state']}{error}"
     for port in mesh.get("ports_not_bound", ()):
         yield f"port {port['address']}:{port['port']} of {port['service']} is not bound: {port['text']}"
+    for missing in mesh.get("dns", {}).get("not_listening", ()):
+        yield f"DNS {missing['text']}; it is tried again until it can (modules.edgeMesh.dns.listen)"
+    if problem := mesh.get("dns", {}).get("resolv_conf", {}).get("problem"):
+        yield problem
 
 
 def _mesh_listening(mesh: Json) -> Json:

@@ -6,22 +6,25 @@ from typing import Any
 
 from edgecore.beehive import wire
 from edgecore.beehive.bus import Bus
+from edgecore.beehive.resource import PODLIST, SERVICE
 from edgecore.beehive.switchboard import Passage
-from edgecore.control.routes import ControlRequest, Routes
-from edgecore.errors import FrameError
+from edgecore.control.routes import ControlRefused, ControlRequest, Routes
+from edgecore.errors import ContentError, FrameError
+from edgecore.modules.edgemesh.dns.byhand.handquery import HandQuery
 from edgecore.nodestate import NodeState
 
 TAP_BACKLOG = 10_000
 """Messages that wait for a slow reader of a tap; further ones are left out and counted."""
 
 
-def node_routes(bus: Bus, state: NodeState) -> Routes:
-    """Return the routes of the control socket.
+def node_routes(bus: Bus, state: NodeState, hand_query: HandQuery | None = None) -> Routes:
+    """Return the routes of the control socket; ``hand_query`` of ``None``: there is no EdgeMesh.
 
     | route | answer |
     | --- | --- |
     | ``GET /v1/status`` | ``NodeState.status`` |
     | ``GET /v1/ledger`` | ``Ledger.view`` |
+    | ``GET /v1/dns/query?name=&type=`` | ``HandQuery.ask``, and ``rows``: where what is known of the service is from |
     | ``GET /v1/tap`` | a stream of every message between modules, from now on until the reader hangs up |
     """
 
@@ -31,12 +34,27 @@ def node_routes(bus: Bus, state: NodeState) -> Routes:
     async def show_ledger(_request: ControlRequest) -> dict[str, Any]:
         return state.ledger.view()
 
+    async def ask_dns(request: ControlRequest) -> dict[str, Any]:
+        if hand_query is None:
+            raise ControlRefused(409, "cannot ask for names: modules.edgeMesh.enable is false in this node")
+        name = request.query.get("name", "")
+        if not name:
+            raise ControlRefused(400, "cannot ask for a name: none is given (?name=)")
+        try:
+            told = await hand_query.ask(name, request.query.get("type", ""))
+        except ContentError as error:
+            raise ControlRefused(400, str(error)) from None
+        key = told["service"]
+        keys = () if key is None else (f"{key['namespace']}/{kind}/{key['name']}" for kind in (SERVICE, PODLIST))
+        return {**told, "rows": [origin for origin in map(state.origin, keys) if origin is not None]}
+
     async def tap(_request: ControlRequest) -> AsyncIterator[dict[str, Any]]:
         return _passages(bus)
 
     return {
         ("GET", "/v1/status"): show_status,
         ("GET", "/v1/ledger"): show_ledger,
+        ("GET", "/v1/dns/query"): ask_dns,
         ("GET", "/v1/tap"): tap,
     }
 

@@ -179,7 +179,9 @@ def unprivileged() -> Iterator[None]:
 
 _COMMANDS = {
     "needs_dig": ("dig", "bind9-dnsutils"),
+    "needs_host": ("host", "bind9-host"),
     "needs_curl": ("curl", "curl"),
+    "needs_musl": ("musl-gcc", "musl-tools"),
 }
 
 

@@ -11,6 +11,8 @@ VERBS = (
     Verb("status", "edgecore.cli.status", "show how the running node is: modules, link, services, ports"),
     Verb("meta", "edgecore.cli.meta", "show what the node knows, since when, and by which message; check it"),
     Verb("ledger", "edgecore.cli.ledger", "show what became of every message of the link to the cloud"),
+    Verb("dns", "edgecore.cli.dns", "ask the running node for a name, and see why it answers as it does"),
+    Verb("doctor", "edgecore.cli.doctor", "look whether this machine is fit for a node, and say what to do"),
     Verb("db", "edgecore.cli.db", "the node's database file: what it is, backup, restore, check, repair"),
     Verb("env", "edgecore.cli.env", "print the shell lines that send HTTP through the running node"),
     Verb("config", "edgecore.cli.config", "print a configuration to start from"),

@@ -75,4 +75,6 @@ def shell_lines(status: Mapping[str, Any]) -> str:
 
 def _is_plain(service: Mapping[str, Any]) -> bool:
     names = (service.get("namespace"), service.get("name"))
+    if service.get("type") == "ExternalName":  # it is somewhere else
+        return False
     return bool(service.get("ports")) and all(isinstance(name, str) and _NAME.fullmatch(name) for name in names)

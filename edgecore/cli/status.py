@@ -13,7 +13,7 @@ DEGRADED = 3
 _DESCRIPTION = """\
 Ask the running node how it is: its modules and their mailboxes, the link to the
 cloud, how many pods are in which phase, the services with their addresses and
-backends, and the ports that could not be bound."""
+backends, the name servers, and the ports that could not be bound."""
 
 _EPILOG = """\
 exit code:

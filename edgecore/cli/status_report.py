@@ -13,14 +13,15 @@ _UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
 def report(status: Json) -> str:
     """Return the text. Parts that a node does not have are left out."""
     mesh: Json = status.get("mesh") or {}
-    services: Sequence[Json] = mesh.get("services") or ()
+    services: Sequence[Json] = [*_with_named_pods(mesh.get("services") or ())]
     parts = [
         _summary(status, mesh),
         _table("modules", _MODULE_COLUMNS, map(_module_row, status.get("modules") or ())),
         _table("services", _PORT_COLUMNS, (row for service in services for row in _port_rows(service))),
         _table("backends", _BACKEND_COLUMNS, (row for service in services for row in _backend_rows(service))),
         _table("requests", _REQUEST_COLUMNS, _request_rows(mesh)),
-        _table("ports not bound", _UNBOUND_COLUMNS, map(_unbound_row, mesh.get("ports_not_bound") or ())),
+        _table("name servers", _SERVER_COLUMNS, map(_server_row, (mesh.get("dns") or {}).get("upstreams") or ())),
+        _table("ports not bound", _UNBOUND_COLUMNS, _unbound_rows(mesh)),
     ]
     return "\n\n".join(part for part in parts if part)
 
@@ -99,12 +100,22 @@ def _module_row(module: Json) -> tuple[object, ...]:
 _PORT_COLUMNS = ("service", "fake IP", "port", "name", "to", "state", "reason")
 
 
+def _with_named_pods(services: Iterable[Json]) -> Iterable[Json]:
+    """Yield each service, and behind it its pods that have names as if they were services too."""
+    for service in services:
+        yield service
+        for pod in service.get("named_pods") or ():
+            name = f"{pod.get('hostname', '?')}.{service.get('name', '?')}"
+            yield {**pod, "namespace": service.get("namespace"), "name": name, "backends": ()}
+
+
 def _port_rows(service: Json) -> Iterable[tuple[object, ...]]:
-    """One row a port; a service without ports still has its address shown."""
+    """One row a port; a service without ports still has its address shown, or the name outside that it stands for."""
     ports: Sequence[Json] = service.get("ports") or ({},)
+    outside = service.get("external_name")
     for port in ports:
         number = f"{port['port']}/{port.get('protocol') or 'TCP'}" if "port" in port else None
-        values = (number, port.get("name"), port.get("target"), port.get("state"), port.get("reason"))
+        values = (number, port.get("name"), outside or port.get("target"), port.get("state"), port.get("reason"))
         yield (_service_name(service), service.get("fake_ip"), *values)
 
 
@@ -121,7 +132,7 @@ _REQUEST_COLUMNS = ("service", "port", "endpoint", "count")
 
 def _request_rows(mesh: Json) -> Iterable[tuple[object, ...]]:
     """One row for each endpoint that requests were sent to; services that are gone are left out."""
-    known = {_service_name(service) for service in mesh.get("services") or ()}
+    known = {_service_name(service) for service in _with_named_pods(mesh.get("services") or ())}
     for place, counts in ((mesh.get("proxy") or {}).get("requests") or {}).items():
         service, _, port = place.rpartition(":")
         if service not in known:
@@ -130,12 +141,24 @@ def _request_rows(mesh: Json) -> Iterable[tuple[object, ...]]:
             yield service, port, endpoint, count
 
 
+_SERVER_COLUMNS = ("server", "zone", "state", "round trip", "queries", "failures")
+
+
+def _server_row(server: Json) -> tuple[object, ...]:
+    rtt = server.get("rtt_ms")
+    figures = (server.get(key) for key in ("queries", "failures"))
+    return (server.get("address"), server.get("zone"), server.get("state"), rtt and f"{rtt} ms", *figures)
+
+
 _UNBOUND_COLUMNS = ("service", "address", "reason", "in other words")
 
 
-def _unbound_row(unbound: Json) -> tuple[object, ...]:
-    address = f"{unbound.get('address', '?')}:{unbound.get('port', '?')}"
-    return (unbound.get("service"), address, unbound.get("reason"), unbound.get("text"))
+def _unbound_rows(mesh: Json) -> Iterable[tuple[object, ...]]:
+    for unbound in (mesh.get("dns") or {}).get("not_listening") or ():
+        yield "(DNS)", unbound.get("address"), unbound.get("reason"), unbound.get("text")
+    for unbound in mesh.get("ports_not_bound") or ():
+        address = f"{unbound.get('address', '?')}:{unbound.get('port', '?')}"
+        yield unbound.get("service"), address, unbound.get("reason"), unbound.get("text")
 
 
 def _service_name(service: Json) -> str:

@@ -85,6 +85,21 @@ def listen_address(text: str, auto: HostPort) -> ListenAddress:
     return ListenAddress(*parse_host_port(text), next_free=False)
 
 
+def parse_zone_servers(text: str) -> tuple[str, tuple[HostPort, ...]]:
+    """Take ``zone=server[,server]`` apart; the zone comes in lower case, without a dot behind it.
+
+    Raises ``ValueError`` otherwise.
+    """
+    zone, separator, servers = text.partition("=")
+    zone = zone.strip().lower().removesuffix(".")
+    addresses = tuple(parse_host_port(server.strip(), 53) for server in servers.split(","))
+    if not separator or not _HOST_NAME.fullmatch(zone) or len(zone) > 253:
+        raise ValueError("it is not zone=server")
+    if not all(is_ip(address.host) and address.port for address in addresses):
+        raise ValueError("a server is not an IP address")
+    return zone, addresses
+
+
 def parse_subnet(text: str) -> IPv4Network:
     """Read an IPv4 network of 16 bits, such as ``9.251.0.0/16``. Raises ``ValueError`` otherwise."""
     try:

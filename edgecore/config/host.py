@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from edgecore.config import rules
 from edgecore.config.addresses import HostPort
 from edgecore.config.schema import EdgeCoreConfig
 from edgecore.errors import ConfigError
@@ -65,6 +66,12 @@ def default_config(env: Environment) -> EdgeCoreConfig:
         edged=replace(config.modules.edged, hostname_override=env.hostname, node_ip=env.local_ip),
     )
     return replace(config, modules=modules)
+
+
+def pod_namespace(environ: Mapping[str, str]) -> str:
+    """Return ``$POD_NAMESPACE``, where a pod is told its namespace; ``default`` if that is none."""
+    namespace = environ.get("POD_NAMESPACE", "")
+    return namespace if rules.NAMESPACE.accepts(namespace) else "default"
 
 
 def state_directory(environ: Mapping[str, str]) -> Path:

@@ -7,16 +7,13 @@ from msgspec import field
 
 from edgecore.config import rules
 from edgecore.config.addresses import (
-    AUTO,
-    HostPort,
     ListenAddress,
     ServerAddress,
-    listen_address,
-    parse_host_port,
     parse_server,
     parse_subnet,
 )
 from edgecore.config.keys import Key, Section
+from edgecore.config.meshdns import MeshDns
 
 CA_FILE = "/etc/kubeedge/ca/rootCA.crt"
 CERT_FILE = "/etc/kubeedge/certs/server.crt"
@@ -179,34 +176,6 @@ class EdgeHub(Section, frozen=True, kw_only=True):
         ),
     ] = ""
     websocket: Annotated[WebSocketLink, Key(help="The link to the cloud by websocket.")] = WebSocketLink()
-
-
-class MeshDns(Section, frozen=True, kw_only=True):
-    """``modules.edgeMesh.dns``."""
-
-    listen: Annotated[
-        str,
-        Key(help="Where DNS is served. auto: 127.0.0.1, the first free port from 10053.", rule=rules.LISTEN),
-    ] = AUTO
-    resolv_conf: Annotated[
-        str, Key(help="The file whose nameservers are asked when upstreams is empty.", rule=rules.FILE)
-    ] = "/etc/resolv.conf"
-    ttl: Annotated[int, Key(help="How long an answer may be remembered.", rule=rules.between(0, 86_400, "seconds"))] = (
-        64
-    )
-    upstreams: Annotated[
-        tuple[str, ...], Key(help="Name servers for all other names; port 53 if none.", rule=rules.NAME_SERVERS)
-    ] = ()
-
-    @property
-    def bind(self) -> ListenAddress:
-        """Where to listen."""
-        return listen_address(self.listen, HostPort("127.0.0.1", 10053))
-
-    @property
-    def upstream_addresses(self) -> tuple[HostPort, ...]:
-        """``upstreams`` taken apart; empty: read ``resolv_conf``."""
-        return tuple(parse_host_port(server, 53) for server in self.upstreams)
 
 
 class MeshLimits(Section, frozen=True, kw_only=True):

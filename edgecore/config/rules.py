@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Callable
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, IPv6Network
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from edgecore.config.addresses import AUTO, is_ip, parse_host_port, parse_server, parse_subnet
+from edgecore.config.addresses import AUTO, is_ip, parse_host_port, parse_server, parse_subnet, parse_zone_servers
 
 INT32_MAX = 2**31 - 1
 INT64_MAX = 2**63 - 1
@@ -91,6 +91,10 @@ LISTEN = Rule(
     "auto, or an IP address and a port such as 127.0.0.1:10053 (port 0: any free one)",
     _safely(_is_listen_address),
 )
+LISTENS = Rule(
+    "auto, an IP address and a port such as 127.0.0.1:53, or a list of them such as [127.0.0.1:53, '[::1]:53']",
+    lambda listens: listens == (AUTO,) or bool(listens and AUTO not in listens and all(map(LISTEN.accepts, listens))),
+)
 HOST_PORT = Rule(
     "host:port such as 192.0.2.10:10000, port from 1 to 65535",
     _safely(lambda text: parse_host_port(text).port > 0),
@@ -102,6 +106,15 @@ WEBSOCKET_SERVER = Rule(
 NAME_SERVERS = Rule(
     "a list of IP addresses, each with or without a port, such as [192.0.2.53, 127.0.0.1:5353]",
     lambda servers: all(map(_safely(_is_name_server), servers)),
+)
+ZONE_SERVERS = Rule(
+    "a list of zones, each one once, with their name servers, such as"
+    " [corp.example=10.0.0.53, 'lab.example=10.0.0.54,10.0.0.55:5353']",
+    _safely(lambda zones: len({parse_zone_servers(one)[0] for one in zones}) == len(zones)),
+)
+IPV6_PREFIX = Rule(
+    "an IPv6 network of 96 bits such as fd00:ec::/96, or nothing",
+    _safely(lambda text: text == "" or IPv6Network(text).prefixlen == 96),
 )
 WEB_ADDRESS = Rule(
     "an https:// or http:// address such as https://192.0.2.10:10002, or nothing",
@@ -124,7 +137,12 @@ NAMESPACE = Rule(
     "a Kubernetes namespace: lower-case letters, digits and - (a letter or digit first and last), up to 63",
     _matches(_DNS_LABEL, 63),
 )
+NAMESPACE_OR_NOTHING = Rule(f"{NAMESPACE.allowed}; or nothing", lambda text: text == "" or NAMESPACE.accepts(text))
 CLUSTER_DOMAIN = Rule("a DNS name such as cluster.local, or nothing", _matches(rf"({_DNS_NAME})?", 200))
+CLUSTER_DOMAINS = Rule(
+    "a list of DNS names such as [cluster.local]",
+    lambda names: all(name and CLUSTER_DOMAIN.accepts(name) for name in names),
+)
 VERSION = Rule(
     "a version such as 1.3.1, with or without a v before it", _matches(r"v?[0-9]{1,4}(\.[0-9]{1,4}){1,2}", 20)
 )

@@ -30,8 +30,13 @@ def is_null(node: Node) -> bool:
 
 
 def read_value(node: Node, kind: Any) -> Any:
-    """Return ``node`` as a ``kind`` (see ``Setting.kind``; not a section). Raises ``NotOfType``."""
+    """Return ``node`` as a ``kind`` (see ``Setting.kind``; not a section). Raises ``NotOfType``.
+
+    One text where a list of texts is wanted is a list of one.
+    """
     if kind == tuple[str, ...]:
+        if isinstance(node, ScalarNode):
+            return (read_value(node, str),)
         if not isinstance(node, SequenceNode):
             raise NotOfType
         return tuple(read_value(item, str) for item in node.items)

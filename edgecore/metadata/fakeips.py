@@ -23,6 +23,8 @@ class FakeIps(NamedTuple):
     """What a database says of fake IPs."""
 
     services: Collection[ServiceKey]
+    external: Collection[ServiceKey]
+    """Those of type ExternalName: they need no address."""
     listeners: Mapping[ServiceKey, str]
     """The listener rows that hold an address."""
     rows: Collection[AddressRow]
@@ -49,18 +51,19 @@ def fake_ip_findings(found: FakeIps) -> Iterator[Finding]:
         if row.released_at_ms is None:
             owned[row.service].append(row.address)
     services = frozenset(found.services)
-    if services and not owned and not found.listeners:
-        text = f"none of the {len(services)} services has a fake IP: EdgeMesh has not run with this file yet"
+    served = services.difference(found.external)
+    if served and not owned and not found.listeners:
+        text = f"none of the {len(served)} services has a fake IP: EdgeMesh has not run with this file yet"
         yield Finding(INFO, "no_fake_ips", "", text, "nothing, if modules.edgeMesh.enable is false; else run the node")
     else:
-        yield from _missing(services, owned, found.listeners)
+        yield from _missing(served, owned, found.listeners)
     yield from _doubled(services, owned, found.listeners)
     for service, addresses in owned.items():
         if len(addresses) > 1:
             text = f"{service} has {len(addresses)} addresses in edgemesh_address: {', '.join(addresses)}"
             advice = "the next start of the node keeps one of them"
             yield Finding(WARNING, "many_fake_ips", _service_row(service), text, advice)
-        if service not in services:
+        if service.service not in services:  # it may be that of one of its pods
             text = f"{addresses[0]} belongs to {service}, which is no service here"
             yield Finding(INFO, "address_without_service", "", text, _GIVEN_BACK)
     yield from _other_pools(found)

@@ -90,7 +90,7 @@ def check_rows(
         counts[row.type] = counts.get(row.type, 0) + 1
         findings += shape_findings(row)
         seen.take(row)
-    findings += fake_ip_findings(FakeIps(seen.services, seen.listeners, list(addresses), pool))
+    findings += fake_ip_findings(FakeIps(seen.services, seen.external, seen.listeners, list(addresses), pool))
     findings += seen.findings()
     return Report(dict(sorted(counts.items())), sorted(findings, key=in_order))
 
@@ -101,6 +101,7 @@ class _Seen:
     def __init__(self) -> None:
         self.services: dict[ServiceKey, Labels] = {}
         """With their selectors."""
+        self.external: set[ServiceKey] = set()
         self.listeners: dict[ServiceKey, str] = {}
         self.pods: dict[tuple[str, str], Labels] = {}
         self.of_services: list[tuple[str, str, ServiceKey]] = []
@@ -112,7 +113,10 @@ class _Seen:
         where = ServiceKey(place.namespace, place.name)
         match row.type:
             case r.SERVICE:
-                self.services[where] = _texts(_at(parsed(row), "spec", "selector"))
+                service = parsed(row)
+                self.services[where] = _texts(_at(service, "spec", "selector"))
+                if _at(service, "spec", "type") == "ExternalName":
+                    self.external.add(where)
             case r.LISTENER:
                 value = parsed(row)
                 if is_address(value):

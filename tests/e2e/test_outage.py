@@ -22,7 +22,7 @@ from edgecore.store.databasefile import peek
 
 NODE = "edge-1"
 WAVES = 5
-PODS = 40
+PODS = 20
 """In a wave of a short run."""
 ALL_PODS = 100
 """In a wave of a long one; a node runs 110 at a time."""

@@ -9,7 +9,7 @@ Trees = Mapping[str, ast.Module]
 FLOORS = (
     ("__main__",),
     ("cli",),
-    ("demo",),
+    ("demo", "doctor"),
     ("app",),
     ("routes", "metaroutes"),
     ("nodestate",),

@@ -13,6 +13,8 @@ from edgecore.beehive.module import ModuleRunner
 from edgecore.clock import VirtualClock, settle
 from edgecore.errors import ListenError
 from edgecore.ids import NewId
+from edgecore.modules.metamanager.plan import Put
+from edgecore.modules.metamanager.tables import SCHEMA, MetaTable, Origin
 from edgecore.nodestate import NodeState
 from edgecore.observe.ledger import ACKNOWLEDGED, UP, Ledger
 from edgecore.observe.metrics import Metrics
@@ -160,6 +162,34 @@ async def test_each_port_that_is_not_bound_is_a_reason(rig: Rig) -> None:
         "port 127.251.0.1:80 of default/web is not bound: taken",
         "port 127.251.0.1:81 of default/web is not bound: taken",
     ]
+
+
+async def test_a_resolv_conf_that_could_not_be_changed_is_a_reason(rig: Rig) -> None:
+    told = {"path": "/etc/resolv.conf", "wanted": True, "server": None, "problem": "cannot change it: denied; do this"}
+    state = await rig.start(FakeModule("edgemesh", MESH | {"dns": MESH["dns"] | {"resolv_conf": told}}))
+
+    assert state.status()["reasons"] == ["cannot change it: denied; do this"]
+
+
+async def test_an_address_that_dns_does_not_listen_at_is_a_reason(rig: Rig) -> None:
+    missing = {"address": "127.0.0.1:53", "reason": "in_use", "text": "cannot listen on 127.0.0.1:53: in use"}
+    state = await rig.start(FakeModule("edgemesh", MESH | {"dns": MESH["dns"] | {"not_listening": [missing]}}))
+
+    assert state.status()["state"] == "degraded"
+    assert state.status()["reasons"] == [
+        "DNS cannot listen on 127.0.0.1:53: in use; it is tried again until it can (modules.edgeMesh.dns.listen)"
+    ]
+
+
+async def test_the_origin_of_a_row_is_its_message_and_how_long_ago_that_was(rig: Rig) -> None:
+    await rig.store.write(*(Statement(sql) for sql in SCHEMA))
+    key = "default/service/web"
+    origin = Origin("id-1", "edgecontroller", "insert", key, rig.clock.now_ms())
+    await MetaTable(rig.store).write([Put(key, "service", "{}")], origin)
+    await rig.clock.advance(2.5)
+
+    assert rig.state.origin(key) == {"row": key, **origin._asdict(), "age_s": 2.5}
+    assert rig.state.origin("default/service/none") is None
 
 
 async def test_where_the_mesh_listens_is_beside_where_the_process_does(rig: Rig) -> None:

@@ -8,8 +8,10 @@ import pytest
 from edgecore.beehive.bus import Bus
 from edgecore.beehive.message import Header, Message, Route
 from edgecore.clock import VirtualClock
-from edgecore.control.routes import ControlRequest
+from edgecore.control.routes import ControlRefused, ControlRequest
+from edgecore.errors import ContentError
 from edgecore.ids import NewId
+from edgecore.modules.edgemesh.dns.byhand.handquery import HandQuery
 from edgecore.nodestate import NodeState
 from edgecore.routes import TAP_BACKLOG, node_routes
 
@@ -23,6 +25,18 @@ class FakeState:
     def status(self) -> dict[str, Any]:
         return {"node": "edge-1"}
 
+    def origin(self, key: str) -> dict[str, Any] | None:
+        return {"row": key} if key == "default/service/web" else None
+
+
+class FakeHandQuery:
+    """Knows the service ``web``."""
+
+    async def ask(self, name: str, type_text: str) -> dict[str, Any]:
+        if type_text == "NOSUCH":
+            raise ContentError("cannot ask for records of type 'NOSUCH'")
+        return {"name": name, "type": type_text, "service": {"namespace": "default", "name": name} if name else None}
+
 
 @pytest.fixture
 async def bus(vclock: VirtualClock, ids: NewId) -> AsyncIterator[Bus]:
@@ -34,6 +48,11 @@ async def bus(vclock: VirtualClock, ids: NewId) -> AsyncIterator[Bus]:
 async def ask(bus: Bus, method: str, path: str) -> Any:
     routes = node_routes(bus, cast("NodeState", FakeState()))
     return await routes[method, path](ControlRequest({}, None))
+
+
+async def ask_dns(bus: Bus, hand_query: object = None, **query: str) -> Any:
+    routes = node_routes(bus, cast("NodeState", FakeState()), cast("HandQuery", hand_query))
+    return await routes["GET", "/v1/dns/query"](ControlRequest(query, None))
 
 
 @pytest.fixture
@@ -49,12 +68,39 @@ async def test_there_are_no_other_routes(bus: Bus) -> None:
     assert node_routes(bus, cast("NodeState", FakeState())).keys() == {
         ("GET", "/v1/status"),
         ("GET", "/v1/ledger"),
+        ("GET", "/v1/dns/query"),
         ("GET", "/v1/tap"),
     }
 
 
 async def test_status_is_that_of_the_node(bus: Bus) -> None:
     assert await ask(bus, "GET", "/v1/status") == {"node": "edge-1"}
+
+
+async def test_a_name_is_asked_for_and_the_rows_of_its_service_are_added(bus: Bus) -> None:
+    told = await ask_dns(bus, FakeHandQuery(), name="web", type="A")
+    assert told == {
+        "name": "web",
+        "type": "A",
+        "service": {"namespace": "default", "name": "web"},
+        "rows": [{"row": "default/service/web"}],
+    }
+
+
+@pytest.mark.parametrize(
+    ("hand_query", "query", "status", "words"),
+    [
+        (FakeHandQuery(), {}, 400, "none is given"),
+        (FakeHandQuery(), {"name": "web", "type": "NOSUCH"}, 400, "NOSUCH"),
+        (None, {"name": "web"}, 409, "modules.edgeMesh.enable"),
+    ],
+)
+async def test_a_question_for_a_name_that_cannot_be_asked_is_refused(
+    bus: Bus, hand_query: object, query: dict[str, str], status: int, words: str
+) -> None:
+    with pytest.raises(ControlRefused, match=words) as caught:
+        await ask_dns(bus, hand_query, **query)
+    assert caught.value.status == status
 
 
 async def test_a_message_is_shown_with_sender_receiver_time_and_its_document(

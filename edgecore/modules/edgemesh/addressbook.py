@@ -3,7 +3,8 @@
 Each address is stored twice: in our own table, which is what holds; then as the service's ``listener`` row, through
 MetaManager, where the Go edgecore looks for it. It is given back in the other order. So a process that ends between the
 two leaves no listener row that nobody would ever find again; one that is missing is written after the next start. A
-listener row that says anything but an address of the pool is somebody else's: it is neither written nor deleted.
+listener row that says anything but an address of the pool is somebody else's: it is neither written nor deleted. The
+address of a pod that has a name is in our table alone: the Go edgecore would take such a row for that of a service.
 
 Writes of one service are done in the order in which they were asked for; those of different services, up to
 ``IN_FLIGHT`` at a time, share their commits. A write that fails is tried again until it holds or does not matter any
@@ -108,14 +109,14 @@ class AddressBook:
 
     async def _say(self, service: ServiceKey, address: str) -> None:
         """Have the listener row say ``address``, unless the service has lost it or the row is somebody else's."""
-        if self._pool.owner(address) != service:
+        if service.is_pod or self._pool.owner(address) != service:
             return
         row = await read_listener(self._rows, service)
         if row != address and (row is None or self._pool.has(row)):
             await self._rows.set_listener(service.namespace, service.name, address)
 
     async def _release(self, service: ServiceKey, address: str, at_ms: int) -> None:
-        if await read_listener(self._rows, service) == address:
+        if not service.is_pod and await read_listener(self._rows, service) == address:
             await self._rows.delete_listener(service.namespace, service.name)
         # Last: if the node ends before this, the next start finds the address of a service that is gone.
         await self._store.write(tables.address_released(service, address, at_ms))

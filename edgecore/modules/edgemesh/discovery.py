@@ -34,19 +34,25 @@ def discover(port: ServicePort, pods: Iterable[Pod]) -> tuple[Backend, ...]:
     return tuple(_backend(pod, target) for pod in pods)
 
 
-def _backend(pod: Pod, target: int | str) -> Backend:
-    name = pod.metadata.name
+def why_out(pod: Pod) -> str:
+    """Return why a pod is out at every port, one of the first five reasons of ``Backend``; empty if it is not."""
     if pod.terminating:
-        return Backend(name, None, "terminating")
+        return "terminating"
     if not pod.running:
-        return Backend(name, None, "not_running" if pod.status.phase else "no_status")
+        return "not_running" if pod.status.phase else "no_status"
     host_ip = pod.status.host_ip
     if not host_ip:
-        return Backend(name, None, "no_host_ip")
-    if not _is_address(host_ip):
-        return Backend(name, None, "bad_host_ip")
+        return "no_host_ip"
+    return "" if _is_address(host_ip) else "bad_host_ip"
+
+
+def _backend(pod: Pod, target: int | str) -> Backend:
+    name = pod.metadata.name
+    reason = why_out(pod)
+    if reason:
+        return Backend(name, None, reason)
     port, reason = _host_port(pod, target)
-    return Backend(name, Endpoint(host_ip, port) if port else None, reason)
+    return Backend(name, Endpoint(pod.status.host_ip, port) if port else None, reason)
 
 
 def _host_port(pod: Pod, target: int | str) -> tuple[int, str]:

@@ -36,6 +36,13 @@ class ClaimRefused(NamedTuple):
     text: str
 
 
+class _Rest(NamedTuple):
+    """An address that was given back."""
+
+    service: ServiceKey
+    since: float
+
+
 class FakeIpPool:
     """The addresses of one /16. Every operation takes constant time. ``now`` is in seconds and never goes back.
 
@@ -51,7 +58,8 @@ class FakeIpPool:
         self._prefix = str(self.subnet.network_address).removesuffix("0.0")
         self._by_service: dict[ServiceKey, int] = {}
         self._by_number: dict[int, ServiceKey] = {}
-        self._resting: OrderedDict[int, float] = OrderedDict()  # number to the time of its release, oldest first
+        self._resting: OrderedDict[int, _Rest] = OrderedDict()  # oldest first
+        self._left: dict[ServiceKey, int] = {}  # what a service gave back last, as long as it rests
         self._next = _FIRST
         self._step_end = _FIRST  # the first number behind the steps in use
 
@@ -80,6 +88,18 @@ class FakeIpPool:
             self._own(service, number)
         return self._text(number)
 
+    def take_back(self, service: ServiceKey) -> str | None:
+        """Return the address that ``service`` gave back last, its own again; ``None`` if it does not rest any more.
+
+        Whoever holds it from before means the same service.
+        """
+        number = self._left.get(service)
+        if number is None or service in self._by_service:
+            return None
+        self._wake(number)
+        self._own(service, number)
+        return self._text(number)
+
     def claim(self, service: ServiceKey, address: str) -> ClaimRefused | None:
         """Give ``service`` the very ``address`` that it had before a restart; return why not, if it cannot be."""
         number = self._number(address)
@@ -93,7 +113,8 @@ class FakeIpPool:
         owner = self._by_number.get(number, service)
         if owner != service:
             return ClaimRefused("taken", f"cannot give {address} to {service}: {owner} has it")
-        self._resting.pop(number, None)
+        if number in self._resting:
+            self._wake(number)
         self._own(service, number)
         return None
 
@@ -103,35 +124,51 @@ class FakeIpPool:
         if number is None:
             return None
         del self._by_number[number]
-        self._resting[number] = now
+        self._lay(number, service, now)
         return self._text(number)
 
-    def rest(self, address: str, released_at: float) -> bool:
-        """Let a free address rest as if given back at ``released_at``; return whether it is a free one of this pool.
+    def rest(self, address: str, service: ServiceKey, released_at: float) -> bool:
+        """Let a free address rest as if ``service`` had given it back at ``released_at``.
+
+        Return whether it is a free one of this pool.
 
         For recovery: to be called in the order of the releases, before the first ``release``.
         """
         number = self._number(address)
         if number is None or number in self._by_number:
             return False
-        self._resting[number] = released_at
+        self._lay(number, service, released_at)
         return True
 
     def _own(self, service: ServiceKey, number: int) -> None:
         self._by_service[service] = number
         self._by_number[number] = service
 
+    def _lay(self, number: int, service: ServiceKey, now: float) -> None:
+        """Let an address rest."""
+        if number in self._resting:
+            self._wake(number)
+        self._resting[number] = _Rest(service, now)
+        self._left[service] = number
+
+    def _wake(self, number: int) -> int:
+        """Take an address out of its rest."""
+        service = self._resting.pop(number).service
+        if self._left.get(service) == number:
+            del self._left[service]
+        return number
+
     def _take_free(self, service: ServiceKey, now: float) -> int:
         number = self._take_new()
         if number is None and self._rested(now):
-            return self._resting.popitem(last=False)[0]
+            return self._wake(next(iter(self._resting)))
         while number is None and self._step_end <= _LAST:
             self._step_end = min(self._step_end + STEP, _LAST + 1)
             number = self._take_new()
         if number is not None:
             return number
         if self._resting:  # nothing else is free: the one that has rested longest
-            return self._resting.popitem(last=False)[0]
+            return self._wake(next(iter(self._resting)))
         raise PoolExhausted(
             f"cannot give {service} a fake IP: all {_LAST} addresses of {self.subnet} are owned by services",
         )
@@ -147,7 +184,7 @@ class FakeIpPool:
 
     def _rested(self, now: float) -> bool:
         """Whether the address given back the longest ago may be given out again."""
-        return bool(self._resting) and now - next(iter(self._resting.values())) >= self.reuse_after_s
+        return bool(self._resting) and now - next(iter(self._resting.values())).since >= self.reuse_after_s
 
     def _text(self, number: int) -> str:
         return f"{self._prefix}{number >> 8}.{number & 255}"

@@ -12,8 +12,16 @@ import msgspec
 from edgecore import kube
 from edgecore.errors import ContentError
 from edgecore.modules.edgemesh.addressbook import ListenerRows, read_listener
-from edgecore.modules.edgemesh.msgprocess import Change, Rejected, ServiceChanged, pods_changed, service_key
+from edgecore.modules.edgemesh.msgprocess import (
+    Change,
+    PodsChanged,
+    Rejected,
+    ServiceChanged,
+    pods_changed,
+    service_key,
+)
 from edgecore.modules.edgemesh.names import ServiceKey
+from edgecore.modules.edgemesh.podnames import named_pods
 
 
 class MetaQuestions(ListenerRows, Protocol):
@@ -30,12 +38,13 @@ class MetaQuestions(ListenerRows, Protocol):
 
 
 class Inventory(NamedTuple):
-    """All services."""
+    """All services, and the pods of them that have names."""
 
     changes: tuple[Change, ...]
     """As if they had just come, each after its pods; and what is stored but cannot be used."""
     listeners: dict[ServiceKey, str | None]
-    """For each service what its listener row says; ``None`` also where that was not asked for."""
+    """Everything that is to have a fake IP, each with what its listener row says; ``None`` also where that was not
+    asked for, as it is not for pods."""
     said: frozenset[str]
     """The addresses that listener rows say, whichever service they belong to."""
 
@@ -51,9 +60,14 @@ async def read_inventory(meta: MetaQuestions, settled: Collection[ServiceKey]) -
         except ContentError as error:
             changes.append(Rejected("bad_content", f"stored service: {error}"))
             continue
-        changes.extend(await _pods(meta, key))
-        changes.append(ServiceChanged(key, service))
+        pods = await _pods(meta, key)
+        changes.extend((*pods, ServiceChanged(key, service)))
+        if service.is_external:
+            continue
         listeners[key] = None if key in settled else await read_listener(meta, key)
+        for change in pods:
+            if isinstance(change, PodsChanged):
+                listeners.update(dict.fromkeys(map(key.pod, named_pods(service, change.pods))))
     said = frozenset(filter(None, map(_text, await meta.listeners())))
     return Inventory(tuple(changes), listeners, said)
 

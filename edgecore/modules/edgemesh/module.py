@@ -1,11 +1,12 @@
 """EdgeMesh on the bus: takes the messages of MetaManager, and has names, addresses and listeners follow them.
 
-What a message means is decided in ``msgprocess`` and ``mesh``. Here it is done: a new address is stored, then the
-service's name is made known and its ports are listened on; of a service that is gone, name and listeners go at once.
+What a message means is decided in ``msgprocess`` and ``mesh``. Here it is done: a new address is stored, then DNS is
+told of it and its ports are listened on; of a service that is gone, names and listeners go at once.
 """
 
 import asyncio
 from collections.abc import Iterable
+from functools import partial
 from ipaddress import IPv4Network
 from typing import Any, Literal, Protocol
 
@@ -25,12 +26,21 @@ from edgecore.modules.edgemesh.intercept.plain import BoundListener, PlainListen
 from edgecore.modules.edgemesh.intercept.poolclaim import PoolClaim, TryLock, candidates, claim_pool, machine_lock
 from edgecore.modules.edgemesh.intercept.rootless import RootlessListeners
 from edgecore.modules.edgemesh.inventory import Inventory, MetaQuestions, read_inventory
-from edgecore.modules.edgemesh.mesh import AddressGiven, AddressKept, Event, Mesh, PoolEmpty, PortsChanged, ServiceGone
+from edgecore.modules.edgemesh.mesh import (
+    AddressGiven,
+    AddressReturned,
+    Event,
+    Mesh,
+    NamesChanged,
+    PoolEmpty,
+    PortsChanged,
+)
 from edgecore.modules.edgemesh.msgprocess import Change, Rejected, process
 from edgecore.modules.edgemesh.names import ServiceKey
 from edgecore.modules.edgemesh.omissions import Omissions
+from edgecore.modules.edgemesh.published import Published
 from edgecore.modules.edgemesh.recovery import recover
-from edgecore.modules.edgemesh.services import ServiceEntry, ServiceTable
+from edgecore.modules.edgemesh.services import Lease, ServiceEntry, ServiceTable
 from edgecore.modules.edgemesh.status import metric_families, not_bound_status, services_status
 from edgecore.observe.metrics import Metrics
 from edgecore.store.store import Store
@@ -48,11 +58,14 @@ class Names(Protocol):
     complete: bool
     """False while there may be services that are not set yet."""
 
-    def set(self, service: ServiceKey, address: str) -> bool:
-        """Answer for ``service`` with ``address``; return False if its name cannot be asked for."""
+    def set(self, service: Published) -> bool:
+        """Answer for ``service`` from now on with what this says; return False if its name cannot be asked for."""
 
     def remove(self, service: ServiceKey) -> None:
         """Answer for ``service`` no more."""
+
+    def serve_pool(self, pool: IPv4Network) -> None:
+        """Answer for the names of the addresses in ``pool``: nobody else knows them."""
 
 
 class Dns(Protocol):
@@ -146,7 +159,6 @@ class EdgeMesh:
         self._try_lock = try_lock or machine_lock()
         self._parts: _Parts | None = None
         self._plain = PlainListener(proxy.listen, plain_address, plain_port)
-        self._published: set[ServiceKey] = set()
         self._omissions = Omissions()
         self._backlog = Backlog(BACKLOG)
         self._recovered = False
@@ -177,14 +189,16 @@ class EdgeMesh:
     async def stop(self) -> None:
         """Close everything and let the pool go."""
         parts, self._parts = self._parts, None
-        if parts is not None:
-            await parts.book.close()
-            await parts.listeners.stop()
-        self._plain.close()
-        await self._proxy.stop()
-        await self._dns.stop()
-        if parts is not None:
-            parts.claim.close()
+        try:
+            if parts is not None:
+                await parts.book.close()
+                await parts.listeners.stop()
+            self._plain.close()
+            await self._proxy.stop()
+        finally:  # whatever would not end in time: the host's resolv.conf is put back
+            await self._dns.stop()
+            if parts is not None:
+                parts.claim.close()
 
     def status(self) -> dict[str, Any]:
         """See ``Module``. Lists every service."""
@@ -227,6 +241,7 @@ class EdgeMesh:
             AddressBook(self._store, self._meta, pool, self._clock),
             RootlessListeners(self._proxy.listen, self._clock, self._rebind_interval_s),
         )
+        self._names.serve_pool(claim.subnet)
         log.info("pool_claimed", subnet=str(claim.subnet), configured=str(self._subnet))
         if str(claim.subnet) != last_used:
             await self._store.write(tables.pool_used(str(claim.subnet)))
@@ -309,42 +324,51 @@ class EdgeMesh:
             if isinstance(change, Rejected):
                 self._metrics.bad_input(EDGEMESH, change.reason, peer, resource=resource, text=change.text)
                 return
-            for event in parts.mesh.apply(change, self._clock.monotonic()):
-                self._act(event, parts)
+            self._act(parts.mesh.apply(change, self._clock.monotonic()), parts)
             for omission in self._omissions.look(change.key, self._table.get(change.key)):
                 self._metrics.bad_input(EDGEMESH, omission.reason, peer, resource=resource, text=omission.text)
         except Exception:
             log.exception("change_not_applied", change=type(change).__name__, resource=resource)
 
-    def _act(self, event: Event, parts: _Parts) -> None:
+    def _act(self, events: Iterable[Event], parts: _Parts) -> None:
+        for event in events:
+            try:
+                self._do(event, parts)
+            except Exception:
+                log.exception("change_not_applied", change=type(event).__name__)
+
+    def _do(self, event: Event, parts: _Parts) -> None:
         match event:
-            case AddressGiven(entry, address):
-                parts.book.keep(entry.key, address, lambda: self._publish(entry))
-            case AddressKept(entry):
-                self._publish(entry)
-            case PortsChanged(entry):
-                if entry.key in self._published:
-                    self._listen(entry, parts)
-            case ServiceGone(entry, address):
-                self._published.discard(entry.key)
-                self._names.remove(entry.key)
-                parts.listeners.remove(entry.key)
-                if address is not None:
-                    parts.book.release(entry.key, address)
-                log.info("service_gone", service=str(entry.key), fake_ip=address)
-            case PoolEmpty(entry, text):
-                log.error("pool_empty", service=str(entry.key), error=text)
+            case AddressGiven(entry, lease):
+                parts.book.keep(entry.key, lease.address, partial(self._stored, entry, lease))
+            case NamesChanged():
+                self._tell_dns(event)
+            case PortsChanged(key, address, ports):
+                parts.listeners.set(key, address, ports)
+            case AddressReturned(key, address):
+                parts.book.release(key, address)
+            case PoolEmpty(key, text):
+                log.error("pool_empty", service=str(key), error=text)
 
-    def _publish(self, entry: ServiceEntry) -> None:
-        """Make a service known, unless it is gone by now: its address is stored."""
-        if self._parts is None or entry.address is None or self._table.get(entry.key) is not entry:
+    def _stored(self, entry: ServiceEntry, lease: Lease) -> None:
+        parts = self._parts
+        if parts is not None:
+            self._act(parts.mesh.stored(entry, lease), parts)
+
+    def _tell_dns(self, names: NamesChanged) -> None:
+        key, before, now = names
+        if now is None:
+            self._names.remove(key)
+            log.info("service_gone", service=str(key))
             return
-        self._published.add(entry.key)
-        if not self._names.set(entry.key, entry.address):
-            log.warning("name_not_served", service=str(entry.key), reason="too long for DNS")
-        self._listen(entry, self._parts)
-        log.info("service_known", service=str(entry.key), fake_ip=entry.address, ports=entry.served_ports)
-
-    def _listen(self, entry: ServiceEntry, parts: _Parts) -> None:
-        if entry.address is not None:
-            parts.listeners.set(entry.key, entry.address, entry.served_ports)
+        if not self._names.set(now):
+            log.warning("name_not_served", service=str(key), reason="too long for DNS")
+        tell = log.info if before is None else log.debug
+        tell(
+            "service_known" if before is None else "names_changed",
+            service=str(key),
+            fake_ip=now.address,
+            pods=len(now.pods),
+            external_name=now.external_name,
+            ready=now.is_ready,
+        )

@@ -15,7 +15,6 @@ A list upserts its elements and deletes nothing that it does not name. A list of
 or a stub. What cannot be used is ``Rejected``: a malformed element of a list alone, the rest of the list holds.
 """
 
-import re
 from collections.abc import Callable
 from typing import NamedTuple, TypeVar
 
@@ -34,12 +33,9 @@ from edgecore.beehive.resource import (
     parse_edge,
 )
 from edgecore.errors import ContentError
-from edgecore.modules.edgemesh.names import ServiceKey
+from edgecore.modules.edgemesh.names import ServiceKey, is_label
 
 T = TypeVar("T")
-
-_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-"""RFC 1123 label: what Kubernetes demands of the names of services and namespaces."""
 
 
 class ServiceChanged(NamedTuple):
@@ -115,7 +111,7 @@ def service_key(namespace: str, name: str) -> ServiceKey:
     Raises ``ContentError`` if one of the names is none that Kubernetes allows.
     """
     for kind, text in (("namespace", namespace), ("name", name)):
-        if not _LABEL.fullmatch(text):
+        if not is_label(text):
             raise ContentError(f"{kind} {text!r} is not a name of Kubernetes")
     return ServiceKey(namespace, name)
 

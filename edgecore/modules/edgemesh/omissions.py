@@ -8,6 +8,8 @@ edgemesh/pkg/plugin/registry/registry.go:60-102@v1.3.1, bugs X8 to X10).
 from typing import NamedTuple
 
 from edgecore.modules.edgemesh.names import ServiceKey
+from edgecore.modules.edgemesh.podnames import asking
+from edgecore.modules.edgemesh.published import external_name
 from edgecore.modules.edgemesh.services import ServiceEntry
 
 SHOWN = 3
@@ -16,9 +18,11 @@ SHOWN = 3
 _TEXTS = {
     "service_without_ports": "service {key} has no ports: it has an address, and nothing listens there",
     "port_without_name": "service {key} has ports without a name, which would say the protocol: {places}",
+    "external_name_unusable": "service {key} is an ExternalName that names nothing DNS could find: {places}",
     "pod_without_status": "pods of service {key} have no status: {places}",
     "pod_without_host_ip": "running pods of service {key} have no hostIP: {places}",
     "pod_without_host_port": "running pods of service {key} have no hostPort for its ports: {places}",
+    "pod_without_name": "pods of service {key} have no names, as theirs are no labels or too many: {places}",
 }
 _OF_BACKENDS = {"no_host_ip": "pod_without_host_ip", "no_host_port": "pod_without_host_port"}
 
@@ -63,6 +67,8 @@ def find(entry: ServiceEntry) -> Found:
         return {}
     spec = entry.service.spec
     found: dict[str, dict[str, None]] = {reason: {} for reason in _TEXTS}
+    if entry.is_external and not external_name(entry.service):
+        found["external_name_unusable"][repr(spec.external_name[:100])] = None
     if not spec.ports and spec.type != "ExternalName" and spec.cluster_ip != "None":
         found["service_without_ports"][str(entry.key)] = None
     for route in entry.routes:
@@ -74,6 +80,9 @@ def find(entry: ServiceEntry) -> Found:
     for pod in entry.pods or ():
         if not pod.status.phase and not pod.terminating:
             found["pod_without_status"][pod.metadata.name] = None
+    for pod in asking(entry.service, entry.pods or ()):
+        if pod.spec.hostname not in entry.named:
+            found["pod_without_name"][pod.metadata.name] = None
     return {reason: tuple(places) for reason, places in found.items() if places}
 
 

@@ -1,5 +1,8 @@
 """The service table: each service with its fake IP, its pods, its endpoints, and for each port the way to its pods.
 
+A pod that has a name of its own has an entry of its own too, below that of its service: like a service whose only pod
+it is.
+
 What is asked often is ready before it is asked: a port and its balancer are looked up, not computed. Ports
 match exactly, by number; Go looks for the number as a piece of text (kubeedge
 edgemesh/pkg/listener/listener.go:199-219@v1.3.1, bug X1) and forgets all but twenty services and pod lists
@@ -9,7 +12,7 @@ Pods and endpoints may come before their service. They wait for it, the newest `
 """
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from edgecore.kube import Endpoints, Pod, Service, ServicePort
@@ -26,20 +29,34 @@ class Route(NamedTuple):
 
     port: ServicePort
     not_served: str
-    """Why nothing listens there: a fixed snake_case word of ``why_not_served``; empty if it is served."""
+    """Why nothing listens there, in a fixed snake_case word: ``external_name``, ``duplicate_port``, or a word of
+    ``why_not_served``; empty if it is served."""
     backends: tuple[Backend, ...]
     balancer: RoundRobin
 
 
-class ServiceEntry:
-    """What is known of one service. Only the table changes it."""
+class Lease:
+    """A fake IP from the moment it is given to an entry until it is taken back."""
 
-    __slots__ = ("address", "by_port", "endpoints", "key", "pods", "routes", "service")
+    __slots__ = ("address", "is_stored")
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self.is_stored = False
+        """Whether a restart would find it; before that nobody is told of it."""
+
+
+class ServiceEntry:
+    """What is known of one service, or of one pod that has a name. Only the table changes it."""
+
+    __slots__ = ("by_port", "endpoints", "key", "lease", "named", "pods", "routes", "service")
 
     def __init__(self, key: ServiceKey) -> None:
         self.key = key
         self.service: Service | None = None
-        self.address: str | None = None
+        self.lease: Lease | None = None
+        self.named: dict[str, ServiceEntry] = {}
+        """The entries of its pods that have names, by host name."""
         self.pods: tuple[Pod, ...] | None = None
         """``None`` as long as nobody has said."""
         self.endpoints: Endpoints | None = None
@@ -47,6 +64,21 @@ class ServiceEntry:
         """One for each port of the service, in its order."""
         self.by_port: dict[int, Route] = {}
         """The same by number; of several with one number, the one that is served."""
+
+    @property
+    def address(self) -> str | None:
+        """The fake IP."""
+        return self.lease.address if self.lease is not None else None
+
+    @property
+    def stored_address(self) -> str | None:
+        """The fake IP, once it is stored."""
+        return self.lease.address if self.lease is not None and self.lease.is_stored else None
+
+    @property
+    def is_external(self) -> bool:
+        """Whether it is but another word for a name outside, and so has neither address nor pods."""
+        return self.service is not None and self.service.is_external
 
     @property
     def served_ports(self) -> tuple[int, ...]:
@@ -61,6 +93,7 @@ class ServiceTable:
         self.complete = True
         """False while there may be services that are not entered yet."""
         self._services: dict[ServiceKey, ServiceEntry] = {}
+        self._named: dict[ServiceKey, ServiceEntry] = {}
         self._waiting: OrderedDict[ServiceKey, ServiceEntry] = OrderedDict()
         self._by_address: dict[str, ServiceEntry] = {}
 
@@ -71,11 +104,14 @@ class ServiceTable:
         return iter(self._services.values())
 
     def get(self, key: ServiceKey) -> ServiceEntry | None:
-        """Return the service's entry; ``None`` if there is no such service, even if its pods are known."""
-        return self._services.get(key)
+        """Return the entry of a service or of a pod with a name; ``None`` if there is no such service or pod.
+
+        A service that is known by its pods alone is none.
+        """
+        return self._services.get(key) or self._named.get(key)
 
     def at_address(self, address: str) -> ServiceEntry | None:
-        """Return the service whose fake IP is ``address``."""
+        """Return the service or pod whose fake IP is ``address``."""
         return self._by_address.get(address)
 
     def put(self, key: ServiceKey, service: Service) -> ServiceEntry:
@@ -88,19 +124,47 @@ class ServiceTable:
             _route(entry)
         return entry
 
-    def set_address(self, key: ServiceKey, address: str) -> None:
-        """Enter the fake IP of a service that has none. The pool sees to it that no other has it."""
-        entry = self._services[key]
-        entry.address = address
+    def set_address(self, key: ServiceKey, address: str) -> Lease:
+        """Enter the fake IP of a service or pod that has none. The pool sees to it that no other has it."""
+        entry = self._services.get(key) or self._named[key]
+        entry.lease = Lease(address)
         self._by_address[address] = entry
+        return entry.lease
+
+    def unset_address(self, entry: ServiceEntry) -> None:
+        """Enter that a service or pod has no fake IP any more."""
+        if entry.lease is not None:
+            del self._by_address[entry.lease.address]
+            entry.lease = None
 
     def remove(self, key: ServiceKey) -> ServiceEntry | None:
         """Forget a service, its pods and its endpoints; return what was known if there was such a service."""
         self._waiting.pop(key, None)
         entry = self._services.pop(key, None)
-        if entry is not None and entry.address is not None:
-            del self._by_address[entry.address]
+        if entry is not None:
+            self.name_pods(entry, {})
+            self.unset_address(entry)
         return entry
+
+    def name_pods(self, entry: ServiceEntry, pods: Mapping[str, tuple[Pod, ...]]) -> tuple[ServiceEntry, ...]:
+        """Enter which pods of a service have names; return the entries of those whose names are gone.
+
+        All take over the ports of the service.
+        """
+        gone = tuple(named for hostname, named in entry.named.items() if hostname not in pods)
+        for named in gone:
+            del self._named[named.key]
+            self.unset_address(named)
+        entry.named = {hostname: named for hostname, named in entry.named.items() if hostname in pods}
+        for hostname, called_so in pods.items():
+            if hostname not in entry.named:
+                key = entry.key.pod(hostname)
+                entry.named[hostname] = self._named[key] = ServiceEntry(key)
+            named = entry.named[hostname]
+            if (named.service, named.pods) != (entry.service, called_so):
+                named.service, named.pods = entry.service, called_so
+                _route(named)
+        return gone
 
     def set_pods(self, key: ServiceKey, pods: tuple[Pod, ...] | None) -> None:
         """Enter the pods of a service; ``None``: they are not known any more."""
@@ -153,7 +217,7 @@ def _route(entry: ServiceEntry) -> None:
     by_port: dict[int, Route] = {}
     for port in entry.service.spec.ports:
         known = by_port.get(port.port)
-        not_served = why_not_served(port)
+        not_served = "external_name" if entry.is_external else why_not_served(port)
         if not not_served and known is not None and not known.not_served:
             not_served = "duplicate_port"
         route = _route_of(entry, port, not_served)

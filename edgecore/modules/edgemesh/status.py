@@ -5,7 +5,9 @@ from typing import Any
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
+from edgecore.kube import Service
 from edgecore.modules.edgemesh.intercept.rootless import NotBound, Place, RootlessListeners
+from edgecore.modules.edgemesh.published import external_name, is_ready
 from edgecore.modules.edgemesh.services import Route, ServiceEntry, ServiceTable
 
 
@@ -15,10 +17,14 @@ def services_status(table: ServiceTable, listeners: RootlessListeners) -> list[d
         {
             "namespace": entry.key.namespace,
             "name": entry.key.name,
-            "fake_ip": entry.address,
-            "ports": [_port_status(entry, route, listeners) for route in entry.routes],
-            "backends": [backend for route in entry.routes for backend in _backends_status(route)],
+            **_kind_status(entry.service),
+            **_reached_status(entry, listeners),
             "ready_endpoints": entry.endpoints.ready_addresses if entry.endpoints is not None else None,
+            "named_pods": [
+                {"hostname": hostname, "pods": [pod.metadata.name for pod in named.pods or ()]}
+                | _reached_status(named, listeners)
+                for hostname, named in sorted(entry.named.items())
+            ],
         }
         for entry in table
     ]
@@ -42,13 +48,33 @@ def not_bound_status(failures: Iterable[NotBound]) -> list[dict[str, Any]]:
 def metric_families(table: ServiceTable, addresses: int, not_bound: int, dropped: int) -> Iterator[Metric]:
     """Yield the mesh's figures for Prometheus."""
     yield GaugeMetricFamily("edgecore_edgemesh_services", "Services of the mesh.", value=len(table))
-    yield GaugeMetricFamily("edgecore_edgemesh_addresses", "Fake IPs that services have.", value=addresses)
+    yield GaugeMetricFamily("edgecore_edgemesh_addresses", "Fake IPs that services and pods have.", value=addresses)
     yield GaugeMetricFamily("edgecore_edgemesh_ports_not_bound", "Ports that could not be bound.", value=not_bound)
     yield CounterMetricFamily(
         "edgecore_edgemesh_backlog_dropped",
         "Changes dropped during the recovery, which then began anew.",
         value=dropped,
     )
+
+
+def _kind_status(service: Service | None) -> dict[str, Any]:
+    if service is None:
+        return {}
+    return {
+        "type": service.spec.type or "ClusterIP",
+        "headless": service.spec.cluster_ip == "None",
+        "external_name": external_name(service) if service.is_external else None,
+    }
+
+
+def _reached_status(entry: ServiceEntry, listeners: RootlessListeners) -> dict[str, Any]:
+    """Return where a service or a pod is reached, and what is behind that."""
+    return {
+        "fake_ip": entry.address,
+        "ready": is_ready(entry),
+        "ports": [_port_status(entry, route, listeners) for route in entry.routes],
+        "backends": [backend for route in entry.routes for backend in _backends_status(route)],
+    }
 
 
 def _port_status(entry: ServiceEntry, route: Route, listeners: RootlessListeners) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What EdgeMesh keeps in the node's SQLite file: the fake IP of each service, and the pool that was used last.
+"""What EdgeMesh keeps in the node's SQLite file: the fake IPs of services and pods, and the pool that was used last.
 
 The Go edgecore keeps fake IPs as rows of type ``listener`` in the table ``meta``, and so do we, through MetaManager, as
 long as no row with an address of another pool is there: such a row is the Go edgecore's and stays as it is. What holds

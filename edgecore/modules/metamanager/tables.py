@@ -201,6 +201,19 @@ def fingerprint(row_type: str, value: str) -> int:
     return len(data) << 32 | zlib.crc32(data, zlib.crc32(row_type.encode(errors="surrogatepass")))
 
 
+def read_origin(store: Store, key: str) -> Origin | None:
+    """Return by which message a row became what it is; ``None``: it is not there, or of another program.
+
+    Raises ``StoreError``.
+    """
+    sql = """SELECT type, value, sum, message_id, source, operation, resource, at_ms
+        FROM provenance JOIN meta USING (key) WHERE key = ?"""
+    for row_type, value, fits, *origin in store.rows(sql, (key,)):
+        if value is not None and fits == fingerprint(row_type, value):
+            return Origin(*origin)
+    return None
+
+
 # The ids of the cloud's messages that were applied. There is no index on them: nobody looks one up here, and a row at
 # the end of a table is the cheapest there is.
 

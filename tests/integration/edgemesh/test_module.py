@@ -3,140 +3,24 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from edgecore.beehive import wire
-from edgecore.beehive.bus import Bus
-from edgecore.beehive.message import Message, Route
-from edgecore.beehive.port import Port
-from edgecore.beehive.resource import EDGED, EDGEHUB, EDGEMESH, METAMANAGER
-from edgecore.clock import SystemClock
-from edgecore.ids import random_ids
-from edgecore.metaclient import MetaClient
+from edgecore.beehive.message import Message
 from edgecore.modules.edgemesh import tables
-from edgecore.modules.edgemesh.directory import ServiceDirectory
-from edgecore.modules.edgemesh.dns.nametable import NameTable
-from edgecore.modules.edgemesh.module import BACKLOG, EdgeMesh
+from edgecore.modules.edgemesh.module import BACKLOG
 from edgecore.modules.edgemesh.names import ServiceKey
-from edgecore.modules.edgemesh.proxy.server import HttpProxy
-from edgecore.modules.edgemesh.services import ServiceTable
-from edgecore.modules.metamanager import tables as meta_tables
-from edgecore.modules.metamanager.module import MetaManager
-from edgecore.observe.ledger import Ledger
-from edgecore.observe.metrics import Metrics
 from edgecore.recording.entries import CloudFrame, Direction
 from edgecore.recording.reader import read_entries
-from edgecore.store.store import Statement, open_store
+from edgecore.store.store import Statement
+from meshnode import Node, service_json
 
 DATA = Path(__file__).parents[2] / "data"
-SUBNET = IPv4Network("127.217.0.0/16")  # not the default pool: a node may be running on this machine
 NGINX = ServiceKey("default", "nginx-svc")
 WEB = ServiceKey("default", "web")
-
-
-class SilentDns:
-    """No DNS server: the name table is looked at directly."""
-
-    async def start(self) -> None: ...
-
-    async def stop(self) -> None: ...
-
-    def status(self) -> dict[str, Any]:
-        return {}
-
-
-class Node:
-    """MetaManager and EdgeMesh on one bus, over one file, and a stand-in for the link to the cloud."""
-
-    def __init__(self, path: Path, *, ttl_s: int = 64) -> None:
-        clock = SystemClock()
-        self.bus = Bus(clock, random_ids())
-        self.cloud = self.bus.register(EDGEHUB, "hub")
-        self.edged = self.bus.register(EDGED, "edged")
-        self.store = open_store(path, (*meta_tables.SCHEMA, *tables.SCHEMA))
-        self.metrics = Metrics()
-        self.names = NameTable()
-        table = ServiceTable()
-        port = self.bus.register(EDGEMESH, "mesh")
-        self.meta = MetaManager(
-            self.bus.register(METAMANAGER, "meta"), self.store, self.metrics, ledger=Ledger(clock.monotonic)
-        )
-        self.mesh = EdgeMesh(
-            port=port,
-            meta=MetaClient(port, EDGEMESH),
-            store=self.store,
-            clock=clock,
-            metrics=self.metrics,
-            table=table,
-            names=self.names,
-            dns=SilentDns(),
-            proxy=HttpProxy(ServiceDirectory(table, "cluster.local"), clock, self.metrics),
-            subnet=SUBNET,
-            ttl_s=ttl_s,
-            plain_address="127.0.0.1",
-            plain_port=0,
-            rebind_interval_s=5.0,
-        )
-        self._tasks: list[asyncio.Task[Any]] = []
-        self._unacknowledged: set[str] = set()
-
-    async def start(self) -> None:
-        await self.mesh.start()
-        for work in (self.meta.run(), self.mesh.run(), self._drain(self.cloud), self._drain(self.edged)):
-            self._tasks.append(asyncio.create_task(work))
-
-    async def stop(self) -> None:
-        await self.mesh.stop()
-        await self.meta.stop()
-        self.bus.close()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self.store.close()
-
-    async def send(self, message: Message) -> None:
-        self._unacknowledged.add(message.header.id)
-        await self.cloud.send(METAMANAGER, message)
-
-    async def say(self, operation: str, resource: str, content: Any = None) -> None:
-        await self.send(self.cloud.build(Route("edgecontroller", "resource", operation, resource), content))
-
-    async def put(self, key: ServiceKey, *ports: int) -> None:
-        await self.say("insert", f"{key.namespace}/service/{key.name}", service_json(key, *ports))
-
-    async def until(self, holds: Callable[[], bool]) -> None:
-        """Wait until ``holds``; the test's timeout is what ends it otherwise."""
-        while not holds():
-            await asyncio.sleep(0.002)
-
-    async def settled(self) -> None:
-        """Wait until all that was sent is applied and stored: EdgeMesh has a message before it is acknowledged."""
-        await self.until(lambda: not self._unacknowledged)
-        await self.until(lambda: self.mesh.status()["recovered"] and not self.bus.statistics()[EDGEMESH].depth)
-        await self.until(lambda: not self.mesh.status()["writes_unfinished"])
-
-    def address(self, key: ServiceKey) -> str | None:
-        found = self.names.find((key.name.encode(), key.namespace.encode()))[1]
-        return str(found) if found is not None else None
-
-    def addresses(self) -> dict[str, str]:
-        return {service["name"]: service["fake_ip"] for service in self.mesh.status()["services"]}
-
-    def listener_rows(self) -> dict[str, str]:
-        return dict(self.store.rows("SELECT key, value FROM meta WHERE type = 'listener'"))
-
-    async def _drain(self, port: Port) -> None:
-        async for message in port:
-            self._unacknowledged.discard(message.header.parent_id)
-
-
-def service_json(key: ServiceKey, *ports: int) -> dict[str, Any]:
-    return {
-        "metadata": {"namespace": key.namespace, "name": key.name},
-        "spec": {"ports": [{"name": f"http-{number}", "port": number, "targetPort": 80} for number in ports]},
-    }
 
 
 def recorded(name: str) -> list[Message]:
@@ -171,10 +55,11 @@ async def test_the_recorded_services_get_addresses_in_their_order_and_listener_r
         await node.send(message)
     await node.settled()
 
-    names = ["nginx", "noname", "tcp", "headless", "named", "sys", "nopods", "udp", "ext"]
-    assert node.addresses() == {f"{name}-svc": f"127.217.0.{number}" for number, name in enumerate(names, 1)}
+    names = ["nginx", "noname", "tcp", "headless", "named", "sys", "nopods", "udp"]
+    expected = {f"{name}-svc": f"127.217.0.{number}" for number, name in enumerate(names, 1)}
+    assert node.addresses() == {**expected, "ext-svc": None}  # of type ExternalName
     assert node.listener_rows()["default/listener/default.nginx-svc"] == '"127.217.0.1"'
-    assert len(node.listener_rows()) == 9
+    assert len(node.listener_rows()) == 8
     assert node.metrics.bad_input_counts == {("edgemesh", "port_without_name"): 1}  # noname-svc
 
 
@@ -189,6 +74,100 @@ async def test_the_recorded_deletion_takes_name_listeners_and_listener_row(start
     assert "default/listener/default.nginx-svc" not in node.listener_rows()
     with pytest.raises(ConnectionRefusedError):
         await asyncio.open_connection("127.217.0.1", 12345)
+
+
+# Pods with names.
+
+
+@pytest.fixture
+async def backend() -> AsyncIterator[Callable[[str], Awaitable[int]]]:
+    """``backend(text)``: the port of an HTTP server on 127.0.0.1 that answers with ``text``."""
+    servers: list[asyncio.Server] = []
+
+    async def start(text: str) -> int:
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(f"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {len(text)}\r\n\r\n{text}".encode())
+            await writer.drain()
+            writer.close()
+
+        servers.append(await asyncio.start_server(answer, "127.0.0.1", 0))
+        port: int = servers[-1].sockets[0].getsockname()[1]
+        return port
+
+    yield start
+    for server in servers:
+        server.close()
+        await server.wait_closed()
+
+
+def pod_json(hostname: str, subdomain: str, host_port: int) -> dict[str, Any]:
+    return {
+        "metadata": {"namespace": "default", "name": hostname},
+        "spec": {
+            "hostname": hostname,
+            "subdomain": subdomain,
+            "containers": [{"ports": [{"containerPort": 80, "hostPort": host_port}]}],
+        },
+        "status": {"phase": "Running", "hostIP": "127.0.0.1"},
+    }
+
+
+async def get(address: str, port: int, host: str) -> str:
+    reader, writer = await asyncio.open_connection(address, port)
+    writer.write(f"GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+    text = await reader.read()
+    writer.close()
+    await writer.wait_closed()
+    return text.decode().rpartition("\r\n\r\n")[2]
+
+
+async def test_each_pod_with_a_name_is_reached_at_an_address_of_its_own_over_restarts(
+    start_node: StartNode, backend: Callable[[str], Awaitable[int]]
+) -> None:
+    pods = [pod_json(name, "web", await backend(name)) for name in ("web-0", "web-1")]
+    node = await start_node()
+    await node.put(WEB, 12345)
+    await node.say("insert", "default/podlist/web", pods)
+    await node.settled()
+    before = node.pod_addresses()
+    assert set(node.listener_rows()) == {"default/listener/default.web"}
+
+    for _ in range(2):
+        assert node.pod_addresses() == before == {"web-0.web": "127.217.0.2", "web-1.web": "127.217.0.3"}
+        for name in ("web-0", "web-1"):
+            host = f"{name}.web.default.svc.cluster.local:12345"
+            plain, _, port = node.mesh.status()["plain_listener"].rpartition(":")
+            assert await get(before[f"{name}.web"], 12345, host) == name
+            assert await get(plain, int(port), host) == name
+        assert {await get("127.217.0.1", 12345, "web") for _ in range(2)} == {"web-0", "web-1"}
+        await node.stop()
+        node = await start_node()
+
+
+async def test_a_pod_that_went_and_came_back_under_its_name_has_its_address_over_a_restart(
+    start_node: StartNode,
+) -> None:
+    node = await start_node()
+    await node.put(WEB, 12345)
+    await node.say("insert", "default/podlist/web", [pod_json("web-0", "web", 1), pod_json("web-1", "web", 2)])
+    await node.settled()
+    await node.say("update", "default/podlist/web", [pod_json("web-1", "web", 2)])
+    await node.settled()
+    assert {row.address: row.released_at_ms is None for row in tables.read_addresses(node.store)} == {
+        "127.217.0.1": True,
+        "127.217.0.2": False,
+        "127.217.0.3": True,
+    }
+    await node.stop()
+
+    again = await start_node()
+    await again.put(NGINX)
+    await again.say("update", "default/podlist/web", [pod_json("web-0", "web", 1), pod_json("web-1", "web", 2)])
+    await again.settled()
+
+    assert again.pod_addresses() == {"web-0.web": "127.217.0.2", "web-1.web": "127.217.0.3"}
+    assert again.address(NGINX) == "127.217.0.4"
 
 
 async def test_after_a_restart_every_service_has_the_same_address_and_its_pods(start_node: StartNode) -> None:
@@ -321,7 +300,8 @@ async def test_the_database_of_a_go_edgecore_keeps_its_listener_rows(start_node:
 
     again = await start_node()
     assert len(again.addresses()) == 10
-    assert all(address.startswith("127.217.0.") for address in again.addresses().values())
+    assert again.addresses().pop("ext-svc") is None
+    assert all(address.startswith("127.217.0.") for name, address in again.addresses().items() if name != "ext-svc")
     assert again.listener_rows() == go_listeners
     before = again.addresses()
     await again.stop()

@@ -5,6 +5,7 @@ import gc
 import logging
 import os
 import sys
+import traceback
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,8 @@ class Complaints(logging.Handler):
         self.found.append(f"{record.name}: {record.getMessage()} {record.exc_info}")
 
     def of_loop(self, _loop: object, context: dict[str, Any]) -> None:
-        self.found.append(f"event loop: {context}")
+        error = context.get("exception")
+        self.found.append(f"event loop: {context} {''.join(traceback.format_exception(error)) if error else ''}")
 
     def of_log(self, _logger: object, method: str, event: dict[str, Any]) -> Any:
         self.events[event["event"]] += 1

@@ -68,3 +68,8 @@ def test_the_example_is_a_port_that_can_be_tried() -> None:
 
     mesh = {"plain_listener": "127.0.0.1:1", "services": [service("shut", "not_served"), service("open", "listening")]}
     assert "http://open.default.svc:80/" in shell_lines({"mesh": mesh})
+
+
+def test_an_external_name_is_no_example() -> None:
+    service = {"namespace": "default", "name": "out", "type": "ExternalName", "ports": [{"port": 80}]}
+    assert "out.default" not in shell_lines({"mesh": {"plain_listener": "127.0.0.1:1", "services": [service]}})

@@ -68,6 +68,26 @@ def test_a_service_without_ports_still_shows_its_address(status: Status) -> None
     assert _section(report(status), "services") == [["default/nginx-svc", "127.251.0.1"]]
 
 
+def test_a_pod_that_has_a_name_is_a_row_and_its_requests_are_shown(status: Status) -> None:
+    (service,) = status["mesh"]["services"]
+    pod = {"hostname": "web-0", "fake_ip": "127.251.0.2", "ports": service["ports"][:1], "backends": ["any"]}
+    service["named_pods"] = [pod]
+    served = {"endpoints": {"127.0.0.2:8080": 3}}
+    status["mesh"]["proxy"] = {"requests": {"default/web-0.nginx-svc:12345": served}}
+    text = report(status)
+
+    assert _section(text, "services")[2] == [
+        *("default/web-0.nginx-svc", "127.251.0.2", "12345/TCP", "web", "80", "listening")
+    ]
+    assert len(_section(text, "backends")) == 2
+    assert _section(text, "requests") == [["default/web-0.nginx-svc", "12345", "127.0.0.2:8080", "3"]]
+
+
+def test_an_external_name_shows_what_it_stands_for(status: Status) -> None:
+    status["mesh"]["services"][0] |= {"external_name": "example.com", "fake_ip": None, "ports": []}
+    assert _section(report(status), "services") == [["default/nginx-svc", "example.com"]]
+
+
 def test_backends_are_shown_with_what_keeps_them_out(status: Status) -> None:
     assert _section(report(status), "backends") == [
         ["default/nginx-svc", "12345", "nginx-a", "127.0.0.2:8080", "in"],
@@ -94,6 +114,22 @@ def test_requests_to_a_service_that_is_gone_are_left_out(status: Status) -> None
     assert "requests" not in report(status)
 
 
+def test_name_servers_are_shown_with_how_they_do(status: Status) -> None:
+    well = {"address": "192.0.2.1:53", "zone": None, "state": "ok", "rtt_ms": 12.5, "queries": 9, "failures": 0}
+    away = {
+        "address": "192.0.2.2:53",
+        "zone": "corp.example",
+        "state": "away",
+        "queries": 3,
+        "failures": 3,
+    }
+    status["mesh"]["dns"] = {"upstreams": [well, away]}
+    assert _section(report(status), "name servers") == [
+        ["192.0.2.1:53", "ok", "12.5", "ms", "9", "0"],
+        ["192.0.2.2:53", "corp.example", "away", "3", "3"],
+    ]
+
+
 def test_without_requests_there_is_no_table_of_them(status: Status) -> None:
     assert "requests" not in report(status)
 
@@ -101,6 +137,13 @@ def test_without_requests_there_is_no_table_of_them(status: Status) -> None:
 def test_ports_that_are_not_bound_are_shown_with_the_reason(status: Status) -> None:
     rows = _section(report(status), "ports not bound")
     assert rows == [["default/nginx-svc", "127.251.0.1:80", "in_use", "address", "already", "in", "use"]]
+
+
+def test_an_address_of_dns_that_is_not_bound_is_among_them(status: Status) -> None:
+    missing = {"address": "[fd00::53]:53", "reason": "no_such_address", "text": "cannot", "since_ms": 1}
+    status["mesh"].setdefault("dns", {})["not_listening"] = [missing]
+    rows = _section(report(status), "ports not bound")
+    assert rows[0] == ["(DNS)", "[fd00::53]:53", "no_such_address", "cannot"]
 
 
 def test_a_node_without_link_and_mesh_has_only_its_modules(status: Status) -> None:

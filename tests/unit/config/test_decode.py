@@ -106,8 +106,8 @@ def test_many_unknown_keys_are_cut_short(read: Read) -> None:
         ("apiVersion: v1", 'apiVersion (line 1): found "v1", allowed: only edgecore.config.kubeedge.io/v1alpha1'),
         ("database: {driverName: postgres}", 'found "postgres", allowed: only sqlite3'),
         (
-            "modules: {edgeMesh: {dns: {upstreams: 192.0.2.53}}}",
-            'upstreams (line 1): found "192.0.2.53", allowed: a list',
+            "modules: {edgeMesh: {dns: {upstreams: {a: 192.0.2.53}}}}",
+            "upstreams (line 1): found a mapping, allowed: a list",
         ),
     ],
 )

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgecore.config.host import Environment, default_config, node_name, state_directory, this_machine
+from edgecore.config.host import Environment, default_config, node_name, pod_namespace, state_directory, this_machine
 from edgecore.config.rules import NODE_NAME
 from edgecore.errors import ConfigError
 
@@ -47,6 +47,19 @@ def test_the_local_address_is_in_every_default_that_needs_one() -> None:
     assert modules.edge_hub.websocket.server == "192.0.2.2:10000"
     assert modules.edge_hub.quic.server == "192.0.2.2:10001"
     assert modules.edge_hub.http_server == "https://192.0.2.2:10002"
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({"POD_NAMESPACE": "prod"}, "prod"),
+        ({"POD_NAMESPACE": "No Namespace"}, "default"),
+        ({"POD_NAMESPACE": ""}, "default"),
+        ({}, "default"),
+    ],
+)
+def test_the_namespace_is_the_pod_s_or_default(environ: dict[str, str], expected: str) -> None:
+    assert pod_namespace(environ) == expected
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ def test_every_setting_has_its_row_and_no_row_is_without_setting() -> None:
         ("modules.edgeHub.heartbeat", "`15`"),
         ("modules.edgeHub.token", '`""`'),
         ("modules.edgeMesh.dns.upstreams", "`[]`"),
-        ("modules.edgeMesh.dns.listen", "`auto`"),
+        ("modules.edgeMesh.dns.listen", '`["auto"]`'),
         ("modules.edged.hostnameOverride", "the machine's host name"),
         ("modules.edged.nodeIP", "the local IP address"),
         ("modules.eventBus.mqttRetain", "`false`"),

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from msgspec.structs import replace
 
-from edgecore.config.addresses import HostPort, ListenAddress, ServerAddress
+from edgecore.config.addresses import HostPort, ListenAddress, ServerAddress, parse_zone_servers
 from edgecore.config.keys import leaves
 from edgecore.config.modules import EdgeMesh, MeshDns, WebSocketLink
 from edgecore.config.schema import Control, Database, EdgeCoreConfig, Observe
@@ -108,10 +108,22 @@ OURS = {
     "modules.edgeHub.maxMessageBytes": 67108864,
     "modules.edgeHub.outboxSize": 1024,
     "modules.edgeHub.websocket.ping": True,
-    "modules.edgeMesh.dns.listen": "auto",
+    "modules.edgeMesh.dns.autopath": False,
+    "modules.edgeMesh.dns.cacheMaxTtl": 3600,
+    "modules.edgeMesh.dns.cacheSize": 10000,
+    "modules.edgeMesh.dns.domains": (),
+    "modules.edgeMesh.dns.ipv6Prefix": "",
+    "modules.edgeMesh.dns.listen": ("auto",),
+    "modules.edgeMesh.dns.manageResolvConf": False,
+    "modules.edgeMesh.dns.namespace": "",
+    "modules.edgeMesh.dns.prefetch": True,
     "modules.edgeMesh.dns.resolvConf": "/etc/resolv.conf",
+    "modules.edgeMesh.dns.serveStale": 86400,
     "modules.edgeMesh.dns.ttl": 64,
+    "modules.edgeMesh.dns.unready": "resolve",
+    "modules.edgeMesh.dns.upstreamZones": (),
     "modules.edgeMesh.dns.upstreams": (),
+    "modules.edgeMesh.dns.workers": 1,
     "modules.edgeMesh.limits.connectTimeout": 5,
     "modules.edgeMesh.limits.idleTimeout": 60,
     "modules.edgeMesh.limits.maxConnections": 10000,
@@ -171,7 +183,7 @@ def test_the_database_path_is_the_data_source() -> None:
 
 
 def test_the_listeners_are_on_loopback_with_the_next_free_port_by_default() -> None:
-    assert MeshDns().bind == ListenAddress("127.0.0.1", 10053, next_free=True)
+    assert MeshDns().binds == (ListenAddress("127.0.0.1", 10053, next_free=True),)
     assert Observe().bind == ListenAddress("127.0.0.1", 10550, next_free=True)
     assert EdgeMesh().plain_bind == ListenAddress("127.0.0.1", 40001, next_free=True)
 
@@ -179,6 +191,22 @@ def test_the_listeners_are_on_loopback_with_the_next_free_port_by_default() -> N
 def test_upstreams_are_taken_apart() -> None:
     dns = MeshDns(upstreams=("192.0.2.53", "127.0.0.1:5353"))
     assert dns.upstream_addresses == (HostPort("192.0.2.53", 53), HostPort("127.0.0.1", 5353))
+
+
+def test_the_name_servers_of_zones_are_taken_apart() -> None:
+    dns = MeshDns(upstream_zones=("Corp.Example.=192.0.2.53", "lab.example=127.0.0.1:5353,[::1]:53"))
+    assert dns.zone_addresses == {
+        "corp.example": (HostPort("192.0.2.53", 53),),
+        "lab.example": (HostPort("127.0.0.1", 5353), HostPort("::1", 53)),
+    }
+
+
+@pytest.mark.parametrize(
+    "text", ["", "x", "x=", "=192.0.2.53", "x=name", "x=192.0.2.53:0", "x=192.0.2.53,", "a b=1.1.1.1"]
+)
+def test_a_zone_without_name_servers_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"it is|host|IP address|port|:"):
+        parse_zone_servers(text)
 
 
 def test_the_subnets_are_networks() -> None:

@@ -64,6 +64,30 @@ def make_pod() -> Callable[..., kube.Pod]:
 
 
 @pytest.fixture
+def make_named_pod(make_pod: Callable[..., kube.Pod]) -> Callable[..., kube.Pod]:
+    """``make_named_pod(hostname, service, host_ip, (container_port, host_port), ...)``: one that has a name."""
+
+    def make(hostname: str, service: str, host_ip: str = "10.0.0.1", *ports: tuple[int, int]) -> kube.Pod:
+        pod = make_pod(hostname, host_ip, *(ports or ((80, 8000),)))
+        return msgspec.structs.replace(
+            pod, spec=msgspec.structs.replace(pod.spec, hostname=hostname, subdomain=service)
+        )
+
+    return make
+
+
+@pytest.fixture
+def make_external() -> Callable[[ServiceKey, str], kube.Service]:
+    """``make_external(key, name)``: a service of type ExternalName."""
+
+    def make(key: ServiceKey, name: str) -> kube.Service:
+        spec = kube.ServiceSpec(type="ExternalName", external_name=name)
+        return kube.Service(kube.Metadata(key.name, key.namespace), spec)
+
+    return make
+
+
+@pytest.fixture
 def recorded_messages() -> Callable[[str], list[Message]]:
     """``recorded_messages(name)``: what the cloud sent in a recording and nobody had asked for, in order."""
 

@@ -337,3 +337,21 @@ async def test_after_close_nothing_is_under_way_and_nothing_begins(
     await settle()
 
     assert (book.unfinished, store.committed, stored) == (0, [], [])
+
+
+async def test_the_address_of_a_pod_is_in_our_table_alone(
+    keep: Keep, book: AddressBook, store: Any, meta: Any, stored: list[ServiceKey]
+) -> None:
+    pod = WEB.pod("web-0")
+
+    address = keep(pod)
+    await settle()
+    assert stored == [pod]
+    book.release(pod, address)
+    await settle()
+
+    assert store.committed == [
+        ("INSERT", address, "default", "web-0.web"),
+        ("UPDATE", 5_000, address, "default", "web-0.web"),
+    ]
+    assert meta.calls == []

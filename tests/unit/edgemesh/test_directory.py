@@ -74,6 +74,15 @@ def test_any_other_host_is_refused_by_name(directory: ServiceDirectory, host: st
     assert f"{host}:8080" in refusal.text
 
 
+def test_a_name_of_any_domain_and_one_label_of_the_namespace_set_are_understood(table: ServiceTable) -> None:
+    directory = ServiceDirectory(table, "cluster.local", domains=["example.net."], namespace="prod")
+
+    assert directory.service_named("web.default.svc.Example.net", 80) == WEB
+    assert directory.service_named("web.default.svc.cluster.local", 80) == WEB
+    assert directory.service_named("api", 80) == API
+    assert isinstance(directory.service_named("web", 80), Refusal)
+
+
 def test_without_a_cluster_domain_the_short_forms_are_understood(table: ServiceTable) -> None:
     directory = ServiceDirectory(table, "")
 
@@ -173,3 +182,58 @@ def test_running_pods_that_cannot_be_reached_are_counted_in_the_refusal(
     assert isinstance(refusal, Refusal)
     assert refusal.reason == "no_reachable_pods"
     assert "1 no_host_port, 1 no_host_ip" in refusal.text
+
+
+@pytest.mark.parametrize(
+    "host", ["web-0.web.default.svc", "web-0.web.default.svc.cluster.local", "WEB-0.web.default.svc.cluster.local."]
+)
+def test_a_pod_that_has_a_name_is_meant_by_it_and_gets_the_request(
+    table: ServiceTable, directory: ServiceDirectory, make_named_pod: MakePod, host: str
+) -> None:
+    entry = table.get(WEB)
+    assert entry is not None
+    table.name_pods(entry, {"web-0": (make_named_pod("web-0", "web", "10.0.0.7"),)})
+
+    pod = directory.service_named(host, 80)
+
+    assert pod == WEB.pod("web-0")
+    assert {str(directory.choose(pod, 80)) for _ in range(3)} == {"10.0.0.7:8000"}
+    refusal = directory.choose(pod, 81)
+    assert isinstance(refusal, Refusal)
+    assert refusal.text.startswith("cannot reach pod default/web-0.web port 81")
+
+
+@pytest.mark.parametrize("host", ["web-0.web", "web-0.web.default", "a.web-0.web.default.svc", "web-1.web.default.svc"])
+def test_another_name_means_no_pod(
+    table: ServiceTable, directory: ServiceDirectory, make_named_pod: MakePod, host: str
+) -> None:
+    entry = table.get(WEB)
+    assert entry is not None
+    table.name_pods(entry, {"web-0": (make_named_pod("web-0", "web"),)})
+
+    assert isinstance(directory.service_named(host, 80), Refusal)
+
+
+def test_the_fake_ip_of_a_pod_means_the_pod(
+    table: ServiceTable, directory: ServiceDirectory, make_named_pod: MakePod
+) -> None:
+    entry = table.get(WEB)
+    assert entry is not None
+    table.name_pods(entry, {"web-0": (make_named_pod("web-0", "web"),)})
+    table.set_address(WEB.pod("web-0"), "127.251.0.9")
+
+    assert directory.service_named("127.251.0.9", 80) == WEB.pod("web-0")
+    table.name_pods(entry, {})
+    assert isinstance(directory.service_named("127.251.0.9", 80), Refusal)
+
+
+def test_an_external_name_is_refused_at_every_port_with_the_name_to_ask_instead(
+    table: ServiceTable, directory: ServiceDirectory, make_external: MakeService
+) -> None:
+    table.put(API, make_external(API, "example.com"))
+
+    refusal = directory.choose(API, 80)
+
+    assert isinstance(refusal, Refusal)
+    assert (refusal.status, refusal.reason) == (503, "external_name")
+    assert refusal.text.endswith("it stands for a name outside; ask example.com itself")

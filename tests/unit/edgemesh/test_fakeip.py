@@ -199,7 +199,7 @@ def test_a_second_claim_for_one_service_is_refused(pool: FakeIpPool) -> None:
 
 
 def test_an_address_put_to_rest_is_not_given_before_its_time(pool: FakeIpPool) -> None:
-    assert pool.rest("127.251.0.1", -28.0)
+    assert pool.rest("127.251.0.1", key(9), -28.0)
 
     assert pool.allocate(key(1), 99.0) == "127.251.0.2"
 
@@ -207,12 +207,12 @@ def test_an_address_put_to_rest_is_not_given_before_its_time(pool: FakeIpPool) -
 def test_an_address_in_use_or_outside_the_pool_cannot_be_put_to_rest(pool: FakeIpPool) -> None:
     address = pool.allocate(key(1), 0.0)
 
-    assert not pool.rest(address, 0.0)
-    assert not pool.rest("10.0.0.1", 0.0)
+    assert not pool.rest(address, key(9), 0.0)
+    assert not pool.rest("10.0.0.1", key(9), 0.0)
 
 
 def test_a_resting_address_can_be_claimed_back(pool: FakeIpPool) -> None:
-    pool.rest("127.251.0.1", 0.0)
+    pool.rest("127.251.0.1", key(9), 0.0)
 
     assert pool.claim(key(1), "127.251.0.1") is None
     assert pool.allocate(key(2), 1000.0) == "127.251.0.2"

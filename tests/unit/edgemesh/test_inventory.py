@@ -92,3 +92,31 @@ async def test_no_answer_is_an_error(meta: Any) -> None:
 
     with pytest.raises(ReplyTimeout):
         await read_inventory(meta, ())
+
+
+def pod(hostname: str, subdomain: str) -> dict[str, Any]:
+    return {"metadata": {"name": hostname}, "spec": {"hostname": hostname, "subdomain": subdomain}}
+
+
+async def test_pods_with_names_are_to_have_addresses_and_no_listener_rows(meta: Any) -> None:
+    meta.stored_services = [service(WEB), service(API)]
+    meta.pod_lists = {WEB: json.dumps([pod("web-0", "web"), pod("other", "")]).encode(), API: b"null"}
+
+    inventory = await read_inventory(meta, ())
+
+    assert inventory.listeners == {WEB: None, WEB.pod("web-0"): None, API: None}
+    assert [call[1:] for call in meta.calls if call[0] == "listener"] == [WEB, API]
+
+
+async def test_an_external_name_is_to_have_no_address_nor_are_its_pods(meta: Any) -> None:
+    meta.stored_services = [
+        json.dumps(
+            {"metadata": {"namespace": "default", "name": "web"}, "spec": {"type": "ExternalName", "externalName": "x"}}
+        ).encode()
+    ]
+    meta.pod_lists = {WEB: json.dumps([pod("web-0", "web")]).encode()}
+
+    inventory = await read_inventory(meta, ())
+
+    assert inventory.listeners == {}
+    assert [type(change) for change in inventory.changes] == [PodsChanged, ServiceChanged]

@@ -13,9 +13,10 @@ from edgecore.beehive.port import Port
 from edgecore.clock import VirtualClock, settle
 from edgecore.errors import ConfigError, ListenError, PoolExhausted, ReplyTimeout, StoreError
 from edgecore.ids import seeded_ids
-from edgecore.modules.edgemesh.dns.nametable import NameTable
+from edgecore.modules.edgemesh.dns.zone.nametable import NameTable, Standing
 from edgecore.modules.edgemesh.module import RECOVERY_RETRY_S, EdgeMesh
 from edgecore.modules.edgemesh.names import ServiceKey
+from edgecore.modules.edgemesh.published import Published, PublishedPod, PublishedPort
 from edgecore.modules.edgemesh.services import ServiceTable
 from edgecore.observe.metrics import Metrics
 
@@ -128,8 +129,8 @@ class Rig:
 
     def address(self, key: ServiceKey) -> str | None:
         """Return the address that DNS gives for the service."""
-        found = self.names.find((key.name.encode(), key.namespace.encode()))[1]
-        return str(found) if found is not None else None
+        found = self.names.find((key.name.encode(), key.namespace.encode())).service
+        return found.address if found is not None else None
 
     @property
     def fake_ip_ports(self) -> list[tuple[str, int]]:
@@ -171,6 +172,14 @@ async def test_a_new_service_can_be_asked_for_and_is_listened_for(rig: Rig) -> N
 
     assert rig.address(WEB) == "127.251.0.1"
     assert rig.fake_ip_ports == [("127.251.0.1", 12345)]
+
+
+async def test_the_addresses_of_the_pool_have_names(rig: Rig) -> None:
+    await rig.put(WEB, ("http", 12345))
+
+    zone = (b"0", b"251", b"127", b"in-addr", b"arpa")
+    assert rig.names.find((b"1", *zone)).target[:2] == (b"web", b"default")
+    assert rig.names.find((b"9", *zone)).standing is Standing.MISSING
 
 
 async def test_a_service_is_made_known_only_after_its_address_is_stored(rig: Rig) -> None:
@@ -228,7 +237,7 @@ async def test_a_service_that_comes_back_with_its_old_address_is_made_known_afte
     monkeypatch.setattr(
         rig.names,
         "set",
-        lambda service, address: commits_before.append([row[0] for row in rig.store.committed]) is None,
+        lambda service: commits_before.append([row[0] for row in rig.store.committed]) is None,
     )
     rig.store.committed.clear()
     rig.store.open.clear()
@@ -356,12 +365,165 @@ async def test_an_error_that_nobody_expects_leaves_the_next_message_handled(
 
 
 async def test_a_name_that_dns_has_no_room_for_is_logged(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rig.names, "set", lambda service, address: False)
+    monkeypatch.setattr(rig.names, "set", lambda service: False)
     with capture_logs() as logs:
         await rig.put(WEB, ("http", 12345))
 
     assert "name_not_served" in [line["event"] for line in logs]
     assert rig.fake_ip_ports == [("127.251.0.1", 12345)]
+
+
+# Types, and pods with names.
+
+
+def pod_json(hostname: str, subdomain: str, host_ip: str = "10.0.0.1", phase: str = "Running") -> dict[str, Any]:
+    return {
+        "metadata": {"name": hostname, "namespace": "default"},
+        "spec": {
+            "hostname": hostname,
+            "subdomain": subdomain,
+            "containers": [{"ports": [{"containerPort": 80, "hostPort": 8000}]}],
+        },
+        "status": {"phase": phase, "hostIP": host_ip},
+    }
+
+
+@pytest.fixture
+def told(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Any]]:
+    """What DNS is told, and between that what is committed."""
+    told: list[tuple[str, Any]] = []
+    commit = rig.store.write
+
+    async def write(*statements: Any) -> None:
+        await commit(*statements)
+        told.extend(("committed", statement.params[0]) for statement in statements)
+
+    monkeypatch.setattr(rig.store, "write", write)
+    monkeypatch.setattr(rig.names, "set", lambda service: told.append(("set", service)) is None)
+    monkeypatch.setattr(rig.names, "remove", lambda service: told.append(("remove", service)))
+    return told
+
+
+async def test_dns_is_told_of_a_pod_with_a_name_after_its_address_is_stored(
+    rig: Rig, told: list[tuple[str, Any]]
+) -> None:
+    await rig.put(WEB, ("http", 80))
+    told.clear()
+
+    await rig.send("update", "default/podlist/web", [pod_json("web-0", "web")])
+
+    published = Published(WEB, "127.251.0.1", (PublishedPort("http", "TCP", 80),))
+    pod = PublishedPod("web-0", "127.251.0.2")
+    assert told == [
+        ("set", published),  # it has a backend
+        ("committed", "127.251.0.2"),
+        ("set", published._replace(pods=(pod,))),
+    ]
+    assert rig.fake_ip_ports == [("127.251.0.1", 80), ("127.251.0.2", 80)]
+    assert rig.meta.listener_rows == {WEB: "127.251.0.1"}
+
+
+async def test_a_pod_that_is_gone_loses_name_and_listener_and_then_its_address(
+    rig: Rig, told: list[tuple[str, Any]]
+) -> None:
+    await rig.put(WEB, ("http", 80))
+    await rig.send("update", "default/podlist/web", [pod_json("web-0", "web")])
+    told.clear()
+
+    await rig.send("update", "default/podlist/web", None)
+
+    assert [what for what, _ in told] == ["set", "committed"]
+    assert told[0][1].pods == ()
+    assert rig.store.committed[-1][0] == "UPDATE"
+    assert rig.fake_ip_ports == [("127.251.0.1", 80)]
+
+
+async def test_dns_is_told_what_is_new_and_nothing_twice(rig: Rig, told: list[tuple[str, Any]]) -> None:
+    await rig.put(WEB, ("http", 80))
+    for _ in range(2):
+        await rig.put(WEB, ("http", 80))
+        await rig.send("update", "default/podlist/web", [pod_json("web", "")])
+        await rig.send("update", "default/endpoints/web", {"metadata": {"namespace": "default", "name": "web"}})
+    await rig.send("update", "default/podlist/web", [pod_json("web", "", phase="Pending")])
+
+    assert [one.is_ready for what, one in told if what == "set"] == [False, True, False]
+
+
+async def test_an_external_name_takes_no_address_no_row_and_no_listener(rig: Rig, told: list[tuple[str, Any]]) -> None:
+    content = service_json(WEB, ("http", 80))
+    content["spec"] |= {"type": "ExternalName", "externalName": "example.com"}
+    rig.store.committed.clear()
+
+    await rig.send("insert", "default/service/web", content)
+
+    assert told == [("set", Published(WEB, None, external_name="example.com"))]
+    assert (rig.fake_ip_ports, rig.store.committed, rig.meta.listener_rows) == ([], [], {})
+
+
+async def test_a_service_changes_its_type_and_back(rig: Rig) -> None:
+    external = service_json(WEB)
+    external["spec"] |= {"type": "ExternalName", "externalName": "example.com"}
+    await rig.put(WEB, ("http", 80))
+
+    await rig.send("update", "default/service/web", external)
+    assert (rig.address(WEB), rig.fake_ip_ports, rig.meta.listener_rows) == (None, [], {})
+
+    await rig.put(WEB, ("http", 80))
+    assert (rig.address(WEB), rig.fake_ip_ports) == ("127.251.0.2", [("127.251.0.2", 80)])
+    assert rig.meta.listener_rows == {WEB: "127.251.0.2"}
+
+
+@pytest.mark.parametrize(
+    ("service", "pods", "reason"),
+    [
+        ({"type": "ExternalName", "externalName": "no name"}, [], "external_name_unusable"),
+        ({"clusterIP": "None"}, [pod_json("Web.0", "web")], "pod_without_name"),
+    ],
+)
+async def test_a_name_that_cannot_be_is_counted_once(rig: Rig, service: Any, pods: Any, reason: str) -> None:
+    for _ in range(2):
+        await rig.send("insert", "default/service/web", service_json(WEB) | {"spec": service})
+        await rig.send("update", "default/podlist/web", pods)
+
+    assert rig.metrics.bad_input_counts == {("edgemesh", reason): 1}
+
+
+async def test_a_dns_server_that_fails_leaves_the_listeners_and_the_storage_to_follow(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await rig.put(WEB, ("http", 80))
+    with monkeypatch.context() as patched, capture_logs() as logs:
+        patched.setattr(rig.names, "remove", lambda service: 1 / 0)
+        await rig.send("delete", "default/service/web")
+
+    assert [line["event"] for line in logs] == ["change_not_applied"]
+    assert rig.fake_ip_ports == []
+    assert rig.store.committed[-1][0] == "UPDATE"
+
+
+async def test_a_pod_with_a_name_is_reached_as_before_after_a_restart(make_rig: MakeRig, meta: Any, store: Any) -> None:
+    meta.stored_services = [json.dumps(service_json(WEB, ("http", 80))).encode()]
+    meta.pod_lists = {WEB: json.dumps([pod_json("web-0", "web")]).encode()}
+    store.answers = {
+        "edgemesh_address": [
+            ("127.251.0.9", "default", "web", None),
+            ("127.251.0.10", "default", "web-0.web", None),
+            ("127.251.0.11", "default", "web-1.web", None),
+        ],
+        "edgemesh_pool": [("127.251.0.0/16",)],
+    }
+    rig = await make_rig()
+
+    await rig.run()
+
+    (service,) = rig.mesh.status()["services"]
+    assert [(pod["hostname"], pod["fake_ip"]) for pod in service["named_pods"]] == [("web-0", "127.251.0.10")]
+    assert [(row[0], *row[2:]) for row in store.committed] == [("UPDATE", "127.251.0.11", "default", "web-1.web")]
+    assert rig.fake_ip_ports == [("127.251.0.9", 80), ("127.251.0.10", 80)]
+
+    # The pod that was away takes what it had.
+    await rig.send("update", "default/podlist/web", [pod_json("web-0", "web"), pod_json("web-1", "web")])
+    assert ("127.251.0.11", 80) in rig.fake_ip_ports
 
 
 async def test_what_metamanager_has_is_known_after_the_start(make_rig: MakeRig, meta: Any) -> None:

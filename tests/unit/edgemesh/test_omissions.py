@@ -51,7 +51,7 @@ def test_a_service_without_ports_is_named(table: ServiceTable, make_service: Mak
     assert find(entry_of(table, make_service(WEB))) == {"service_without_ports": ("default/web",)}
 
 
-@pytest.mark.parametrize("fields", [{"type": "ExternalName"}, {"cluster_ip": "None"}])
+@pytest.mark.parametrize("fields", [{"type": "ExternalName", "external_name": "example.com"}, {"cluster_ip": "None"}])
 def test_a_service_that_needs_no_ports_leaves_nothing_out(
     table: ServiceTable, make_service: MakeService, fields: dict[str, str]
 ) -> None:

@@ -135,3 +135,23 @@ def test_a_service_that_comes_back_while_its_address_rests_takes_it_by_its_liste
     recover(pool, [AddressRow("127.251.0.1", WEB, released(1))], {WEB: "127.251.0.1"}, NOW, NOW_MS)
 
     assert pool.address_of(WEB) == "127.251.0.1"
+
+
+def test_a_pod_has_the_address_back_that_our_table_says(pool: FakeIpPool) -> None:
+    pod = WEB.pod("web-0")
+
+    found = recover(pool, [AddressRow("127.251.0.7", pod, None)], {WEB: None, pod: None}, NOW, NOW_MS)
+
+    assert (pool.address_of(pod), found.stored) == ("127.251.0.7", {pod})
+
+
+@pytest.mark.parametrize("released_at_ms", [None, NOW_MS - 1000])
+def test_the_address_of_a_pod_that_is_not_there_is_kept_for_its_name_as_long_as_it_rests(
+    pool: FakeIpPool, released_at_ms: int | None
+) -> None:
+    pod = WEB.pod("web-0")
+
+    recover(pool, [AddressRow("127.251.0.7", pod, released_at_ms)], {WEB: None}, NOW, NOW_MS)
+
+    assert pool.take_back(WEB.pod("web-1")) is None
+    assert pool.take_back(pod) == "127.251.0.7"

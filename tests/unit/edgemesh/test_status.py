@@ -96,3 +96,40 @@ def test_prometheus_gets_the_figures(table: ServiceTable) -> None:
         "edgecore_edgemesh_ports_not_bound": 2,
         "edgecore_edgemesh_backlog_dropped": 5,
     }
+
+
+async def test_what_kind_a_service_is_and_whether_it_is_ready_is_said(
+    table: ServiceTable, listeners: RootlessListeners, make_external: Callable[..., kube.Service]
+) -> None:
+    table.put(ServiceKey("default", "out"), make_external(ServiceKey("default", "out"), "example.com"))
+    headless = kube.Service(kube.Metadata("db", "default"), kube.ServiceSpec(cluster_ip="None"))
+    table.put(ServiceKey("default", "db"), headless)
+
+    said = [
+        [one[key] for key in ("type", "headless", "external_name", "ready", "fake_ip")]
+        for one in services_status(table, listeners)
+    ]
+
+    assert said == [
+        ["ClusterIP", False, None, True, ADDRESS],
+        ["ExternalName", False, "example.com", True, None],
+        ["ClusterIP", True, None, False, None],
+    ]
+
+
+async def test_pods_with_names_are_listed_with_their_addresses_ports_and_backends(
+    table: ServiceTable, listeners: RootlessListeners, make_named_pod: Callable[..., kube.Pod]
+) -> None:
+    entry = table.get(WEB)
+    assert entry is not None
+    table.name_pods(entry, {"b": (make_named_pod("b", "web"),), "a": (make_named_pod("a", "web"),)})
+    table.set_address(WEB.pod("b"), "127.251.0.9")
+
+    (service,) = services_status(table, listeners)
+
+    assert [(pod["hostname"], pod["fake_ip"], pod["pods"], pod["ready"]) for pod in service["named_pods"]] == [
+        ("a", None, ["a"], True),
+        ("b", "127.251.0.9", ["b"], True),
+    ]
+    assert [port["state"] for port in service["named_pods"][1]["ports"]] == ["not_bound", "not_bound", "not_served"]
+    assert service["named_pods"][1]["backends"][1]["endpoint"] == "10.0.0.1:8000"

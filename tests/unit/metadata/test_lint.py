@@ -104,6 +104,12 @@ def test_a_service_without_fake_ip_is_a_warning(service: Make) -> None:
     assert found(*rows, addresses=(owned("127.251.0.1", "a"),)) == {"fake_ip_missing": (WARNING, "default/service/b")}
 
 
+def test_an_external_name_needs_no_fake_ip_and_a_pod_with_a_name_may_have_one(service: Make) -> None:
+    external = service("b") | {"spec": {"type": "ExternalName", "externalName": "example.com"}}
+    rows = [("default/service/a", "service", service("a")), ("default/service/b", "service", external)]
+    assert found(*rows, addresses=(owned("127.251.0.1", "a"), owned("127.251.0.2", "web-0.a"))) == {}
+
+
 def test_an_address_that_was_given_back_is_nobodys(service: Make) -> None:
     rows = [(f"default/service/{name}", "service", service(name)) for name in "ab"]
     rows.append(("default/listener/default.b", "listener", "9.251.0.2"))

@@ -12,9 +12,12 @@ import uvloop
 from dnslib import RR, A, DNSRecord
 
 from edgecore.clock import VirtualClock
-from edgecore.modules.edgemesh.dns.nametable import NameTable
+from edgecore.modules.edgemesh.dns.listening.listeners import Bind
+from edgecore.modules.edgemesh.dns.recipe import Recipe
 from edgecore.modules.edgemesh.dns.server import DnsServer
+from edgecore.modules.edgemesh.dns.zone.nametable import NameTable
 from edgecore.modules.edgemesh.names import ServiceKey
+from edgecore.modules.edgemesh.published import Published
 
 Script = Callable[[bytes], list[bytes]]
 
@@ -29,6 +32,8 @@ class ScriptedServer(asyncio.DatagramProtocol):
 
     def __init__(self, script: Script) -> None:
         self.queries: list[bytes] = []
+        self.streamed: list[bytes] = []
+        """Queries over TCP."""
         self.askers: list[tuple[str, int]] = []
         self.address = ("", 0)
         self._script = script
@@ -65,17 +70,57 @@ def address_reply(query: bytes, address: str = "127.0.9.9") -> bytes:
     return bytes(reply.pack())
 
 
+StreamScript = Callable[[bytes], bytes | None]
+"""Returns what is sent for a query over TCP, its length included, before the end; ``None``: nothing, and no end."""
+
+
 @pytest.fixture
 async def upstream() -> AsyncIterator[Callable[..., Awaitable[ScriptedServer]]]:
-    """upstream(script): a server on loopback; without a script it gives the address 127.0.9.9."""
+    """upstream(script): a server on loopback; without a script it gives the address 127.0.9.9.
+
+    With ``stream`` it listens on TCP too; without it, TCP is refused.
+    """
     async with AsyncExitStack() as stack:
 
-        async def start(script: Script = lambda query: [address_reply(query)]) -> ScriptedServer:
-            transport, server = await asyncio.get_running_loop().create_datagram_endpoint(
-                lambda: ScriptedServer(script), local_addr=("127.0.0.1", 0)
-            )
-            stack.callback(transport.close)
-            return server
+        async def start(
+            script: Script = lambda query: [address_reply(query)],
+            host: str = "127.0.0.1",
+            stream: StreamScript | None = None,
+        ) -> ScriptedServer:
+            for _ in range(50):
+                transport, server = await asyncio.get_running_loop().create_datagram_endpoint(
+                    lambda: ScriptedServer(script), local_addr=(host, 0)
+                )
+                try:
+                    if stream is not None:
+                        await listen(server, stream)
+                except OSError:  # somebody else has that port for TCP
+                    transport.close()
+                    continue
+                stack.callback(transport.close)
+                return server
+            raise AssertionError("no port is free for both UDP and TCP")
+
+        async def listen(server: ScriptedServer, script: StreamScript) -> None:
+            async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+                try:
+                    size = int.from_bytes(await reader.readexactly(2), "big")
+                    query = await reader.readexactly(size)
+                    server.streamed.append(query)
+                    sent = script(query)
+                    if sent is None:
+                        await reader.read()
+                    else:
+                        writer.write(sent)
+                        await writer.drain()
+                except (OSError, asyncio.IncompleteReadError):
+                    pass
+                finally:
+                    writer.close()
+
+            listening = await asyncio.start_server(serve, *server.address)
+            stack.push_async_callback(listening.wait_closed)
+            stack.callback(listening.close)
 
         yield start
         await asyncio.sleep(0)
@@ -125,7 +170,7 @@ def clock() -> VirtualClock:
 @pytest.fixture
 def names() -> NameTable:
     table = NameTable()
-    table.set(ServiceKey("default", "web"), "127.251.0.1")
+    table.set(Published(ServiceKey("default", "web"), "127.251.0.1"))
     return table
 
 
@@ -141,16 +186,17 @@ def running(names, clock, metrics, random_id, tmp_path) -> Callable[..., Any]:
 
     @asynccontextmanager
     async def run(**settings: Any) -> AsyncIterator[DnsServer]:
-        defaults = {
-            "listen": [("127.0.0.1", 0)],
-            "upstreams": [],
-            "resolv_conf": tmp_path / "resolv.conf",
-            "clock": clock,
-            "metrics": metrics,
-            "first_port": 11053,
-            "random_id": random_id,
-        }
-        server = DnsServer(names, **defaults | settings)
+        listen = settings.pop("listen", [("127.0.0.1", 0)])
+        upstreams = settings.pop("upstreams", [])
+        zones = {zone: tuple(servers) for zone, servers in settings.pop("zones", {}).items()}
+        recipe = Recipe(
+            upstreams=None if upstreams is None else tuple(upstreams),
+            resolv_conf=str(tmp_path / "resolv.conf"),
+            zones=zones,
+            **settings,
+        )
+        binds = [Bind(*bind) for bind in listen]
+        server = DnsServer(names, recipe, binds, clock=clock, metrics=metrics, random_id=random_id)
         await server.start()
         try:
             yield server

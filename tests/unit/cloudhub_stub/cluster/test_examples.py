@@ -33,6 +33,7 @@ def test_an_example_is_one_object_that_is_taken_as_it_is_and_complete(file: Path
         ("edge-nginx", ["Deployment", "Service"]),
         ("devices", ["DeviceModel", "Device"]),
         ("config", ["ConfigMap", "Pod", "Secret"]),
+        ("names", ["Service", "Service", "Pod", "Pod"]),
     ],
 )
 def test_a_folder_can_be_applied_as_a_whole(folder: str, kinds: list[str]) -> None:
@@ -40,7 +41,7 @@ def test_a_folder_can_be_applied_as_a_whole(folder: str, kinds: list[str]) -> No
 
 
 def test_no_example_is_in_another_folder() -> None:
-    assert {file.parent.name for file in FILES} == {"edgemesh-guide", "edge-nginx", "devices", "config"}
+    assert {file.parent.name for file in FILES} == {"edgemesh-guide", "edge-nginx", "devices", "config", "names"}
 
 
 @pytest.mark.parametrize("folder", ["edgemesh-guide", "edge-nginx"])
@@ -51,6 +52,18 @@ def test_the_service_finds_the_pods_and_their_port(folder: str) -> None:
     assert label_selector_matches({"matchLabels": service["spec"]["selector"]}, template["metadata"]["labels"])
     assert service["spec"]["ports"][0]["targetPort"] == port["containerPort"] == port["hostPort"] == 80
     assert service["spec"]["clusterIP"] == "None"
+
+
+def test_the_pods_with_names_are_below_the_service_that_finds_them() -> None:
+    outside, service, *pods = objects("names")
+    assert outside["spec"]["type"] == "ExternalName"
+    assert service["spec"]["clusterIP"] == "None"
+    for pod in pods:
+        assert service["spec"]["selector"].items() <= pod["metadata"]["labels"].items()
+        assert (pod["spec"]["hostname"], pod["spec"]["subdomain"]) == (
+            pod["metadata"]["name"],
+            service["metadata"]["name"],
+        )
 
 
 def test_the_device_has_its_model() -> None:

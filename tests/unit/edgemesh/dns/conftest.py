@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,9 @@ import pytest
 from dnslib import QTYPE, DNSRecord
 from dnslib.label import DNSLabel
 
-from edgecore.modules.edgemesh.dns.nametable import NameTable
+from edgecore.modules.edgemesh.dns.zone.nametable import NameTable
 from edgecore.modules.edgemesh.names import ServiceKey
+from edgecore.modules.edgemesh.published import Published, PublishedPort
 
 OPTS = {
     "": b"",
@@ -42,14 +44,17 @@ def query() -> Callable[..., bytes]:
 def recorded_names() -> NameTable:
     """The services that the recorded Go node had, with its fake IPs."""
     names = NameTable()
-    for namespace, name, address in [
-        ("default", "kubernetes", "9.251.0.1"),
-        ("default", "nginx-svc", "9.251.0.2"),
-        ("default", "headless-svc", "9.251.0.5"),
-        ("kube-system", "sys-svc", "9.251.0.7"),
-        ("default", "ext-svc", "9.251.0.10"),
+    names.serve_pool(IPv4Network("9.251.0.0/16"))
+    http = PublishedPort("http-0", "TCP", 12345)
+    for namespace, name, address, ports, external_name in [
+        ("default", "kubernetes", "9.251.0.1", (), ""),
+        ("default", "nginx-svc", "9.251.0.2", (http,), ""),
+        ("default", "headless-svc", "9.251.0.5", (), ""),
+        ("kube-system", "sys-svc", "9.251.0.7", (), ""),
+        ("default", "ext-svc", None, (), "a.test"),
     ]:
-        assert names.set(ServiceKey(namespace, name), address)
+        key = ServiceKey(namespace, name)
+        assert names.set(Published(key, address, ports, external_name=external_name))
     return names
 
 
@@ -70,7 +75,9 @@ def shown() -> Callable[[bytes], str]:
         words.append(f"rcode={header.rcode}")
         words += [f"{QTYPE[rr.rtype]}={rr.rdata}/{rr.ttl}" for rr in record.rr]
         words += [f"{QTYPE[rr.rtype]}:{rr.rname}/{rr.ttl}" for rr in record.auth]
-        words += [f"opt({rr.edns_len},{rr.edns_rcode},{rr.edns_ver},{rr.edns_do})" for rr in record.ar]
+        opts = [rr for rr in record.ar if rr.rtype == QTYPE.OPT]
+        words += [f"+{rr.rname} {QTYPE[rr.rtype]}={rr.rdata}/{rr.ttl}" for rr in record.ar if rr not in opts]
+        words += [f"opt({rr.edns_len},{rr.edns_rcode},{rr.edns_ver},{rr.edns_do})" for rr in opts]
         return " ".join(words)
 
     return show

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 import pytest
 from dnslib import DNSRecord
 
-from edgecore.modules.edgemesh.dns.answers import Drop, Forward, Reply, decide
+from edgecore.modules.edgemesh.dns.zone.aliases import Chase
+from edgecore.modules.edgemesh.dns.zone.answers import Drop, Forward, Reply, decide
 
 NGINX, SYS, HEADLESS, EXTERNAL, KUBERNETES = "9.251.0.2", "9.251.0.7", "9.251.0.5", "9.251.0.10", "9.251.0.1"
+NGINX_NAME = "nginx-svc.default.svc.cluster.local."
 FLAGS = "we are the zone's server (AA) and forward other names (RA)"
 WENT_OUT = "a cluster name must not reach the public resolver"
 SOA = "SOA:cluster.local./5"
@@ -46,12 +48,18 @@ ROWS = {
     "AAAA service": Row("rd ra rcode=3", f"aa rd ra rcode=0 {SOA}", "NXDOMAIN of one type denies all (RFC 8020)"),
     "AAAA a.test (forwarded)": Row("rd ra rcode=0 AAAA=2001:db8::7/300", "forwarded", "same: it was forwarded too"),
     "ANY service": Row("rd ra rcode=3", f"aa rd ra rcode=0 A={NGINX}/64", WENT_OUT),
-    "SRV service": Row("rd ra rcode=3", f"aa rd ra rcode=3 {SOA}", WENT_OUT),
-    "PTR 2.0.251.9.in-addr.arpa": Row("rd ra rcode=3", "forwarded", "same: it was forwarded too"),
+    "SRV service": Row(
+        "rd ra rcode=3",
+        f"aa rd ra rcode=0 SRV=0 100 12345 {NGINX_NAME}/64 +{NGINX_NAME} A={NGINX}/64",
+        "its port has a name (RFC 2782)",
+    ),
+    "PTR 2.0.251.9.in-addr.arpa": Row(
+        "rd ra rcode=3", f"aa rd ra rcode=0 PTR={NGINX_NAME}/64", "nobody else knows the addresses of the pool"
+    ),
     "A class CH": Row(f"rd rcode=0 A={NGINX}/64", "rd ra rcode=5", "services have addresses in class IN only"),
     "A kube-system sys-svc": both(SYS),
     "A headless": both(HEADLESS),
-    "A ExternalName": both(EXTERNAL),
+    "A ExternalName": Row(f"rd rcode=0 A={EXTERNAL}/64", "CNAME a.test and what that is", "it stands for that name"),
     "A kubernetes.default": both(KUBERNETES),
     "A unknown svc name": Row("rd ra rcode=3", f"aa rd ra rcode=3 {SOA}", WENT_OUT),
     "A a.test forwarded": Row("rd ra rcode=0 A=203.0.113.7/300", "forwarded", "same: it was forwarded too"),
@@ -100,6 +108,8 @@ def test_recorded_query_gets_the_right_answer(desc, recording, recorded_names, s
         case Forward(forwarded):
             assert forwarded == packet
             seen = "forwarded"
+        case Chase(targets=(target,)):
+            seen = f"CNAME {b'.'.join(target).decode()} and what that is"
         case Drop(reason):
             seen = f"dropped {reason}"
     assert seen == ROWS[desc].ours, ROWS[desc].why

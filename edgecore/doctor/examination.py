@@ -1,0 +1,152 @@
+"""The whole examination: which checks there are, and what each is told of machine, configuration and node."""
+
+import os
+import platform
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from edgecore.addresses import join_address
+from edgecore.clock import Clock
+from edgecore.config.addresses import ListenAddress
+from edgecore.config.host import Environment, default_config
+from edgecore.config.load import LoadedConfig, load
+from edgecore.config.schema import EdgeCoreConfig
+from edgecore.doctor import host, nsswitch, sockets
+from edgecore.doctor.files import check_certificates, check_database
+from edgecore.doctor.finding import Finding
+from edgecore.doctor.machine import Machine
+from edgecore.doctor.node import a_service, check_dns, check_lookup, check_node, dns_addresses
+from edgecore.doctor.resolver import check_resolv_conf, host_names_node
+from edgecore.errors import ConfigError
+from edgecore.modules.edgemesh.dns.byhand.question import TYPES
+from edgecore.modules.edgemesh.intercept.poolclaim import candidates
+
+CLUSTER_DOMAIN = "cluster.local"
+_FIRST_UNPRIVILEGED = "/proc/sys/net/ipv4/ip_unprivileged_port_start"
+
+
+def read_config(path: Path | None, env: Environment) -> tuple[EdgeCoreConfig, list[Finding]]:
+    """Return the configuration to examine by, and what is to be said of it; ``None``: there is none."""
+    if path is None:
+        text = "there is no configuration; the machine is examined for one with all defaults"
+        advice = "edgecore config --min --user > edgecore.yaml; then edgecore doctor --config edgecore.yaml"
+        return default_config(env), [Finding("note", "config", text, advice)]
+    try:
+        loaded = load(path, env=env)
+    except ConfigError as error:
+        advice = f"mend {path} (what a key may be: edgecore config --reference); what follows is for all defaults"
+        return default_config(env), [Finding("problem", "config", str(error), advice)]
+    return loaded.config, [*_config_findings(loaded)]
+
+
+def _config_findings(loaded: LoadedConfig) -> Iterator[Finding]:
+    yield Finding("ok", "config", f"{loaded.origin} can be read")
+    for problem in loaded.warnings:
+        yield Finding("warning", "config", f"{loaded.origin}: {problem}", "edgecore config --reference")
+
+
+class Examination:
+    """All checks of one machine, for a node of one configuration. Nothing is changed by them.
+
+    ``is_configured``: the configuration is a node's own, not that of all defaults.
+    """
+
+    def __init__(
+        self,
+        machine: Machine,
+        config: EdgeCoreConfig,
+        clock: Clock,
+        control: Path | None = None,
+        *,
+        is_configured: bool = True,
+    ) -> None:
+        self._machine = machine
+        self._config = config
+        self._is_configured = is_configured
+        self._now = datetime.fromtimestamp(clock.now_ms() / 1000, UTC)
+        self._domain = (config.modules.edged.cluster_domain or CLUSTER_DOMAIN).lower()
+        self._status, self._why_not = machine.status(control or config.control_socket)
+
+    def findings(self) -> Iterator[Finding]:
+        """Yield what is found, the machine first and the node last."""
+        yield from self._machine_itself()
+        if self._config.modules.edge_mesh.enable:
+            yield from self._names()
+            yield from self._places()
+        yield from self._files()
+        yield from check_node(self._status, self._why_not)
+        if self._status is not None and self._config.modules.edge_mesh.enable:
+            yield from self._answers(self._status)
+
+    def _machine_itself(self) -> Iterator[Finding]:
+        machine = self._machine
+        written = machine.changed_at(self._config.database.data_source)
+        newest = None if written is None else datetime.fromtimestamp(written, UTC)
+        watched = machine.exists(os.path.dirname(host.SYNCHRONISED))  # noqa: PTH120 - a name below another root
+        synchronised = machine.exists(host.SYNCHRONISED) if watched else None
+        yield from host.check_python(sys.version_info[:2], platform.python_version())
+        yield from host.check_clock(self._now, is_synchronised=synchronised, newest_file=newest)
+        yield from host.check_ip_forward(machine.text(host.IP_FORWARD))
+        yield from host.check_leftovers(machine.text(host.ROUTES))
+
+    def _names(self) -> Iterator[Finding]:
+        dns = self._config.modules.edge_mesh.dns
+        addresses = dns_addresses(self._status) if self._status is not None else None
+        yield from nsswitch.check_nsswitch(self._machine.text(nsswitch.PATH), self._domain)
+        yield from nsswitch.check_hosts_file(self._machine.text(nsswitch.HOSTS_PATH), self._domain)
+        file = self._machine.host_file(dns.resolv_conf)
+        yield from check_resolv_conf(file, addresses, wanted=dns.manage_resolv_conf)
+
+    def _places(self) -> Iterator[Finding]:
+        """Ports and fake IPs: of a node that runs they are its own, and its status says what it did not get."""
+        if self._status is not None:
+            return
+        machine = self._machine
+        wanted = list(wanted_places(self._config))
+        found = sockets.listening_sockets({name: machine.text(path) for name, path in sockets.TABLES.items()})
+        taken = [one for one in (sockets.in_the_way(place, found) for place in wanted) if one is not None]
+        owners = sockets.owners_by_inode(machine.descriptors()) if taken else {}
+        yield from sockets.check_ports(wanted, found, owners)
+        first, own = machine.text(_FIRST_UNPRIVILEGED), machine.text("/proc/self/status")
+        yield from sockets.check_privilege(wanted, first, own)
+        pools = candidates(self._config.modules.edge_mesh.rootless_network, None)
+        yield from sockets.check_pool(pools, machine.text(sockets.UNIX_TABLE))
+
+    def _files(self) -> Iterator[Finding]:
+        machine, hub = self._machine, self._config.modules.edge_hub
+        database = self._config.database.data_source
+        yield from check_database(machine.facts(database), os.geteuid())
+        yield from host.check_room(machine.room(str(Path(database).parent)))
+        if self._is_configured and hub.enable and hub.websocket.enable and hub.websocket.address.scheme == "wss":
+            ca, certificate, key = map(machine.facts, (hub.tls_ca_file, hub.tls_cert_file, hub.tls_private_key_file))
+            yield from check_certificates(ca, certificate, key, self._now, has_token=bool(hub.token))
+
+    def _answers(self, status: dict[str, Any]) -> Iterator[Finding]:
+        addresses = dns_addresses(status)
+        for address in addresses:
+            answer = self._machine.ask(address, self._domain, TYPES["SOA"])
+            yield from check_dns(join_address(*address), f"{self._domain} SOA", answer)
+        service = a_service(status, self._domain)
+        if service is not None:
+            path = self._config.modules.edge_mesh.dns.resolv_conf
+            is_named = host_names_node(self._machine.host_file(path).content, addresses)
+            found = self._machine.find(service[0])
+            yield from check_lookup(*service, found, is_named=is_named, resolv_conf=path)
+
+
+def wanted_places(config: EdgeCoreConfig) -> Iterator[sockets.Wanted]:
+    """Yield where a node of this configuration is to listen, but for the ports of services."""
+
+    def place(what: str, protocol: str, bind: ListenAddress) -> sockets.Wanted:
+        return sockets.Wanted(what, protocol, bind.host, bind.port, bind.next_free)
+
+    mesh = config.modules.edge_mesh
+    if mesh.enable:
+        for bind in mesh.dns.binds:
+            yield place("modules.edgeMesh.dns.listen", "udp", bind)
+            yield place("modules.edgeMesh.dns.listen", "tcp", bind)
+        yield place("modules.edgeMesh.listenPort", "tcp", mesh.plain_bind)
+    yield place("observe.listen", "tcp", config.observe.bind)

@@ -1,0 +1,157 @@
+"""Looks at this machine for the doctor: files below a root that can be another in tests, sockets, the running node."""
+
+import os
+import socket
+import stat
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from edgecore.control.client import ControlClient
+from edgecore.doctor.files import FileFacts
+from edgecore.doctor.host import Room
+from edgecore.doctor.resolver import HostFile
+from edgecore.doctor.sockets import Descriptor
+from edgecore.errors import ControlError, HostFileError
+from edgecore.modules.edgemesh.dns.byhand.presentation import present
+from edgecore.modules.edgemesh.dns.byhand.question import query_packet
+from edgecore.modules.edgemesh.dns.host import hostfile
+from edgecore.modules.edgemesh.dns.resolver.resolvconf import marked_host
+
+_LIMIT_BYTES = 4 << 20
+_HEAD_BYTES = 1 << 18
+_QUERY_ID = 0xED6E
+_DNS_WAIT_S = 2.0
+_LOOKUP_WAIT_S = 10.0
+_STATUS_WAIT_S = 5.0
+
+
+def find_by_getent(name: str) -> list[str] | None:
+    """Return the IPv4 addresses that the C library of this host finds; ``None``: it cannot be asked."""
+    try:
+        done = subprocess.run(  # noqa: S603 - the name is a plain one (``a_service``)
+            ["getent", "ahostsv4", name],  # noqa: S607 - wherever this system has it
+            capture_output=True,
+            text=True,
+            timeout=_LOOKUP_WAIT_S,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+    except subprocess.TimeoutExpired:
+        return []
+    except OSError:
+        return None
+    return list(dict.fromkeys(line.split()[0] for line in done.stdout.splitlines() if line.strip()))
+
+
+class Machine:
+    """What the checks need to know. Nothing is changed, nothing is raised: what cannot be seen is ``None``.
+
+    ``root`` stands for ``/`` of files; ``find`` returns the addresses of a name as programs of this host get them.
+    """
+
+    def __init__(self, root: Path = Path("/"), find: Callable[[str], Sequence[str] | None] = find_by_getent) -> None:
+        self._root = root
+        self.find = find
+
+    def path(self, name: str) -> Path:
+        """Return where the file ``name``, an absolute path, is."""
+        return self._root / name.lstrip("/")
+
+    def text(self, name: str) -> str | None:
+        """Return the beginning of a text file."""
+        try:
+            if stat.S_ISFIFO(self.path(name).stat().st_mode):
+                return None
+            with self.path(name).open("rb") as file:
+                return file.read(_LIMIT_BYTES).decode(errors="replace")
+        except OSError:
+            return None
+
+    def exists(self, name: str) -> bool:
+        """Say whether there is such a file."""
+        return os.path.lexists(self.path(name))
+
+    def host_file(self, name: str) -> HostFile:
+        """Return a resolv.conf, and whether a node has it in hand."""
+        path = self.path(name)
+        content, is_held = None, False
+        with suppress(HostFileError):
+            content = hostfile.read(path)
+            if marked_host(content) is not None:  # else a node that starts just now would find it held
+                held = hostfile.hold(path)
+                is_held = held is None
+                if held is not None:
+                    held.close()
+        target = os.path.realpath(path) if os.path.islink(path) else None  # noqa: PTH114 - Path.is_symlink may raise
+        return HostFile(name, content, target, is_held)
+
+    def facts(self, name: str) -> FileFacts:
+        """Return what there is at a path, with its beginning."""
+        path = self.path(name)
+        try:
+            found = path.stat()
+        except FileNotFoundError:
+            return FileFacts(name, "absent")
+        except OSError:
+            return FileFacts(name, "unreadable")
+        if not stat.S_ISREG(found.st_mode):
+            return FileFacts(name, "directory" if stat.S_ISDIR(found.st_mode) else "other")
+        head = None
+        with suppress(OSError), path.open("rb") as file:
+            head = file.read(_HEAD_BYTES)
+        return FileFacts(name, "file", stat.S_IMODE(found.st_mode), found.st_uid, head)
+
+    def changed_at(self, name: str) -> float | None:
+        """Return when a file was last written, in seconds of Unix time."""
+        try:
+            return self.path(name).stat().st_mtime
+        except OSError:
+            return None
+
+    def room(self, directory: str) -> Room | None:
+        """Return what is free where ``directory`` is, or would be made."""
+        place = self.path(directory)
+        while not place.is_dir() and place != place.parent:
+            place = place.parent
+        try:
+            found = os.statvfs(place)
+        except OSError:
+            return None
+        return Room(directory, found.f_bavail * found.f_frsize, found.f_favail if found.f_files else None)
+
+    def descriptors(self) -> Iterator[Descriptor]:
+        """Yield the open files of all processes that this user may look at."""
+        with suppress(OSError):
+            for process in self.path("/proc").iterdir():
+                if process.name.isdecimal():
+                    with suppress(OSError):
+                        program = (process / "comm").read_text(errors="replace").strip()
+                        for link in (process / "fd").iterdir():
+                            with suppress(OSError):
+                                yield Descriptor(process.name, program, str(link.readlink()))
+
+    def status(self, control: Path) -> tuple[dict[str, Any] | None, str]:
+        """Return what the node behind a control socket says of itself, or why it does not."""
+        try:
+            return ControlClient(control, _STATUS_WAIT_S).get("/v1/status"), ""
+        except ControlError as error:
+            return None, str(error).partition(";")[0]
+
+    def ask(self, server: tuple[str, int], name: str, qtype: int) -> dict[str, Any] | str:
+        """Ask a DNS server; return its reply (``present``), or why there is none."""
+        family = socket.AF_INET6 if ":" in server[0] else socket.AF_INET
+        try:
+            with socket.socket(family, socket.SOCK_DGRAM) as asker:
+                asker.settimeout(_DNS_WAIT_S)
+                asker.connect(server)
+                asker.send(query_packet(name, qtype, _QUERY_ID))
+                reply = asker.recv(65535)
+        except TimeoutError:
+            return f"none within {_DNS_WAIT_S:g} s"
+        except OSError as error:
+            return error.strerror or str(error)
+        is_answer = len(reply) >= 12 and reply[:2] == _QUERY_ID.to_bytes(2, "big")
+        return present(reply) if is_answer else "what came back is no DNS reply"

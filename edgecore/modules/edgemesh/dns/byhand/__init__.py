@@ -1,0 +1,1 @@
+"""Questions asked by hand, and why the answer is what it is."""

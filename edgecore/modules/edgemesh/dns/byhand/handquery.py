@@ -1,0 +1,68 @@
+"""Answers a question that is asked by hand, by the same code that answers packets, and says why."""
+
+from typing import Any
+
+from edgecore.addresses import join_address
+from edgecore.errors import ContentError
+from edgecore.modules.edgemesh.dns.byhand.explain import explain
+from edgecore.modules.edgemesh.dns.byhand.presentation import present
+from edgecore.modules.edgemesh.dns.byhand.question import query_packet, reverse_name, type_name, type_number
+from edgecore.modules.edgemesh.dns.packets.packet import HEADER_BYTES, TCP_LIMIT_BYTES, Malformed, name_text, read_query
+from edgecore.modules.edgemesh.dns.resolver.resolved import How
+from edgecore.modules.edgemesh.dns.resolver.resolver import Resolver
+from edgecore.modules.edgemesh.dns.zone.aliases import Chase
+from edgecore.modules.edgemesh.dns.zone.answers import Drop, Forward, Reply, decide, ready_outcome
+from edgecore.modules.edgemesh.dns.zone.nametable import NameTable
+
+
+class HandQuery:
+    """Asks ``names``, and ``resolver`` for what leads outside, as for a packet that came over TCP."""
+
+    def __init__(self, names: NameTable, resolver: Resolver) -> None:
+        self._names = names
+        self._resolver = resolver
+
+    async def ask(self, name: str, type_text: str = "") -> dict[str, Any]:
+        """Return the answer, and why it is that, as JSON values. Raises ``ContentError`` for what cannot be asked.
+
+        Without a type it is A, or PTR where ``name`` is an IP address.
+        """
+        reverse = reverse_name(name)
+        if reverse is not None:
+            name, type_text = reverse, type_text or "PTR"
+        qtype = type_number(type_text or "A")
+        packet = query_packet(name, qtype)
+        ready = self._names.ready(packet)
+        decision = Reply(ready, ready_outcome(ready)) if ready else decide(packet, self._names, TCP_LIMIT_BYTES)
+        query = read_query(packet)
+        if isinstance(query, Malformed):  # not by what is built here
+            raise ContentError(f"cannot ask for {name!r}: {query.reason}")
+        why = explain(query, decision, self._names)
+        how = None
+        match decision:
+            case Reply(reply):
+                pass
+            case Drop():
+                reply = bytes(HEADER_BYTES)
+            case Forward():
+                reply, how = await self._resolver.resolve(packet, query, is_tcp=True)
+            case Chase():
+                reply, how = await self._resolver.chase(decision)
+        return {
+            "name": name_text(packet[HEADER_BYTES:]),
+            "type": type_name(qtype),
+            **present(reply),
+            "rule": why.rule,
+            "why": why.text,
+            "service": why.service._asdict() if why.service is not None else None,
+            "ready": ready is not None,
+            "upstream": None if how is None else _told(how),
+        }
+
+
+def _told(how: How) -> dict[str, Any]:
+    return {
+        **how._asdict(),
+        "server": None if how.server is None else join_address(*how.server),
+        "tried": [{**one._asdict(), "server": join_address(*one.server)} for one in how.tried],
+    }

@@ -1,0 +1,1 @@
+"""Sockets: queries in, replies out; what clients may take."""

@@ -1,0 +1,133 @@
+"""Binding the sockets that queries come in on: UDP and TCP at one address and port.
+
+With ``shared`` several processes listen at one address, and the system spreads the queries over them (SO_REUSEPORT,
+socket(7)). The first process binds ``FIRST``: nobody else may have the address, not even with that option. Only then it
+lets the others (``MORE``) in. So two nodes of one user never share a port without knowing.
+"""
+
+import socket
+from contextlib import suppress
+from enum import Enum
+from ipaddress import ip_address
+
+from edgecore.addresses import join_address
+from edgecore.errors import ListenError, listen_error
+from edgecore.modules.edgemesh.dns.resolver.exchange import Server
+
+AUTO_HOST = "127.0.0.1"
+RECEIVE_BUFFER_BYTES = 4 << 20
+"""Room for some thousand queries that come at once; the system may give less (net.core.rmem_max)."""
+BACKLOG = 128
+
+_PORTS_TRIED = 100
+_CHANCES = 16
+"""So many ports that the system chose for UDP are tried for TCP."""
+_RCVBUFFORCE = 33  # socket(7); Python names it nowhere
+
+
+class Sharing(Enum):
+    """Whether other processes of ours listen at the same address."""
+
+    ALONE = "alone"
+    FIRST = "first"
+    MORE = "more"
+
+
+class Pair:
+    """A UDP and a TCP socket at one address, both non-blocking; the latter listens."""
+
+    def __init__(self, udp: socket.socket, tcp: socket.socket) -> None:
+        self.udp = udp
+        self.tcp = tcp
+
+    @property
+    def address(self) -> Server:
+        """Where they are bound."""
+        host, port = self.udp.getsockname()[:2]
+        return host, port
+
+    def close(self) -> None:
+        """Close both."""
+        self.udp.close()
+        self.tcp.close()
+
+
+def bind_udp(host: str, port: int, sharing: Sharing = Sharing.ALONE) -> socket.socket:
+    """Return a non-blocking socket bound to IP address ``host``; port 0 lets the system choose.
+
+    A wildcard IPv6 address does not take the IPv4 ones with it. Raises ``ListenError``.
+    """
+    sock = _bind(host, port, socket.SOCK_DGRAM, sharing)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, _RCVBUFFORCE, RECEIVE_BUFFER_BYTES)
+    except OSError:  # it takes CAP_NET_ADMIN
+        with suppress(OSError):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
+    return sock
+
+
+def bind_pair(host: str, port: int, sharing: Sharing = Sharing.ALONE) -> Pair:
+    """Return sockets bound to IP address ``host``; for port 0, both to a port that the system chooses.
+
+    Raises ``ListenError``.
+    """
+    for chance in range(_CHANCES):
+        udp = bind_udp(host, port, sharing)
+        try:
+            return Pair(udp, _bind(host, udp.getsockname()[1], socket.SOCK_STREAM, sharing))
+        except ListenError as error:
+            udp.close()
+            if port or error.reason != "in_use" or chance == _CHANCES - 1:
+                raise
+    raise AssertionError("the last chance raised or returned")
+
+
+def bind_pair_auto(first_port: int, sharing: Sharing = Sharing.ALONE) -> Pair:
+    """Return sockets at the first free port of the hundred from ``first_port`` on, on loopback.
+
+    Raises ``ListenError``.
+    """
+    ports = range(first_port, min(first_port + _PORTS_TRIED, 65536))
+    for port in ports:
+        try:
+            return bind_pair(AUTO_HOST, port, sharing)
+        except ListenError as error:
+            if error.reason != "in_use":
+                raise
+    raise ListenError(f"{AUTO_HOST}:{ports[0]}-{ports[-1]}", "in_use", "all these ports are in use")
+
+
+def _bind(host: str, port: int, kind: socket.SocketKind, sharing: Sharing) -> socket.socket:
+    address = join_address(host, port)
+    try:
+        family = socket.AF_INET if ip_address(host).version == 4 else socket.AF_INET6
+    except ValueError as error:
+        raise ListenError(address, "no_such_address", str(error)) from None
+    try:
+        sock = socket.socket(family, kind)
+    except OSError as error:
+        raise listen_error(address, error) from error
+    try:
+        _prepare(sock, sharing)
+        sock.bind((host, port))
+        if sharing is Sharing.FIRST:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if kind == socket.SOCK_STREAM:
+            sock.listen(BACKLOG)
+    except OSError as error:
+        sock.close()
+        raise listen_error(address, error) from error
+    except OverflowError as error:
+        sock.close()
+        raise ListenError(address, "failed", str(error)) from None
+    return sock
+
+
+def _prepare(sock: socket.socket, sharing: Sharing) -> None:
+    sock.setblocking(False)
+    if sock.family == socket.AF_INET6:
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    if sock.type == socket.SOCK_STREAM:  # connections of the process before may still be closing (tcp(7), TIME_WAIT)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if sharing is Sharing.MORE:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)

@@ -1,0 +1,1 @@
+"""DNS messages as bytes: reading queries and replies, making replies."""

@@ -1,0 +1,1 @@
+"""All other names: the cache, and the upstream servers."""

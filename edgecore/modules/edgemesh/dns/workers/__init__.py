@@ -1,0 +1,1 @@
+"""More processes that answer, each told of every change of the names."""
