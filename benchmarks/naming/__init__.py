@@ -1,0 +1,1 @@
+"""What `benchmarks/dns.py` is made of: our node, the peer, the load, the zone outside, the check of answers."""
