@@ -20,6 +20,7 @@ from edgecore.beehive.port import Port
 from edgecore.clock import Clock, SystemClock
 from edgecore.config.host import pod_namespace
 from edgecore.config.load import LoadedConfig
+from edgecore.config.meshdns import MeshDns
 from edgecore.config.schema import EdgeCoreConfig
 from edgecore.control.server import ControlServer
 from edgecore.ids import NewId, random_ids, random_query_id
@@ -213,29 +214,9 @@ class Node:
     def _edgemesh(self, port: Port, store: Store) -> EdgeMesh:
         mesh = self.config.modules.edge_mesh
         cluster_domain = self.config.modules.edged.cluster_domain or CLUSTER_DOMAIN
-        table = ServiceTable()
         namespace = mesh.dns.namespace or pod_namespace(os.environ)
-        recipe = Recipe(
-            names=NameRecipe(
-                cluster_domain=cluster_domain,
-                ttl_s=mesh.dns.ttl,
-                domains=mesh.dns.domains,
-                namespace=namespace,
-                hide_unready=mesh.dns.unready == "nxdomain",
-                ipv6_prefix=mesh.dns.ipv6_prefix,
-                host_domains=_host_domains(Path(mesh.dns.resolv_conf)) if mesh.dns.autopath else None,
-            ),
-            upstreams=mesh.dns.upstream_addresses or None,
-            resolv_conf=mesh.dns.resolv_conf,
-            zones=mesh.dns.zone_addresses,
-            resolving=ResolverSettings(
-                cache_size=mesh.dns.cache_size,
-                max_ttl_s=mesh.dns.cache_max_ttl,
-                stale_s=mesh.dns.serve_stale,
-                prefetch=mesh.dns.prefetch,
-            ),
-            processes=mesh.dns.workers,
-        )
+        table = ServiceTable()
+        recipe = _dns_recipe(mesh.dns, cluster_domain, namespace)
         dns = DnsServer(
             recipe.names.table(),
             recipe,
@@ -292,6 +273,33 @@ class Node:
             status_every_s=edged.node_status_update_frequency,
             register=edged.register_node,
         )
+
+
+def _dns_recipe(dns: MeshDns, cluster_domain: str, namespace: str) -> Recipe:
+    """Return what the settings say of answering; ``namespace`` is that of names of one label."""
+    names = NameRecipe(
+        cluster_domain=cluster_domain,
+        ttl_s=dns.ttl,
+        domains=dns.domains,
+        namespace=namespace,
+        hide_unready=dns.unready == "nxdomain",
+        ipv6_prefix=dns.ipv6_prefix,
+        host_domains=_host_domains(Path(dns.resolv_conf)) if dns.autopath else None,
+    )
+    resolving = ResolverSettings(
+        cache_size=dns.cache_size,
+        max_ttl_s=dns.cache_max_ttl,
+        stale_s=dns.serve_stale,
+        prefetch=dns.prefetch,
+    )
+    return Recipe(
+        names=names,
+        upstreams=dns.upstream_addresses or None,
+        resolv_conf=dns.resolv_conf,
+        zones=dns.zone_addresses,
+        resolving=resolving,
+        processes=dns.workers,
+    )
 
 
 def _host_domains(resolv_conf: Path) -> tuple[str, ...]:
