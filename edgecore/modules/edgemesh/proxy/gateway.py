@@ -8,12 +8,12 @@ import structlog
 
 from edgecore.clock import Clock
 from edgecore.modules.edgemesh.names import Refusal, ServiceKey
-from edgecore.modules.edgemesh.proxy.backend import Backends
 from edgecore.modules.edgemesh.proxy.counters import Counters
 from edgecore.modules.edgemesh.proxy.directory import Directory
+from edgecore.modules.edgemesh.proxy.http.backend import Backends
+from edgecore.modules.edgemesh.proxy.http.refusals import bad_request
+from edgecore.modules.edgemesh.proxy.http.target import host_port
 from edgecore.modules.edgemesh.proxy.limits import ProxyLimits
-from edgecore.modules.edgemesh.proxy.refusals import bad_request
-from edgecore.modules.edgemesh.proxy.target import host_port
 from edgecore.observe.metrics import Metrics
 from edgecore.observe.throttle import Throttle
 

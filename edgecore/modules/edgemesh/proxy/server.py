@@ -8,9 +8,9 @@ from edgecore.addresses import join_address
 from edgecore.clock import Clock
 from edgecore.errors import ListenError, listen_error
 from edgecore.modules.edgemesh.names import Endpoint, ServiceKey
-from edgecore.modules.edgemesh.proxy.client import ClientConnection, Door
 from edgecore.modules.edgemesh.proxy.directory import Directory
 from edgecore.modules.edgemesh.proxy.gateway import Gateway
+from edgecore.modules.edgemesh.proxy.http.client import ClientConnection, Door
 from edgecore.modules.edgemesh.proxy.limits import ProxyLimits
 from edgecore.observe.metrics import Metrics
 

@@ -10,9 +10,9 @@ from typing import Protocol, cast
 from edgecore.clock import Clock, before
 from edgecore.modules.edgemesh.names import Endpoint, Refusal
 from edgecore.modules.edgemesh.proxy.deadline import Deadline
+from edgecore.modules.edgemesh.proxy.http.pool import IdlePool
+from edgecore.modules.edgemesh.proxy.http.refusals import bad_answer
 from edgecore.modules.edgemesh.proxy.limits import ProxyLimits
-from edgecore.modules.edgemesh.proxy.pool import IdlePool
-from edgecore.modules.edgemesh.proxy.refusals import bad_answer
 
 
 class BackendOwner(Protocol):

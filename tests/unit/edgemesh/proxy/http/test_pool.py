@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgecore.modules.edgemesh.names import Endpoint
-from edgecore.modules.edgemesh.proxy.pool import IdlePool
+from edgecore.modules.edgemesh.proxy.http.pool import IdlePool
 
 A, B = Endpoint("127.0.0.2", 80), Endpoint("127.0.0.3", 80)
 

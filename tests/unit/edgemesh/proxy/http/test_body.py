@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgecore.modules.edgemesh.proxy.body import UNTIL_CLOSE, Body, ChunkedBody, PlainBody, body_of
+from edgecore.modules.edgemesh.proxy.http.body import UNTIL_CLOSE, Body, ChunkedBody, PlainBody, body_of
 
 
 def passed(body: Body, data: bytes) -> tuple[bytes, int]:

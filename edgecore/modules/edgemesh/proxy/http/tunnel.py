@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from edgecore.modules.edgemesh.proxy.backend import BackendConnection
+from edgecore.modules.edgemesh.proxy.http.backend import BackendConnection
 
 
 class TunnelClient(Protocol):

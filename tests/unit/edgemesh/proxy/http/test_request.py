@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgecore.modules.edgemesh.names import Refusal
-from edgecore.modules.edgemesh.proxy.body import CHUNKED
-from edgecore.modules.edgemesh.proxy.head import forwarded_request
-from edgecore.modules.edgemesh.proxy.request import END, RequestHead, RequestReader, parse_request
+from edgecore.modules.edgemesh.proxy.http.body import CHUNKED
+from edgecore.modules.edgemesh.proxy.http.head import forwarded_request
+from edgecore.modules.edgemesh.proxy.http.request import END, RequestHead, RequestReader, parse_request
 
 H = b"Host: x\r\n"
 

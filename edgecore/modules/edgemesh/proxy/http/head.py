@@ -17,9 +17,9 @@ Connection         ``Upgrade``, ``TE`` with these                  ``close`` or 
 =================  ==============================================  ===================================================
 """
 
-from edgecore.modules.edgemesh.proxy.body import CHUNKED
-from edgecore.modules.edgemesh.proxy.request import RequestHead
-from edgecore.modules.edgemesh.proxy.response import ResponseHead
+from edgecore.modules.edgemesh.proxy.http.body import CHUNKED
+from edgecore.modules.edgemesh.proxy.http.request import RequestHead
+from edgecore.modules.edgemesh.proxy.http.response import ResponseHead
 
 _CHUNKED = b"Transfer-Encoding: chunked"
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from edgecore.modules.edgemesh.proxy.fields import parse_fields
+from edgecore.modules.edgemesh.proxy.http.fields import parse_fields
 
 
 def test_lines_keep_order_and_spelling() -> None:

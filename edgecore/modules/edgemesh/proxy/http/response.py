@@ -10,11 +10,11 @@ import msgspec
 from httptools import HttpResponseParser
 
 from edgecore.modules.edgemesh.names import Refusal
-from edgecore.modules.edgemesh.proxy.body import CHUNKED, LENGTH, UNTIL_CLOSE, Body, body_of
-from edgecore.modules.edgemesh.proxy.fields import Fields, parse_fields
-from edgecore.modules.edgemesh.proxy.framing import BadHead, HeadCutter
-from edgecore.modules.edgemesh.proxy.refusals import bad_answer
-from edgecore.modules.edgemesh.proxy.request import END, Mark
+from edgecore.modules.edgemesh.proxy.http.body import CHUNKED, LENGTH, UNTIL_CLOSE, Body, body_of
+from edgecore.modules.edgemesh.proxy.http.fields import Fields, parse_fields
+from edgecore.modules.edgemesh.proxy.http.framing import BadHead, HeadCutter
+from edgecore.modules.edgemesh.proxy.http.refusals import bad_answer
+from edgecore.modules.edgemesh.proxy.http.request import END, Mark
 
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) (([1-9][0-9]{2})(?: [\t\x20-\x7e\x80-\xff]*)?)")
 

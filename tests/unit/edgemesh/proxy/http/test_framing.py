@@ -3,7 +3,7 @@
 import pytest
 from httptools import HttpRequestParser, HttpResponseParser
 
-from edgecore.modules.edgemesh.proxy.framing import BadHead, HeadCutter
+from edgecore.modules.edgemesh.proxy.http.framing import BadHead, HeadCutter
 
 HEAD = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 

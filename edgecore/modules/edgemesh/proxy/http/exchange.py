@@ -18,14 +18,14 @@ import asyncio
 from typing import Protocol
 
 from edgecore.modules.edgemesh.names import Endpoint, Refusal, ServiceKey
-from edgecore.modules.edgemesh.proxy.backend import BackendConnection
-from edgecore.modules.edgemesh.proxy.body import CHUNKED, UNTIL_CLOSE
 from edgecore.modules.edgemesh.proxy.gateway import Gateway
-from edgecore.modules.edgemesh.proxy.head import connection_value, forwarded_answer, forwarded_request
-from edgecore.modules.edgemesh.proxy.refusals import bad_answer, bad_request, unreachable
-from edgecore.modules.edgemesh.proxy.request import RequestHead
-from edgecore.modules.edgemesh.proxy.response import ResponseHead, ResponseReader
-from edgecore.modules.edgemesh.proxy.tunnel import Tunnel, TunnelClient
+from edgecore.modules.edgemesh.proxy.http.backend import BackendConnection
+from edgecore.modules.edgemesh.proxy.http.body import CHUNKED, UNTIL_CLOSE
+from edgecore.modules.edgemesh.proxy.http.head import connection_value, forwarded_answer, forwarded_request
+from edgecore.modules.edgemesh.proxy.http.refusals import bad_answer, bad_request, unreachable
+from edgecore.modules.edgemesh.proxy.http.request import RequestHead
+from edgecore.modules.edgemesh.proxy.http.response import ResponseHead, ResponseReader
+from edgecore.modules.edgemesh.proxy.http.tunnel import Tunnel, TunnelClient
 
 _IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"))
 

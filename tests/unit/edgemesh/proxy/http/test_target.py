@@ -2,7 +2,7 @@
 
 import pytest
 
-from edgecore.modules.edgemesh.proxy.target import Target, host_port, split_target
+from edgecore.modules.edgemesh.proxy.http.target import Target, host_port, split_target
 
 
 @pytest.mark.parametrize(

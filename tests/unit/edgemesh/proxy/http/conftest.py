@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from hypothesis import strategies as st
 
-from edgecore.modules.edgemesh.proxy.request import RequestReader
-from edgecore.modules.edgemesh.proxy.response import ResponseReader
+from edgecore.modules.edgemesh.proxy.http.request import RequestReader
+from edgecore.modules.edgemesh.proxy.http.response import ResponseReader
 
 Events = list[Any]
 

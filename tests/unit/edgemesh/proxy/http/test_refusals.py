@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgecore.modules.edgemesh.names import Refusal, ServiceKey
-from edgecore.modules.edgemesh.proxy.refusals import answer, bad_request, unreachable
+from edgecore.modules.edgemesh.proxy.http.refusals import answer, bad_request, unreachable
 
 
 def test_answer_byte_for_byte() -> None:

@@ -8,7 +8,7 @@ What is passed on does not depend on how the bytes are cut up on arrival.
 import re
 from typing import Protocol
 
-from edgecore.modules.edgemesh.proxy.fields import FIELD_LINE
+from edgecore.modules.edgemesh.proxy.http.fields import FIELD_LINE
 
 CHUNKED = -1
 """Stands for a length: the body is chunked."""

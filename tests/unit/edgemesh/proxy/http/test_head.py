@@ -2,9 +2,9 @@
 
 import pytest
 
-from edgecore.modules.edgemesh.proxy.head import connection_value, forwarded_answer, forwarded_request
-from edgecore.modules.edgemesh.proxy.request import RequestHead, parse_request
-from edgecore.modules.edgemesh.proxy.response import ResponseHead, parse_response
+from edgecore.modules.edgemesh.proxy.http.head import connection_value, forwarded_answer, forwarded_request
+from edgecore.modules.edgemesh.proxy.http.request import RequestHead, parse_request
+from edgecore.modules.edgemesh.proxy.http.response import ResponseHead, parse_response
 
 
 def to_backend(*lines: bytes, first: bytes = b"GET / HTTP/1.1") -> list[bytes]:

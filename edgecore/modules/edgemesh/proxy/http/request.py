@@ -17,11 +17,11 @@ import msgspec
 from httptools import HttpRequestParser
 
 from edgecore.modules.edgemesh.names import Refusal
-from edgecore.modules.edgemesh.proxy.body import CHUNKED, LENGTH, Body, body_of
-from edgecore.modules.edgemesh.proxy.fields import Fields, parse_fields
-from edgecore.modules.edgemesh.proxy.framing import TOO_LARGE, BadHead, HeadCutter
-from edgecore.modules.edgemesh.proxy.refusals import bad_request
-from edgecore.modules.edgemesh.proxy.target import host_port, split_target
+from edgecore.modules.edgemesh.proxy.http.body import CHUNKED, LENGTH, Body, body_of
+from edgecore.modules.edgemesh.proxy.http.fields import Fields, parse_fields
+from edgecore.modules.edgemesh.proxy.http.framing import TOO_LARGE, BadHead, HeadCutter
+from edgecore.modules.edgemesh.proxy.http.refusals import bad_request
+from edgecore.modules.edgemesh.proxy.http.target import host_port, split_target
 
 _REQUEST_LINE = re.compile(rb"([!#-'*+\-.0-9A-Z^-z|~]+) ([\x21-\x7e\x80-\xff]+) HTTP/1\.([01])")
 

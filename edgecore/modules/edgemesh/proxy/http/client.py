@@ -20,14 +20,14 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from edgecore.modules.edgemesh.names import Endpoint, Refusal, ServiceKey
-from edgecore.modules.edgemesh.proxy.backend import keep_alive
 from edgecore.modules.edgemesh.proxy.deadline import Deadline
-from edgecore.modules.edgemesh.proxy.exchange import Exchange
 from edgecore.modules.edgemesh.proxy.gateway import Gateway
-from edgecore.modules.edgemesh.proxy.head import connection_value
-from edgecore.modules.edgemesh.proxy.refusals import answer, bad_request
-from edgecore.modules.edgemesh.proxy.request import END, RequestHead, RequestReader
-from edgecore.modules.edgemesh.proxy.tunnel import Tunnel
+from edgecore.modules.edgemesh.proxy.http.backend import keep_alive
+from edgecore.modules.edgemesh.proxy.http.exchange import Exchange
+from edgecore.modules.edgemesh.proxy.http.head import connection_value
+from edgecore.modules.edgemesh.proxy.http.refusals import answer, bad_request
+from edgecore.modules.edgemesh.proxy.http.request import END, RequestHead, RequestReader
+from edgecore.modules.edgemesh.proxy.http.tunnel import Tunnel
 
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER with no time: closing sends RST
 
