@@ -20,7 +20,6 @@ from edgecore.beehive.port import Port
 from edgecore.clock import Clock, SystemClock
 from edgecore.config.host import pod_namespace
 from edgecore.config.load import LoadedConfig
-from edgecore.config.meshdns import MeshDns
 from edgecore.config.schema import EdgeCoreConfig
 from edgecore.control.server import ControlServer
 from edgecore.ids import NewId, random_ids, random_query_id
@@ -42,14 +41,18 @@ from edgecore.modules.edgemesh.directory import ServiceDirectory
 from edgecore.modules.edgemesh.dns.byhand.handquery import HandQuery
 from edgecore.modules.edgemesh.dns.host.hostresolver import HostResolver
 from edgecore.modules.edgemesh.dns.listening.listeners import Bind
-from edgecore.modules.edgemesh.dns.recipe import NameRecipe, Recipe
-from edgecore.modules.edgemesh.dns.resolver.resolvconf import search_domains
-from edgecore.modules.edgemesh.dns.resolver.resolved import ResolverSettings
 from edgecore.modules.edgemesh.dns.server import DnsServer
+from edgecore.modules.edgemesh.intercept.plain import BoundListener
 from edgecore.modules.edgemesh.module import EdgeMesh
-from edgecore.modules.edgemesh.proxy.limits import ProxyLimits
-from edgecore.modules.edgemesh.proxy.server import HttpProxy
+from edgecore.modules.edgemesh.proxy.accesslog import open_access_log
+from edgecore.modules.edgemesh.proxy.loggedproxy import LoggedProxy
+from edgecore.modules.edgemesh.proxy.server import MeshProxy
+from edgecore.modules.edgemesh.proxy.workers.crew import ForwardingCrew
+from edgecore.modules.edgemesh.proxy.workers.crewedproxy import CrewedProxy
 from edgecore.modules.edgemesh.services import ServiceTable
+from edgecore.modules.edgemesh.settings import access_settings, default_policy, dns_recipe, proxy_recipe
+from edgecore.modules.edgemesh.upstream.health.judge import HealthJudge
+from edgecore.modules.edgemesh.upstream.upstreams import Upstreams
 from edgecore.modules.metamanager import tables as meta_tables
 from edgecore.modules.metamanager.module import MetaManager
 from edgecore.nodestate import NodeState
@@ -87,6 +90,7 @@ class Node:
         self.store: Store | None = None
         self.meta: MetaManager | None = None
         self.runner = ModuleRunner((), self.clock, self.bus.withdraw)
+        self.mesh: EdgeMesh | None = None
         self.hand_query: HandQuery | None = None
         self.control: ControlServer | None = None
         self.observe: ObserveServer | None = None
@@ -113,7 +117,7 @@ class Node:
                 store=self.store,
             )
             routes = {
-                **node_routes(self.bus, state, self.hand_query),
+                **node_routes(self.bus, state, self.hand_query, self.mesh.view if self.mesh else None),
                 **meta_routes(self.config.node_name, self.store, self.meta, self.clock),
             }
             self.control = ControlServer(self.config.control_socket, routes)
@@ -176,7 +180,8 @@ class Node:
             )
             made.append(self.meta)
         if r.EDGEMESH in ports:
-            made.append(self._edgemesh(ports[r.EDGEMESH], store))
+            self.mesh = self._edgemesh(ports[r.EDGEMESH], store)
+            made.append(self.mesh)
         if r.EDGED in ports:
             made.append(self._edged(ports[r.EDGED]))
         return made
@@ -215,8 +220,11 @@ class Node:
         mesh = self.config.modules.edge_mesh
         cluster_domain = self.config.modules.edged.cluster_domain or CLUSTER_DOMAIN
         namespace = mesh.dns.namespace or pod_namespace(os.environ)
-        table = ServiceTable()
-        recipe = _dns_recipe(mesh.dns, cluster_domain, namespace)
+        spread = random.Random()  # noqa: S311 - spreads load, guards nothing
+        health = HealthJudge(self.clock, spread)
+        upstreams = Upstreams(self.clock, spread, health.judge)
+        table = ServiceTable(upstreams, default_policy(mesh), pod_addresses=mesh.traffic.pod_addresses)
+        recipe = dns_recipe(mesh.dns, cluster_domain, namespace)
         dns = DnsServer(
             recipe.names.table(),
             recipe,
@@ -227,13 +235,6 @@ class Node:
         )
         self.hand_query = HandQuery(dns.names, dns.resolver)
         directory = ServiceDirectory(table, cluster_domain, domains=mesh.dns.domains, namespace=namespace)
-        limits = ProxyLimits(
-            max_header_bytes=mesh.limits.max_header_bytes,
-            max_connections=mesh.limits.max_connections,
-            connect_timeout_s=mesh.limits.connect_timeout,
-            idle_timeout_s=mesh.limits.idle_timeout,
-            request_timeout_s=mesh.limits.request_timeout,
-        )
         return EdgeMesh(
             port=port,
             meta=MetaClient(port, r.EDGEMESH),
@@ -243,17 +244,34 @@ class Node:
             table=table,
             names=dns.feed,
             dns=HostResolver(dns, Path(mesh.dns.resolv_conf), self.clock, wanted=mesh.dns.manage_resolv_conf),
-            proxy=HttpProxy(directory, self.clock, self.metrics, limits),
+            proxy=self._proxy(directory, upstreams),
             subnet=mesh.rootless_network,
             ttl_s=mesh.dns.ttl,
             plain_address=mesh.plain_bind.host,
             plain_port=mesh.plain_bind.port,
             rebind_interval_s=mesh.limits.rebind_interval,
             mode=mesh.mode,
-            lb_strategy=mesh.lb_strategy,
+            health=health,
             # What `auto` asks for: the privilege, and an interface that the user named.
             intercept_wanted=os.geteuid() == 0 and "modules.edgeMesh.listenInterface" in self._loaded.given,
         )
+
+    def _proxy(self, directory: ServiceDirectory, upstreams: Upstreams) -> CrewedProxy | LoggedProxy[BoundListener]:
+        mesh, clock, metrics = self.config.modules.edge_mesh, self.clock, self.metrics
+        recipe, settings = proxy_recipe(mesh), access_settings(mesh)
+        access = open_access_log(settings, clock) if settings is not None else None
+        node = MeshProxy(
+            directory,
+            upstreams,
+            clock,
+            metrics,
+            recipe.share,
+            options=recipe.options,
+            access=access.tell if access is not None else None,
+        )
+        crew = ForwardingCrew(recipe, upstreams, clock, metrics, access.pass_on if access is not None else None)
+        proxy = CrewedProxy(node, crew)
+        return LoggedProxy(proxy, access, metrics) if access is not None else proxy
 
     def _edged(self, port: Port) -> Edged:
         edged = self.config.modules.edged
@@ -273,44 +291,6 @@ class Node:
             status_every_s=edged.node_status_update_frequency,
             register=edged.register_node,
         )
-
-
-def _dns_recipe(dns: MeshDns, cluster_domain: str, namespace: str) -> Recipe:
-    """Return what the settings say of answering; ``namespace`` is that of names of one label."""
-    names = NameRecipe(
-        cluster_domain=cluster_domain,
-        ttl_s=dns.ttl,
-        domains=dns.domains,
-        namespace=namespace,
-        hide_unready=dns.unready == "nxdomain",
-        ipv6_prefix=dns.ipv6_prefix,
-        host_domains=_host_domains(Path(dns.resolv_conf)) if dns.autopath else None,
-    )
-    resolving = ResolverSettings(
-        cache_size=dns.cache_size,
-        max_ttl_s=dns.cache_max_ttl,
-        stale_s=dns.serve_stale,
-        prefetch=dns.prefetch,
-    )
-    return Recipe(
-        names=names,
-        upstreams=dns.upstream_addresses or None,
-        resolv_conf=dns.resolv_conf,
-        zones=dns.zone_addresses,
-        resolving=resolving,
-        processes=dns.workers,
-    )
-
-
-def _host_domains(resolv_conf: Path) -> tuple[str, ...]:
-    """Return how the search lists of pods go on: as the host's does now."""
-    try:
-        # Opening a named pipe would wait for its writer.
-        text = resolv_conf.read_text(errors="replace") if resolv_conf.is_file() else ""
-    except OSError as error:
-        log.warning("resolv_conf_unreadable", path=str(resolv_conf), reason=str(error))
-        text = ""
-    return tuple(search_domains(text))
 
 
 def modules_not_built(config: EdgeCoreConfig) -> list[str]:

@@ -14,8 +14,18 @@ from edgecore.errors import ContentError
 
 T = TypeVar("T")
 
+MESH_ANNOTATIONS = "edgemesh.kubeedge.io/"
+"""How the names of the annotations begin that say how the traffic of a service is treated."""
+
 PortNumber = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 """A port, or 0 where none is given."""
+
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
+"""How often something came about."""
+
+
+_LONGEST_VERSION = 20
+"""Digits of a resource version at most: it is a number of 64 bits."""
 
 
 class _View(msgspec.Struct, frozen=True, gc=False, rename="camel"):
@@ -31,6 +41,24 @@ class Metadata(_View, frozen=True, gc=False):
     resource_version: str = ""
     deletion_timestamp: str | None = None
 
+    @property
+    def version(self) -> int:
+        """The resource version as a number, as which it grows (in a cluster of one etcd); -1 where it is none."""
+        text = self.resource_version
+        return int(text) if text.isascii() and text.isdigit() and len(text) <= _LONGEST_VERSION else -1
+
+
+class ServiceMetadata(Metadata, frozen=True, gc=False):
+    """The same of a service."""
+
+    annotations: Mapping[str, str] = {}
+    """Those of EdgeMesh alone: what others keep there may be as large as the object."""
+
+    def __post_init__(self) -> None:
+        if self.annotations:
+            ours = {name: text for name, text in self.annotations.items() if name.startswith(MESH_ANNOTATIONS)}
+            msgspec.structs.force_setattr(self, "annotations", ours)
+
 
 class ServicePort(_View, frozen=True, gc=False):
     """One port of a service."""
@@ -40,6 +68,19 @@ class ServicePort(_View, frozen=True, gc=False):
     port: PortNumber = 0
     target_port: PortNumber | str = 0
     """Number or name of a container port; 0 or empty where none is given, which means ``port``."""
+    app_protocol: str = ""
+
+
+class ClientIPConfig(_View, frozen=True, gc=False):
+    """``sessionAffinityConfig.clientIP``."""
+
+    timeout_seconds: int | None = None
+
+
+class SessionAffinityConfig(_View, frozen=True, gc=False):
+    """How ``sessionAffinity`` is meant."""
+
+    client_ip: ClientIPConfig = msgspec.field(default=ClientIPConfig(), name="clientIP")
 
 
 class ServiceSpec(_View, frozen=True, gc=False):
@@ -50,12 +91,15 @@ class ServiceSpec(_View, frozen=True, gc=False):
     cluster_ip: str = msgspec.field(default="", name="clusterIP")
     type: str = ""
     external_name: str = ""
+    session_affinity: str = ""
+    session_affinity_config: SessionAffinityConfig = SessionAffinityConfig()
+    publish_not_ready_addresses: bool = False
 
 
 class Service(_View, frozen=True, gc=False):
     """A service."""
 
-    metadata: Metadata = Metadata()
+    metadata: ServiceMetadata = ServiceMetadata()
     spec: ServiceSpec = ServiceSpec()
 
     @property
@@ -67,6 +111,11 @@ class Service(_View, frozen=True, gc=False):
     def is_external(self) -> bool:
         """Whether it is but another word for a name outside (type ExternalName)."""
         return self.spec.type == "ExternalName"
+
+    @property
+    def selects_pods(self) -> bool:
+        """Whether it has a selector: else its Endpoints, which somebody writes, say what is behind it."""
+        return bool(self.spec.selector)
 
 
 class ContainerPort(_View, frozen=True, gc=False):
@@ -86,6 +135,41 @@ class Resources(_View, frozen=True, gc=False):
     limits: Mapping[str, Any] = {}
 
 
+class HTTPHeader(_View, frozen=True, gc=False):
+    """A header that a probe sends."""
+
+    name: str = ""
+    value: str = ""
+
+
+class HTTPGetAction(_View, frozen=True, gc=False):
+    """A probe by HTTP."""
+
+    path: str = ""
+    port: PortNumber | str = 0
+    host: str = ""
+    scheme: str = ""
+    http_headers: tuple[HTTPHeader, ...] = ()
+
+
+class TCPSocketAction(_View, frozen=True, gc=False):
+    """A probe by a connection."""
+
+    port: PortNumber | str = 0
+    host: str = ""
+
+
+class ReadinessProbe(_View, frozen=True, gc=False):
+    """How a container is asked whether it is ready; 0 where a default is meant."""
+
+    http_get: HTTPGetAction | None = None
+    tcp_socket: TCPSocketAction | None = None
+    period_seconds: int = 0
+    timeout_seconds: int = 0
+    success_threshold: int = 0
+    failure_threshold: int = 0
+
+
 class Container(_View, frozen=True, gc=False):
     """One container of a pod."""
 
@@ -93,6 +177,7 @@ class Container(_View, frozen=True, gc=False):
     ports: tuple[ContainerPort, ...] = ()
     image: str = ""
     resources: Resources = Resources()
+    readiness_probe: ReadinessProbe | None = None
 
 
 class PodSpec(_View, frozen=True, gc=False):
@@ -110,6 +195,16 @@ class Condition(_View, frozen=True, gc=False):
 
     type: str = ""
     status: str = ""
+    last_transition_time: str | None = None
+
+
+_NO_CONDITION = Condition()
+
+
+class ContainerStatus(_View, frozen=True, gc=False):
+    """What one container of a pod is."""
+
+    restart_count: Count = 0
 
 
 class PodStatus(_View, frozen=True, gc=False):
@@ -119,6 +214,7 @@ class PodStatus(_View, frozen=True, gc=False):
     host_ip: str = msgspec.field(default="", name="hostIP")
     pod_ip: str = msgspec.field(default="", name="podIP")
     conditions: tuple[Condition, ...] = ()
+    container_statuses: tuple[ContainerStatus, ...] = ()
     qos_class: str = ""
 
 
@@ -140,9 +236,37 @@ class Pod(_View, frozen=True, gc=False):
         return bool(self.metadata.deletion_timestamp)
 
     @property
+    def ready(self) -> str:
+        """The status of its condition ``Ready``; empty where it has none."""
+        return self._readiness.status
+
+    @property
+    def life(self) -> str:
+        """The same as long as it is one pod at one address whose containers go on running and whose ``Ready`` stays.
+
+        What else changes in the object, its resource version too, says nothing of whether it serves.
+        """
+        restarts = sum(container.restart_count for container in self.status.container_statuses)
+        since = self._readiness.last_transition_time or ""
+        return f"{self.metadata.uid}/{restarts}/{self.status.pod_ip}/{self.ready}/{since}"
+
+    @property
+    def _readiness(self) -> Condition:
+        return next((found for found in self.status.conditions if found.type == "Ready"), _NO_CONDITION)
+
+    @property
     def container_ports(self) -> tuple[ContainerPort, ...]:
         """The ports of all its containers."""
         return tuple(port for container in self.spec.containers for port in container.ports)
+
+
+class TargetReference(_View, frozen=True, gc=False):
+    """The object behind an address."""
+
+    kind: str = ""
+    name: str = ""
+    uid: str = ""
+    resource_version: str = ""
 
 
 class EndpointAddress(_View, frozen=True, gc=False):
@@ -150,6 +274,12 @@ class EndpointAddress(_View, frozen=True, gc=False):
 
     ip: str = ""
     node_name: str = ""
+    target_ref: TargetReference = TargetReference()
+
+    @property
+    def pod(self) -> str:
+        """The name of the pod behind it; empty where there is none."""
+        return self.target_ref.name if self.target_ref.kind == "Pod" else ""
 
 
 class EndpointPort(_View, frozen=True, gc=False):

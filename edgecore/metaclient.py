@@ -22,8 +22,8 @@ Services.Get, GetPods, ListAll   ``service``, ``pod_list``, ``services``
 Listener.Get, Add, Del           ``listener``, ``set_listener``, ``delete_listener``
 ===============================  ==================================================================
 
-Beyond those ``pods`` and ``pod_statuses``, which Go's edged asks for without its client. Pods.Get, Create and Update do
-nothing in Go.
+Beyond those ``pods`` and ``pod_statuses``, which Go's edged asks for without its client, and ``every_endpoints``.
+Pods.Get, Create and Update do nothing in Go.
 """
 
 from typing import Any
@@ -91,6 +91,10 @@ class MetaClient:
     async def endpoints(self, namespace: str, name: str) -> bytes | None:
         """Return an Endpoints object, which the cloud is asked for where none is stored."""
         return await self._one(namespace, ENDPOINTS, name)
+
+    async def every_endpoints(self, namespace: str = ALL_NAMESPACES) -> list[bytes]:
+        """Return every stored Endpoints object; the cloud is not asked."""
+        return await self._every(namespace, ENDPOINTS)
 
     async def listener(self, namespace: str, name: str) -> str | None:
         """Return the fake IP in a service's listener row, or ``None``."""

@@ -1,8 +1,8 @@
 """What commands can ask a running node over its control socket."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any, Protocol
 
 from edgecore.beehive import wire
 from edgecore.beehive.bus import Bus
@@ -15,16 +15,32 @@ from edgecore.nodestate import NodeState
 
 TAP_BACKLOG = 10_000
 """Messages that wait for a slow reader of a tap; further ones are left out and counted."""
+SERVICES_AT_ONCE = 100
+"""After so many services others have their turn."""
 
 
-def node_routes(bus: Bus, state: NodeState, hand_query: HandQuery | None = None) -> Routes:
-    """Return the routes of the control socket; ``hand_query`` of ``None``: there is no EdgeMesh.
+class View(Protocol):
+    """The part of ``ServiceView`` that tells of services."""
+
+    def every(self, namespace: str = "") -> Iterator[dict[str, Any]]:
+        """Yield every service in short."""
+
+    def one(self, name: str, namespace: str = "") -> dict[str, Any]:
+        """Return everything of one. Raises ``ContentError`` if there is none."""
+
+
+def node_routes(
+    bus: Bus, state: NodeState, hand_query: HandQuery | None = None, look: Callable[[], View] | None = None
+) -> Routes:
+    """Return the routes of the control socket; ``hand_query`` and ``look`` of ``None``: there is no EdgeMesh.
 
     | route | answer |
     | --- | --- |
     | ``GET /v1/status`` | ``NodeState.status`` |
     | ``GET /v1/ledger`` | ``Ledger.view`` |
     | ``GET /v1/dns/query?name=&type=`` | ``HandQuery.ask``, and ``rows``: where what is known of the service is from |
+    | ``GET /v1/services`` | ``ServiceView.every``; ``?namespace=``: of that alone |
+    | ``GET /v1/service?name=&namespace=`` | ``ServiceView.one`` |
     | ``GET /v1/tap`` | a stream of every message between modules, from now on until the reader hangs up |
     """
 
@@ -48,6 +64,20 @@ def node_routes(bus: Bus, state: NodeState, hand_query: HandQuery | None = None)
         keys = () if key is None else (f"{key['namespace']}/{kind}/{key['name']}" for kind in (SERVICE, PODLIST))
         return {**told, "rows": [origin for origin in map(state.origin, keys) if origin is not None]}
 
+    async def show_services(request: ControlRequest) -> list[dict[str, Any]]:
+        shown = []
+        for one in _seen(look).every(request.query.get("namespace", "")):
+            shown.append(one)
+            if not len(shown) % SERVICES_AT_ONCE:
+                await asyncio.sleep(0)
+        return shown
+
+    async def show_service(request: ControlRequest) -> dict[str, Any]:
+        try:
+            return _seen(look).one(request.query.get("name", ""), request.query.get("namespace", ""))
+        except ContentError as error:
+            raise ControlRefused(404, str(error)) from None
+
     async def tap(_request: ControlRequest) -> AsyncIterator[dict[str, Any]]:
         return _passages(bus)
 
@@ -55,8 +85,16 @@ def node_routes(bus: Bus, state: NodeState, hand_query: HandQuery | None = None)
         ("GET", "/v1/status"): show_status,
         ("GET", "/v1/ledger"): show_ledger,
         ("GET", "/v1/dns/query"): ask_dns,
+        ("GET", "/v1/services"): show_services,
+        ("GET", "/v1/service"): show_service,
         ("GET", "/v1/tap"): tap,
     }
+
+
+def _seen(look: Callable[[], View] | None) -> View:
+    if look is None:
+        raise ControlRefused(409, "cannot show services: modules.edgeMesh.enable is false in this node")
+    return look()
 
 
 async def _passages(bus: Bus) -> AsyncIterator[dict[str, Any]]:

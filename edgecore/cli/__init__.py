@@ -9,6 +9,7 @@ VERBS = (
     Verb("join", "edgecore.cli.join", "join a cloud: get a certificate with a token, and write the configuration"),
     Verb("run", "edgecore.cli.run", "run an edge node until it is told to stop"),
     Verb("status", "edgecore.cli.status", "show how the running node is: modules, link, services, ports"),
+    Verb("services", "edgecore.cli.services", "show services: ports, strategy, backends and why each is in or out"),
     Verb("meta", "edgecore.cli.meta", "show what the node knows, since when, and by which message; check it"),
     Verb("ledger", "edgecore.cli.ledger", "show what became of every message of the link to the cloud"),
     Verb("dns", "edgecore.cli.dns", "ask the running node for a name, and see why it answers as it does"),

@@ -46,7 +46,7 @@ def _summary(status: Json, mesh: Json) -> str:
     if link := status.get("link"):
         lines.append(f"link: {_link(link)}")
     if mesh:
-        lines.append(f"mesh: {mesh.get('mode', '?')}, addresses from {mesh.get('pool', '?')}")
+        lines.append(f"mesh: {mesh.get('mode', '?')}, addresses from {mesh.get('pool', '?')}{_draining(mesh)}")
     pods: Json = ((status.get("parts") or {}).get("edged") or {}).get("pods") or {}
     if phases := pods.get("phases"):
         lines.append(f"pods: {', '.join(f'{number} {phase}' for phase, number in phases.items())}")
@@ -56,6 +56,11 @@ def _summary(status: Json, mesh: Json) -> str:
     if listening:
         lines.append(f"listening: {', '.join(listening)}")
     return "\n".join(map(one_line, lines))
+
+
+def _draining(mesh: Json) -> str:
+    number = mesh.get("draining_backends")
+    return f"; backends that are gone and still serve somebody: {number}" if number else ""
 
 
 def _link(link: Json) -> str:

@@ -14,6 +14,7 @@ from edgecore.config.addresses import (
 )
 from edgecore.config.keys import Key, Section
 from edgecore.config.meshdns import MeshDns
+from edgecore.config.meshtraffic import MeshLimits, MeshTraffic
 
 CA_FILE = "/etc/kubeedge/ca/rootCA.crt"
 CERT_FILE = "/etc/kubeedge/certs/server.crt"
@@ -178,42 +179,14 @@ class EdgeHub(Section, frozen=True, kw_only=True):
     websocket: Annotated[WebSocketLink, Key(help="The link to the cloud by websocket.")] = WebSocketLink()
 
 
-class MeshLimits(Section, frozen=True, kw_only=True):
-    """``modules.edgeMesh.limits``: what one node's proxy takes on."""
-
-    connect_timeout: Annotated[
-        float, Key(help="The longest that connecting to a backend may take.", rule=rules.SECONDS)
-    ] = 5
-    idle_timeout: Annotated[
-        float,
-        Key(
-            help="The longest wait for the next request of a client, and from the first byte of a head to its end. "
-            "Tunnels (upgraded connections) have no limit.",
-            rule=rules.SECONDS,
-        ),
-    ] = 60
-    max_connections: Annotated[
-        int, Key(help="Client connections at the same time.", rule=rules.between(1, 1_000_000))
-    ] = 10_000
-    max_header_bytes: Annotated[
-        int, Key(help="The largest head of a request or response.", rule=rules.between(1024, 2**24, "bytes"))
-    ] = 65_536
-    rebind_interval: Annotated[
-        float, Key(help="Time between two tries to bind an address that was taken.", rule=rules.SECONDS)
-    ] = 5
-    request_timeout: Annotated[
-        float,
-        Key(help="The longest silence, of client and backend, within a request and its response.", rule=rules.SECONDS),
-    ] = 300
-
-
 class EdgeMesh(Section, frozen=True, kw_only=True):
     """``modules.edgeMesh``."""
 
     dns: Annotated[MeshDns, Key(help="The names of services.", ours=True)] = MeshDns()
     enable: Enable = True
     lb_strategy: Annotated[
-        Literal["RoundRobin", "Random", "SessionStickiness"], Key(help="How a backend is chosen.")
+        Literal["RoundRobin", "Random", "SessionStickiness", "LeastRequest", "ConsistentHash"],
+        Key(help="How a backend is chosen; the last two are ours."),
     ] = "RoundRobin"
     limits: Annotated[MeshLimits, Key(help="What the proxy takes on.", ours=True)] = MeshLimits()
     listen_interface: Annotated[
@@ -242,6 +215,8 @@ class EdgeMesh(Section, frozen=True, kw_only=True):
         ),
     ] = "127.251.0.0/16"
     sub_net: Annotated[str, Key(help="Fake IPs of mode intercept.", rule=rules.SUBNET, used=False)] = "9.251.0.0/16"
+
+    traffic: Annotated[MeshTraffic, Key(help="How requests and connections are treated.", ours=True)] = MeshTraffic()
 
     @property
     def network(self) -> IPv4Network:

@@ -82,6 +82,7 @@ POSITIVE = between(1, INT32_MAX)
 NOT_NEGATIVE = between(0, INT64_MAX)
 WHOLE_SECONDS = between(1, INT32_MAX, "seconds")
 SECONDS = Rule("a number of seconds above 0, up to 86400", lambda value: 0 < value <= 86400)
+SECONDS_OR_NEVER = Rule("a number of seconds up to 86400, or 0", lambda value: 0 <= value <= 86400)
 PORT = between(1, 65535)
 PERCENT = between(0, 100)
 
@@ -126,6 +127,15 @@ LOOPBACK_SUBNET = Rule(
     _safely(lambda text: _is_loopback_pool(parse_subnet(text))),
 )
 FILE = Rule("an absolute path of a file", _is_absolute_file, _WHY_ABSOLUTE)
+FILE_OR_LOG = Rule(
+    "an absolute path of a file, or -, or nothing",
+    lambda text: text in ("", "-") or _is_absolute_file(text),
+    _WHY_ABSOLUTE,
+)
+HASH_KEY = Rule(
+    "source, header:NAME or cookie:NAME",
+    _matches(r"source|(header|cookie):[!#-'*+.0-9A-Z^-z|~-]{1,100}", 110),
+)
 SOCKET_FILE = Rule(
     "auto, or an absolute path of a file", lambda text: text == AUTO or _is_absolute_file(text), _WHY_ABSOLUTE
 )

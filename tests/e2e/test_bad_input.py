@@ -229,15 +229,15 @@ async def test_a_service_without_ports(site: Site, cloud: ScriptedCloud) -> None
     await site.good_service_works(cloud)
 
 
-async def test_a_service_with_a_nameless_port_beside_a_named_one(site: Site, cloud: ScriptedCloud) -> None:
-    service = site.words.service("half", ("http", site.port), ("", 7))
-    del service["spec"]["ports"][1]["name"]
+async def test_a_service_with_an_annotation_of_ours_that_means_nothing(site: Site, cloud: ScriptedCloud) -> None:
+    service = site.words.service("half", ("http", site.port))
+    service["metadata"]["annotations"] = {"edgemesh.kubeedge.io/retries": "many"}
 
     await cloud.deliver(site.words.put(service), site.words.pods("half", [site.words.pod("half-0", site.backend)]))
 
-    line = await site.complaint("edgemesh", "port_without_name")
+    line = await site.complaint("edgemesh", "annotation_unusable")
     assert (line["peer"], line["resource"]) == ("cloud", "default/service/half")
-    assert line["text"].endswith(": 7")
+    assert "edgemesh.kubeedge.io/retries" in line["text"]
     assert (await site.get("half")).status == 200
     await site.good_service_works(cloud)
 

@@ -61,6 +61,13 @@ def test_worker_ends_with_a_node_that_is_killed(node: Any) -> None:
     wait_for_end(pid)
 
 
+def test_worker_that_stands_still_ends_with_a_node_that_is_killed(node: Any) -> None:
+    pid = worker_of(node)
+    os.kill(pid, signal.SIGSTOP)
+    node.stop(signal.SIGKILL)
+    wait_for_end(pid)
+
+
 def test_worker_that_is_killed_is_started_again(node: Any) -> None:
     pid = worker_of(node)
 

@@ -50,10 +50,34 @@ def test_the_figures_follow_what_the_node_does(
 
     assert sample(page, "edgecore_edgemesh_services") == 1
     assert sample(page, "edgecore_dns_queries_total", outcome="answered") == 1
-    served = {"service": "default/web", "port": str(port)}
+    served = {"service": "default/web", "port": str(port), "transport": "tcp"}
+    sent = {**served, "pod": "web-0", "endpoint": f"{host}:{host_port}"}
     assert sample(page, "edgecore_proxy_requests_total", **served, code="200") == 1
-    assert sample(page, "edgecore_proxy_backend_requests_total", **served, endpoint=f"{host}:{host_port}") == 1
+    assert sample(page, "edgecore_proxy_backend_requests_total", **sent) == 1
     assert sample(page, "edgecore_messages_received_total", module="edgemesh") > 1
+
+
+def test_a_command_shows_the_service_its_backends_and_what_became_of_the_requests(
+    programs: Any, words: Any, backend: Callable[..., Any], free_port: Callable[[], int]
+) -> None:
+    cloud = programs.cloud()
+    node = programs.node(cloud=cloud)
+    port = free_port()
+    host, host_port = backend()
+    cloud.send(*words.arrival("web", port, (host, host_port)))
+    node.service("web")
+    node.by_proxy(f"http://web.default:{port}/")
+
+    told = node.control.get("/v1/service", {"name": "web"})["ports"][0]
+
+    (at_work,) = told["backends"]
+    assert (told["state"], told["strategy"], told["codes"]) == ("listening", "RoundRobin", {"200": 1})
+    assert (at_work["pod"], at_work["endpoint"], at_work["state"], at_work["requests"]) == (
+        "web-0",
+        f"{host}:{host_port}",
+        "in",
+        1,
+    )
 
 
 def test_health_is_200_with_a_cloud_and_503_with_the_reason_when_it_is_gone(programs: Any) -> None:

@@ -18,13 +18,13 @@ from edgecore.modules.edgemesh.directory import ServiceDirectory
 from edgecore.modules.edgemesh.dns.zone.nametable import NameTable
 from edgecore.modules.edgemesh.module import EdgeMesh
 from edgecore.modules.edgemesh.names import ServiceKey
-from edgecore.modules.edgemesh.proxy.server import HttpProxy
-from edgecore.modules.edgemesh.services import ServiceTable
+from edgecore.modules.edgemesh.proxy.server import MeshProxy
 from edgecore.modules.metamanager import tables as meta_tables
 from edgecore.modules.metamanager.module import MetaManager
 from edgecore.observe.ledger import Ledger
 from edgecore.observe.metrics import Metrics
 from edgecore.store.store import open_store
+from tests.support.upstreams import fresh_table
 
 SUBNET = IPv4Network("127.217.0.0/16")  # not the default pool: a node may be running on this machine
 
@@ -64,7 +64,7 @@ class Node:
         self.store = open_store(path, (*meta_tables.SCHEMA, *tables.SCHEMA))
         self.metrics = Metrics()
         self.names = NameTable()
-        table = ServiceTable()
+        table = fresh_table(clock)
         port = self.bus.register(EDGEMESH, "mesh")
         self.meta = MetaManager(
             self.bus.register(METAMANAGER, "meta"), self.store, self.metrics, ledger=Ledger(clock.monotonic)
@@ -78,7 +78,7 @@ class Node:
             table=table,
             names=self.names,
             dns=SilentDns() if dns is None else dns(self.names, self.metrics),
-            proxy=HttpProxy(ServiceDirectory(table, "cluster.local"), clock, self.metrics),
+            proxy=MeshProxy(ServiceDirectory(table, "cluster.local"), table.upstreams, clock, self.metrics),
             subnet=SUBNET,
             ttl_s=ttl_s,
             plain_address="127.0.0.1",
@@ -147,5 +147,8 @@ class Node:
 def service_json(key: ServiceKey, *ports: int) -> dict[str, Any]:
     return {
         "metadata": {"namespace": key.namespace, "name": key.name},
-        "spec": {"ports": [{"name": f"http-{number}", "port": number, "targetPort": 80} for number in ports]},
+        "spec": {
+            "ports": [{"name": f"http-{number}", "port": number, "targetPort": 80} for number in ports],
+            "selector": {"app": key.name},
+        },
     }

@@ -70,7 +70,7 @@ def test_recorded_pods_say_where_they_run() -> None:
     assert first.container_ports == (kube.ContainerPort(container_port=80, host_port=8000),)
     assert first.running
     assert not first.terminating
-    assert kube.Condition("Ready", "True") in first.status.conditions
+    assert first.ready == "True"
     assert second.status.host_ip == "10.66.0.1"
     assert (first.spec.containers[0].image, first.status.qos_class) == ("nginx:1.17", "BestEffort")
 
@@ -216,3 +216,24 @@ def test_no_value_raises_anything_but_a_content_error(decode: Any, value: Any) -
 def test_no_bytes_raise_anything_but_a_content_error(decode: Any, data: bytes) -> None:
     with contextlib.suppress(ContentError):
         decode(data)
+
+
+def test_of_the_annotations_of_a_service_only_those_of_the_mesh_are_kept() -> None:
+    service = kube.decode_service(
+        b'{"metadata": {"name": "web", "annotations": {"edgemesh.kubeedge.io/retries": "1", "last-applied": "{...}"}}}'
+    )
+
+    assert service.metadata.annotations == {"edgemesh.kubeedge.io/retries": "1"}
+    assert kube.decode_service(b'{"metadata": {"annotations": null}}').metadata.annotations == {}
+
+
+def test_a_pod_says_how_often_its_containers_were_started_again_and_since_when_it_is_ready() -> None:
+    status = {
+        "podIP": "172.17.0.5",
+        "conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"}],
+        "containerStatuses": [{"name": "a", "restartCount": 2}, {"name": "b"}, {"name": "c", "restartCount": 1}],
+    }
+    pod = kube.decode_pod(json.dumps({"metadata": {"uid": "u"}, "status": status}).encode())
+
+    assert pod.life == "u/3/172.17.0.5/True/2026-01-01T00:00:00Z"
+    assert kube.decode_pod(b'{"status":{"conditions":[{"type":"Ready","lastTransitionTime":null}]}}').life == "/0///"

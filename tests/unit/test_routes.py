@@ -1,6 +1,6 @@
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from typing import Any, cast
 
 import pytest
@@ -13,7 +13,7 @@ from edgecore.errors import ContentError
 from edgecore.ids import NewId
 from edgecore.modules.edgemesh.dns.byhand.handquery import HandQuery
 from edgecore.nodestate import NodeState
-from edgecore.routes import TAP_BACKLOG, node_routes
+from edgecore.routes import SERVICES_AT_ONCE, TAP_BACKLOG, View, node_routes
 
 ROUTE = Route("edgecontroller", "resource", "insert", "default/service/web")
 Stream = AsyncGenerator[dict[str, Any], None]
@@ -36,6 +36,21 @@ class FakeHandQuery:
         if type_text == "NOSUCH":
             raise ContentError("cannot ask for records of type 'NOSUCH'")
         return {"name": name, "type": type_text, "service": {"namespace": "default", "name": name} if name else None}
+
+
+class FakeView:
+    """Has many services in one namespace and one in another."""
+
+    def every(self, namespace: str = "") -> Iterator[dict[str, Any]]:
+        if namespace:
+            yield {"namespace": namespace, "name": "cart"}
+        else:
+            yield from ({"namespace": "default", "name": f"web-{number}"} for number in range(SERVICES_AT_ONCE + 1))
+
+    def one(self, name: str, namespace: str = "") -> dict[str, Any]:
+        if name == "none":
+            raise ContentError("cannot show none: there is no such service; there is default/web")
+        return {"name": f"{namespace}/{name}"}
 
 
 @pytest.fixture
@@ -69,6 +84,8 @@ async def test_there_are_no_other_routes(bus: Bus) -> None:
         ("GET", "/v1/status"),
         ("GET", "/v1/ledger"),
         ("GET", "/v1/dns/query"),
+        ("GET", "/v1/services"),
+        ("GET", "/v1/service"),
         ("GET", "/v1/tap"),
     }
 
@@ -100,6 +117,39 @@ async def test_a_question_for_a_name_that_cannot_be_asked_is_refused(
 ) -> None:
     with pytest.raises(ControlRefused, match=words) as caught:
         await ask_dns(bus, hand_query, **query)
+    assert caught.value.status == status
+
+
+async def ask_services(bus: Bus, path: str, look: object, **query: str) -> Any:
+    routes = node_routes(bus, cast("NodeState", FakeState()), None, cast("Callable[[], View] | None", look))
+    return await routes["GET", path](ControlRequest(query, None))
+
+
+async def test_services_are_those_of_all_namespaces_or_of_one(bus: Bus) -> None:
+    every = await ask_services(bus, "/v1/services", FakeView)
+    assert [one["name"] for one in every] == [f"web-{number}" for number in range(SERVICES_AT_ONCE + 1)]
+    assert await ask_services(bus, "/v1/services", FakeView, namespace="shop") == [
+        {"namespace": "shop", "name": "cart"}
+    ]
+
+
+async def test_one_service_is_shown_whole(bus: Bus) -> None:
+    assert await ask_services(bus, "/v1/service", FakeView, name="cart", namespace="shop") == {"name": "shop/cart"}
+
+
+@pytest.mark.parametrize(
+    ("path", "look", "query", "status", "words"),
+    [
+        ("/v1/service", FakeView, {"name": "none"}, 404, "there is default/web"),
+        ("/v1/service", None, {"name": "web"}, 409, "modules.edgeMesh.enable"),
+        ("/v1/services", None, {}, 409, "modules.edgeMesh.enable"),
+    ],
+)
+async def test_services_that_cannot_be_shown_are_refused(
+    bus: Bus, path: str, look: object, query: dict[str, str], status: int, words: str
+) -> None:
+    with pytest.raises(ControlRefused, match=words) as caught:
+        await ask_services(bus, path, look, **query)
     assert caught.value.status == status
 
 

@@ -6,17 +6,19 @@ stores a change before it hands it on, so that who asks MetaManager after the dr
 
 from typing import NamedTuple
 
-from edgecore.beehive.resource import ENDPOINTS, PODLIST, SERVICE
+from edgecore.beehive.resource import ENDPOINTS, POD, PODLIST, SERVICE
 from edgecore.modules.edgemesh.msgprocess import (
     EndpointsChanged,
     EndpointsDeleted,
     Keyed,
+    PodChanged,
+    PodDeleted,
     PodsChanged,
     PodsDeleted,
     ServiceChanged,
     ServiceDeleted,
 )
-from edgecore.modules.edgemesh.names import ServiceKey
+from edgecore.modules.edgemesh.names import PodKey, ServiceKey
 
 
 class Waiting(NamedTuple):
@@ -29,12 +31,13 @@ class Waiting(NamedTuple):
 class Backlog:
     """Changes in the order of their last arrival, at most ``limit``.
 
-    A thing is a service, its pods or its endpoints. A deletion replaces what came before it, and the other way round.
+    A thing is a service, its pods, its endpoints, or a pod of this node. A deletion replaces what came before it, and
+    the other way round.
     """
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._waiting: dict[tuple[str, ServiceKey], Waiting] = {}
+        self._waiting: dict[tuple[str, ServiceKey | PodKey], Waiting] = {}
         self.overflowed = False
         """Set when changes were dropped; cleared by who will ask MetaManager for everything."""
         self.dropped = 0
@@ -73,4 +76,6 @@ _KINDS: dict[type[Keyed], str] = {
     PodsDeleted: PODLIST,
     EndpointsChanged: ENDPOINTS,
     EndpointsDeleted: ENDPOINTS,
+    PodChanged: POD,
+    PodDeleted: POD,
 }

@@ -1,12 +1,23 @@
-"""What the proxy asks: which service is meant, and to which of its pods the next request goes."""
+"""What the proxy asks: which service is meant, and what forwards for its ports.
 
-from collections import Counter
+An ExternalName stands for a name outside, or for that of another service, whose ports are meant then. It never leads to
+ourselves: not in a circle of such names, and not to an address of this host, where the plain listener is.
+"""
+
+import ipaddress
 from collections.abc import Sequence
 
-from edgecore.modules.edgemesh.names import Endpoint, Refusal, ServiceKey
-from edgecore.modules.edgemesh.services import Route, ServiceEntry, ServiceTable
+from edgecore.modules.edgemesh.discovery.addresses import is_reachable
+from edgecore.modules.edgemesh.discovery.pods import is_address
+from edgecore.modules.edgemesh.names import Refusal, ServiceKey
+from edgecore.modules.edgemesh.published import external_name
+from edgecore.modules.edgemesh.services import ServiceEntry, ServiceTable
+from edgecore.modules.edgemesh.upstream.spec import Transport
+from edgecore.modules.edgemesh.upstream.upstream import Upstream
 
 DEFAULT_NAMESPACE = "default"
+MAX_ALIASES = 8
+"""So many services of type ExternalName may lead one to the next."""
 
 
 class ServiceDirectory:
@@ -27,14 +38,15 @@ class ServiceDirectory:
         self._table = table
         self._namespace = namespace
         every = (cluster_domain, *domains)
-        self._suffixes = [["svc"], *(["svc", *domain.lower().strip(".").split(".")] for domain in every)]
+        self._domains = [["svc", *domain.lower().strip(".").split(".")] for domain in every]
+        self._suffixes = [["svc"], *self._domains]
 
     def service_named(self, host: str, port: int) -> ServiceKey | Refusal:
         """Return the service that ``host`` means, in any case of letters.
 
         It may be written ``svc``, ``svc.ns``, ``svc.ns.svc``, ``svc.ns.svc.<cluster domain>``, with or without a dot at
         the end, or be a fake IP. In front of the last two there may be the host name of a pod that has a name of its
-        own. ``port`` is for the text of the refusal; ``choose`` looks at it.
+        own. ``port`` is for the text of the refusal; ``upstream`` looks at it.
         """
         entry = self._table.at_address(host)
         if entry is not None:
@@ -45,20 +57,64 @@ class ServiceDirectory:
             return Refusal(503, reason, f"cannot reach {host}:{port}: {text}")
         return key
 
-    def choose(self, service: ServiceKey, port: int) -> Endpoint | Refusal:
-        """Return the endpoint whose turn it is at ``port`` of ``service``; why there is none, if there is none."""
+    def service_at(self, address: str) -> ServiceKey | None:
+        """Return the service or pod whose fake IP is ``address``."""
+        entry = self._table.at_address(address)
+        return entry.key if entry is not None else None
+
+    def upstream(self, service: ServiceKey, port: int, transport: Transport = "tcp") -> Upstream | Refusal:
+        """Return what forwards for ``port`` of ``service``; why nothing does, if nothing does."""
+        found = self._table.upstreams.get((service, port, transport))
+        return found or self._otherwise(service, port, transport)
+
+    def _otherwise(self, service: ServiceKey, port: int, transport: Transport) -> Upstream | Refusal:
+        """Return what forwards for a port that is not ready made: one of an ExternalName."""
+        entry = self._table.get(service)
+        for _ in range(MAX_ALIASES):
+            if entry is None or entry.service is None or not entry.is_external:
+                break
+            name = external_name(entry.service)
+            target = self._ours(name)
+            if target is None:
+                return self._outside(entry, name, port, transport)
+            entry = self._table.get(target)
+            if entry is None:
+                why, text = self._why_unknown("there is no such service")
+                return _refusal(service, port, why, f"it stands for {name}: {text}")
+        else:
+            return _refusal(service, port, "external_name_loop", "it stands for a name that leads back to it")
+        key = entry.key if entry is not None else service
+        return self._table.upstreams.get((key, port, transport)) or self._why_not(key, port, transport)
+
+    def _outside(self, entry: ServiceEntry, name: str, port: int, transport: Transport) -> Upstream | Refusal:
+        key, service = entry.key, entry.service
+        if service is None or not name:
+            return _refusal(key, port, "external_name_unusable", "it stands for a name that DNS could not find")
+        if _is_this_host(name) or self._table.at_address(name) is not None:
+            return _refusal(key, port, "external_name_loop", f"it stands for {name}, which is this host")
+        if is_address(name) and not is_reachable(name):
+            return _refusal(key, port, "external_name_unusable", f"it stands for {name}, which is not forwarded to")
+        if not port:
+            return _refusal(key, port, "port_not_in_service", "there is no port 0")
+        return self._table.externals.make(key, service, name, port, transport)
+
+    def _ours(self, name: str) -> ServiceKey | None:
+        """Return the service or pod that a name of DNS means, if it is one of ours."""
+        match name.lower().split("."):
+            case [name, namespace, *suffix] if suffix in self._domains:
+                return ServiceKey(namespace, name)
+            case [hostname, name, namespace, *suffix] if suffix in self._domains:
+                return ServiceKey(namespace, name).pod(hostname)
+        return None
+
+    def _why_not(self, service: ServiceKey, port: int, transport: Transport) -> Refusal:
         entry = self._table.get(service)
         if entry is None:
             return _refusal(service, port, *self._why_unknown("there is no such service"))
-        if entry.service is not None and entry.is_external:
-            outside = entry.service.spec.external_name
-            return _refusal(service, port, "external_name", f"it stands for a name outside; ask {outside} itself")
-        route = entry.by_port.get(port)
+        route = entry.by_port.get((port, transport))
         if route is None:
             return _refusal(service, port, "port_not_in_service", "the service has no such port")
-        if route.not_served:
-            return _refusal(service, port, "port_not_served", f"the port is not served ({route.not_served})")
-        return route.balancer.choose() or _without_backend(entry, route)
+        return _refusal(service, port, "port_not_served", f"the port is not served ({route.not_served})")
 
     def _why_unknown(self, text: str) -> tuple[str, str]:
         """Return reason and text for a service that the table does not have."""
@@ -79,14 +135,16 @@ class ServiceDirectory:
         return None
 
 
-def _without_backend(entry: ServiceEntry, route: Route) -> Refusal:
-    port = route.port.port
-    if not entry.pods:
-        return _refusal(entry.key, port, "no_pods", "the service has no pods")
-    found = ", ".join(f"{number} {reason}" for reason, number in Counter(b.reason for b in route.backends).items())
-    if not any(pod.running for pod in entry.pods):
-        return _refusal(entry.key, port, "no_running_pods", f"none of its pods runs ({found})")
-    return _refusal(entry.key, port, "no_reachable_pods", f"none of its pods can be reached ({found})")
+def _is_this_host(name: str) -> bool:
+    if name.lower() == "localhost" or name.lower().endswith(".localhost"):
+        return True
+    try:
+        address = ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    return address.is_loopback or address.is_unspecified
 
 
 def _named(service: ServiceKey) -> str:

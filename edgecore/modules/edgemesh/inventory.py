@@ -1,10 +1,9 @@
-"""What MetaManager has of services: read once, after the start.
+"""What MetaManager has of services, their endpoints, and the pods of this node: read once, after the start.
 
-Endpoints are not asked for: MetaManager would ask the cloud for those that it does not have, and wait a minute for
-each. Nothing is decided by them, and the cloud sends them when they change.
+Endpoints are asked for all at once: for one by name that it does not have MetaManager would ask the cloud, and wait.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -14,13 +13,16 @@ from edgecore.errors import ContentError
 from edgecore.modules.edgemesh.addressbook import ListenerRows, read_listener
 from edgecore.modules.edgemesh.msgprocess import (
     Change,
+    EndpointsChanged,
+    PodChanged,
     PodsChanged,
     Rejected,
     ServiceChanged,
     pods_changed,
     service_key,
 )
-from edgecore.modules.edgemesh.names import ServiceKey
+from edgecore.modules.edgemesh.names import PodKey, ServiceKey
+from edgecore.modules.edgemesh.nodepods import NodePods
 from edgecore.modules.edgemesh.podnames import named_pods
 
 
@@ -29,6 +31,12 @@ class MetaQuestions(ListenerRows, Protocol):
 
     async def services(self) -> list[bytes]:
         """Return every stored service."""
+
+    async def every_endpoints(self) -> list[bytes]:
+        """Return every stored Endpoints object."""
+
+    async def pods(self) -> list[bytes]:
+        """Return every stored pod of this node."""
 
     async def pod_list(self, namespace: str, name: str) -> bytes | None:
         """Return the stored pod list of a service."""
@@ -41,7 +49,8 @@ class Inventory(NamedTuple):
     """All services, and the pods of them that have names."""
 
     changes: tuple[Change, ...]
-    """As if they had just come, each after its pods; and what is stored but cannot be used."""
+    """As if they had just come, pods of this node first, each service after what is behind it; and what is stored but
+    cannot be used."""
     listeners: dict[ServiceKey, str | None]
     """Everything that is to have a fake IP, each with what its listener row says; ``None`` also where that was not
     asked for, as it is not for pods."""
@@ -51,9 +60,17 @@ class Inventory(NamedTuple):
 
 async def read_inventory(meta: MetaQuestions, settled: Collection[ServiceKey]) -> Inventory:
     """Read everything, but no listener rows of services in ``settled``. Raises ``BusError`` or ``StoreError``."""
-    changes: list[Change] = []
+    services = await meta.services()
+    changes: list[Change] = list(map(_pod, await meta.pods()))
+    known = NodePods()
+    for change in changes:
+        if isinstance(change, PodChanged):
+            known.put(change.key, change.pod)
+    endpoints = [_endpoints(data) for data in await meta.every_endpoints()]
+    changes.extend(change for change in endpoints if isinstance(change, Rejected))
+    waiting = {change.key: change for change in endpoints if not isinstance(change, Rejected)}
     listeners: dict[ServiceKey, str | None] = {}
-    for data in await meta.services():
+    for data in services:
         try:
             service = kube.decode_service(data)
             key = service_key(*service.key)
@@ -61,13 +78,14 @@ async def read_inventory(meta: MetaQuestions, settled: Collection[ServiceKey]) -
             changes.append(Rejected("bad_content", f"stored service: {error}"))
             continue
         pods = await _pods(meta, key)
-        changes.extend((*pods, ServiceChanged(key, service)))
+        behind = (waiting.pop(key),) if key in waiting else ()
+        changes.extend((*pods, *behind, ServiceChanged(key, service)))
         if service.is_external:
             continue
         listeners[key] = None if key in settled else await read_listener(meta, key)
-        for change in pods:
-            if isinstance(change, PodsChanged):
-                listeners.update(dict.fromkeys(map(key.pod, named_pods(service, change.pods))))
+        if service.selects_pods:
+            listeners.update(dict.fromkeys(map(key.pod, _named(service, key, pods, known))))
+    changes.extend(waiting.values())
     said = frozenset(filter(None, map(_text, await meta.listeners())))
     return Inventory(tuple(changes), listeners, said)
 
@@ -77,6 +95,30 @@ def _text(data: bytes) -> str | None:
         return msgspec.json.decode(data, type=str)
     except msgspec.DecodeError:
         return None
+
+
+def _named(
+    service: kube.Service, key: ServiceKey, pods: Iterable[Change], known: NodePods
+) -> dict[str, tuple[kube.Pod, ...]]:
+    """Return the pods with names as the mesh will find them."""
+    listed = [pod for change in pods if isinstance(change, PodsChanged) for pod in change.pods]
+    return named_pods(service, (known.newest(key.namespace, pod) for pod in listed))
+
+
+def _pod(data: bytes) -> PodChanged | Rejected:
+    try:
+        pod = kube.decode_pod(data)
+        return PodChanged(PodKey(pod.metadata.namespace, pod.metadata.name), pod)
+    except ContentError as error:
+        return Rejected("bad_content", f"stored pod: {error}")
+
+
+def _endpoints(data: bytes) -> EndpointsChanged | Rejected:
+    try:
+        endpoints = kube.decode_endpoints(data)
+        return EndpointsChanged(service_key(*endpoints.key), endpoints)
+    except ContentError as error:
+        return Rejected("bad_content", f"stored endpoints: {error}")
 
 
 async def _pods(meta: MetaQuestions, key: ServiceKey) -> tuple[Change, ...]:

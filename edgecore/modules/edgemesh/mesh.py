@@ -21,6 +21,9 @@ from edgecore.modules.edgemesh.msgprocess import (
     Change,
     EndpointsChanged,
     EndpointsDeleted,
+    Keyed,
+    PodChanged,
+    PodDeleted,
     PodsChanged,
     PodsDeleted,
     Rejected,
@@ -31,6 +34,7 @@ from edgecore.modules.edgemesh.names import ServiceKey
 from edgecore.modules.edgemesh.podnames import named_pods
 from edgecore.modules.edgemesh.published import Published, publish
 from edgecore.modules.edgemesh.services import Lease, ServiceEntry, ServiceTable
+from edgecore.modules.edgemesh.upstream.spec import Transport
 
 
 class AddressGiven(NamedTuple):
@@ -55,7 +59,7 @@ class PortsChanged(NamedTuple):
 
     key: ServiceKey
     address: str
-    ports: tuple[int, ...]
+    ports: tuple[tuple[int, Transport], ...]
 
 
 class AddressReturned(NamedTuple):
@@ -99,15 +103,23 @@ class Mesh:
             case PodsDeleted(key):
                 self.table.set_pods(key, None)
             case EndpointsChanged(key, endpoints):
-                self.table.set_endpoints(key, endpoints)
-                return ()
+                if not self.table.set_endpoints(key, endpoints):
+                    return ()
             case EndpointsDeleted(key):
-                self.table.set_endpoints(key, None)
-                return ()
+                if not self.table.set_endpoints(key, None):
+                    return ()
+            case PodChanged(pod_key, pod, is_inserted):
+                self.table.set_node_pod(pod_key, pod, is_inserted=is_inserted)
+            case PodDeleted(pod_key, uid, version):
+                self.table.remove_node_pod(pod_key, uid, version)
             case Rejected():
                 return ()
-        entry = self.table.get(key)
-        return tuple(self._follow(entry, now)) if entry is not None else ()
+        entries = filter(None, map(self.table.get, self.concerned(change)))
+        return tuple(event for entry in entries for event in self._follow(entry, now))
+
+    def concerned(self, change: Keyed) -> tuple[ServiceKey, ...]:
+        """Return the services that ``change`` is about: of a pod of this node, those that list it."""
+        return self.table.listing(change.key) if isinstance(change, PodChanged | PodDeleted) else (change.key,)
 
     def stored(self, entry: ServiceEntry, lease: Lease) -> tuple[Event, ...]:
         """Take note that an address is stored, unless it was given back meanwhile; return what is to be done now."""
@@ -124,7 +136,7 @@ class Mesh:
 
     def _follow(self, entry: ServiceEntry, now: float) -> Iterator[Event]:
         """Have everything be as a service, which was changed, says."""
-        pods = named_pods(entry.service, entry.pods or ()) if entry.service is not None else {}
+        pods = named_pods(entry.service, entry.selected_pods) if entry.service is not None else {}
         gone = self.table.name_pods(entry, pods)
         if not entry.is_external:
             yield from self._give_address(entry, now)

@@ -5,7 +5,7 @@ told of it and its ports are listened on; of a service that is gone, names and l
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
 from ipaddress import IPv4Network
 from typing import Any, Literal, Protocol
@@ -38,10 +38,13 @@ from edgecore.modules.edgemesh.mesh import (
 from edgecore.modules.edgemesh.msgprocess import Change, Rejected, process
 from edgecore.modules.edgemesh.names import ServiceKey
 from edgecore.modules.edgemesh.omissions import Omissions
+from edgecore.modules.edgemesh.proxy.figures import PortFigures
 from edgecore.modules.edgemesh.published import Published
 from edgecore.modules.edgemesh.recovery import recover
 from edgecore.modules.edgemesh.services import Lease, ServiceEntry, ServiceTable
+from edgecore.modules.edgemesh.serviceview import ServiceView
 from edgecore.modules.edgemesh.status import metric_families, not_bound_status, services_status
+from edgecore.modules.edgemesh.upstream.spec import PortKey, Transport
 from edgecore.observe.metrics import Metrics
 from edgecore.store.store import Store
 
@@ -82,9 +85,11 @@ class Dns(Protocol):
 
 
 class Proxy(Protocol):
-    """The HTTP proxy."""
+    """What forwards."""
 
-    async def listen(self, address: str, port: int, service: ServiceKey | None) -> BoundListener:
+    async def listen(
+        self, address: str, port: int, service: ServiceKey | None, transport: Transport = "tcp"
+    ) -> BoundListener:
         """Serve ``service`` at this address; ``None``: the one that each request names. Raises ``ListenError``."""
 
     async def stop(self) -> None:
@@ -92,6 +97,16 @@ class Proxy(Protocol):
 
     def status(self) -> dict[str, Any]:
         """Return what was served, as a JSON object."""
+
+    def figures(self) -> Mapping[PortKey, PortFigures]:
+        """Return what was counted at each port."""
+
+
+class Closing(Protocol):
+    """Something that runs for the ports until they are gone."""
+
+    async def close(self) -> None:
+        """Return when nothing runs any more."""
 
 
 class _Parts:
@@ -109,7 +124,7 @@ class EdgeMesh:
 
     ``subnet`` is the /16 of fake IPs to begin with; ``ttl_s`` how long resolvers may remember one. The plain listener
     gets ``plain_port`` or one soon behind it. ``intercept_wanted`` says that interception would be used if it were
-    built. Raises ``ConfigError`` for a mode that is not built.
+    built. ``health`` is closed when the ports are gone. Raises ``ConfigError`` for a mode that is not built.
     """
 
     name = EDGEMESH
@@ -134,7 +149,7 @@ class EdgeMesh:
         rebind_interval_s: float,
         mode: Literal["auto", "rootless", "intercept"] = "auto",
         intercept_wanted: bool = False,
-        lb_strategy: str = "RoundRobin",
+        health: Closing | None = None,
         try_lock: TryLock | None = None,
     ) -> None:
         if mode == "intercept":
@@ -153,7 +168,7 @@ class EdgeMesh:
         self._subnet = subnet
         self._ttl_s = ttl_s
         self._rebind_interval_s = rebind_interval_s
-        self._lb_strategy = lb_strategy
+        self._health = health
         self._mode_in_force: Literal["rootless"] = "rootless"  # what "auto" comes to, as long as there is nothing else
         self._intercept_wanted = intercept_wanted
         self._try_lock = try_lock or machine_lock()
@@ -195,6 +210,9 @@ class EdgeMesh:
                 await parts.listeners.stop()
             self._plain.close()
             await self._proxy.stop()
+            self._table.upstreams.close()
+            if self._health is not None:
+                await self._health.close()
         finally:  # whatever would not end in time: the host's resolv.conf is put back
             await self._dns.stop()
             if parts is not None:
@@ -210,6 +228,7 @@ class EdgeMesh:
             "backlog": len(self._backlog),
             "backlog_dropped": self._backlog.dropped,
             "addresses_in_use": len(parts.mesh.pool) if parts is not None else 0,
+            "draining_backends": self._table.upstreams.draining,
             "writes_unfinished": parts.book.unfinished if parts is not None else 0,
             "dns": self._dns.status(),
             "plain_listener": self._plain.in_use or None,
@@ -217,6 +236,11 @@ class EdgeMesh:
             "services": services_status(self._table, parts.listeners) if parts is not None else [],
             "ports_not_bound": not_bound_status(parts.listeners.not_bound) if parts is not None else [],
         }
+
+    def view(self) -> ServiceView:
+        """Return a look at the services and their traffic, as they are now."""
+        listeners = self._parts.listeners if self._parts is not None else None
+        return ServiceView(self._table, self._proxy.figures(), listeners, self._clock.monotonic())
 
     def _collect(self) -> Iterable[Metric]:
         parts = self._parts
@@ -227,8 +251,6 @@ class EdgeMesh:
     # Starting.
 
     async def _start(self) -> None:
-        if self._lb_strategy != "RoundRobin":
-            log.warning("lb_strategy_not_built", lb_strategy=self._lb_strategy, used="RoundRobin")
         if self._intercept_wanted:
             log.warning("interception_not_built", used=self._mode_in_force, subnet=str(self._subnet))
         last_used = tables.read_pool(self._store)
@@ -325,8 +347,9 @@ class EdgeMesh:
                 self._metrics.bad_input(EDGEMESH, change.reason, peer, resource=resource, text=change.text)
                 return
             self._act(parts.mesh.apply(change, self._clock.monotonic()), parts)
-            for omission in self._omissions.look(change.key, self._table.get(change.key)):
-                self._metrics.bad_input(EDGEMESH, omission.reason, peer, resource=resource, text=omission.text)
+            for key in parts.mesh.concerned(change):
+                for omission in self._omissions.look(key, self._table.get(key)):
+                    self._metrics.bad_input(EDGEMESH, omission.reason, peer, resource=resource, text=omission.text)
         except Exception:
             log.exception("change_not_applied", change=type(change).__name__, resource=resource)
 

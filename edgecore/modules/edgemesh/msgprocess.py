@@ -8,23 +8,26 @@ resource                              insert, update         delete
 ``<ns>/podlist/<service>``            PodsChanged            PodsDeleted
 ``<ns>/endpoints/<name>``             EndpointsChanged       EndpointsDeleted
 ``namespace/endpointslist/endpoints`` EndpointsChanged, each EndpointsDeleted, each
+``<ns>/pod/<name>``                   PodChanged             PodDeleted
 ===================================== ====================== ======================
 
 A list upserts its elements and deletes nothing that it does not name. A list of ``null`` changes nothing, but a
 *podlist* of ``null`` says that the service has no pods. A delete goes by the resource, for its content may be ``null``
-or a stub. What cannot be used is ``Rejected``: a malformed element of a list alone, the rest of the list holds.
+or a stub; that of a pod says, where it says anything, which pod of the name is meant. What cannot be used is
+``Rejected``: a malformed element of a list alone, the rest of the list holds.
 """
 
 from collections.abc import Callable
 from typing import NamedTuple, TypeVar
 
 from edgecore import kube
-from edgecore.beehive.message import Message, content_json
+from edgecore.beehive.message import Message, content_json, content_value
 from edgecore.beehive.resource import (
     DELETE,
     ENDPOINTS,
     ENDPOINTSLIST,
     INSERT,
+    POD,
     PODLIST,
     SERVICE,
     SERVICELIST,
@@ -33,7 +36,7 @@ from edgecore.beehive.resource import (
     parse_edge,
 )
 from edgecore.errors import ContentError
-from edgecore.modules.edgemesh.names import ServiceKey, is_label
+from edgecore.modules.edgemesh.names import PodKey, ServiceKey, is_label
 
 T = TypeVar("T")
 
@@ -77,6 +80,23 @@ class EndpointsDeleted(NamedTuple):
     key: ServiceKey
 
 
+class PodChanged(NamedTuple):
+    """A pod of this node is new, or other than before, or sent once more."""
+
+    key: PodKey
+    pod: kube.Pod
+    is_inserted: bool = False
+    """The cloud says that it is there, whatever was said before: if it was deleted, it is back."""
+
+
+class PodDeleted(NamedTuple):
+    """A pod of this node is gone: the one of this uid, which had this resource version (empty, -1: not known)."""
+
+    key: PodKey
+    uid: str
+    version: int
+
+
 class Rejected(NamedTuple):
     """Something that cannot be used: a fixed snake_case word (a metric label), and a text for people."""
 
@@ -84,7 +104,16 @@ class Rejected(NamedTuple):
     text: str
 
 
-Keyed = ServiceChanged | ServiceDeleted | PodsChanged | PodsDeleted | EndpointsChanged | EndpointsDeleted
+Keyed = (
+    ServiceChanged
+    | ServiceDeleted
+    | PodsChanged
+    | PodsDeleted
+    | EndpointsChanged
+    | EndpointsDeleted
+    | PodChanged
+    | PodDeleted
+)
 Change = Keyed | Rejected
 
 
@@ -156,6 +185,35 @@ def pods_changed(key: ServiceKey, data: bytes) -> tuple[PodsChanged | Rejected, 
     return PodsChanged(key, tuple(pods)), *rejected
 
 
+def _pod(resource: EdgeResource, message: Message) -> tuple[Change, ...]:
+    key = PodKey(resource.namespace, resource.name)
+    if message.route.operation == DELETE:
+        return (PodDeleted(key, *_last_state(message)),)
+    changed = pod_changed(key, content_json(message))
+    return (changed._replace(is_inserted=message.route.operation == INSERT),)
+
+
+def pod_changed(key: PodKey, data: bytes) -> PodChanged:
+    """Return what a pod of this node (JSON) changes. Raises ``ContentError``."""
+    pod = kube.decode_pod(data)
+    found = PodKey(pod.metadata.namespace, pod.metadata.name)
+    if found != key:
+        raise ContentError(f"the object is {str(found)!r}, not {str(key)!r}")
+    return PodChanged(key, pod)
+
+
+def _last_state(message: Message) -> tuple[str, int]:
+    """Return uid and version of a pod that is deleted, as far as they are told: by its last state, or its uid alone."""
+    content = content_value(message)
+    if isinstance(content, str):
+        return content, -1
+    try:
+        metadata = kube.decode_pod(content_json(message)).metadata
+    except ContentError:
+        return "", -1
+    return metadata.uid, metadata.version
+
+
 def _servicelist(resource: EdgeResource, message: Message) -> tuple[Change, ...]:
     delete = message.route.operation == DELETE
 
@@ -208,4 +266,5 @@ _HANDLERS: dict[str, Callable[[EdgeResource, Message], tuple[Change, ...]]] = {
     PODLIST: _podlist,
     ENDPOINTS: _endpoints,
     ENDPOINTSLIST: _endpointslist,
+    POD: _pod,
 }

@@ -39,8 +39,21 @@ class ServiceKey(NamedTuple):
         return f"{self.namespace}/{self.name}"
 
 
+class PodKey(NamedTuple):
+    """A pod of this node, by its own name."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
 class Endpoint(NamedTuple):
-    """Where a connection goes: an IP address (text) and a port; written as in a URL, ``[::1]:80``."""
+    """Where a connection goes: an IP address (text) and a port; written as in a URL, ``[::1]:80``.
+
+    In place of the address there may be a name of DNS: what an ExternalName stands for.
+    """
 
     host: str
     port: int

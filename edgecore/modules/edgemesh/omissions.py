@@ -14,16 +14,20 @@ from edgecore.modules.edgemesh.services import ServiceEntry
 
 SHOWN = 3
 """So many places are named in one text."""
+MAX_ALONE = 16
+"""So many texts at most are about one place each."""
 
 _TEXTS = {
     "service_without_ports": "service {key} has no ports: it has an address, and nothing listens there",
-    "port_without_name": "service {key} has ports without a name, which would say the protocol: {places}",
+    "annotation_unusable": "service {key}: {places}",
     "external_name_unusable": "service {key} is an ExternalName that names nothing DNS could find: {places}",
     "pod_without_status": "pods of service {key} have no status: {places}",
     "pod_without_host_ip": "running pods of service {key} have no hostIP: {places}",
     "pod_without_host_port": "running pods of service {key} have no hostPort for its ports: {places}",
     "pod_without_name": "pods of service {key} have no names, as theirs are no labels or too many: {places}",
 }
+_ALONE = frozenset(("annotation_unusable",))
+"""Each place is a sentence, and has a text of its own: the log cuts what is long."""
 _OF_BACKENDS = {"no_host_ip": "pod_without_host_ip", "no_host_port": "pod_without_host_port"}
 
 Found = dict[str, tuple[str, ...]]
@@ -44,7 +48,10 @@ class Omissions:
         self._told: dict[ServiceKey, Found] = {}
 
     def look(self, key: ServiceKey, entry: ServiceEntry | None) -> tuple[Omission, ...]:
-        """Return what is new since the last look at the service, one a reason; ``None``: there is no such service."""
+        """Return what is new since the last look at the service; ``None``: there is no such service.
+
+        There is one a reason, but for what needs a text of its own.
+        """
         before = self._told.pop(key, {})
         if entry is None:
             return ()
@@ -55,7 +62,11 @@ class Omissions:
             reason: tuple(place for place in places if place not in before.get(reason, ()))
             for reason, places in found.items()
         }
-        return tuple(Omission(reason, _text(reason, key, places)) for reason, places in fresh.items() if places)
+        return tuple(
+            Omission(reason, _text(reason, key, together))
+            for reason, places in fresh.items()
+            for together in _grouped(reason, places)
+        )
 
 
 def find(entry: ServiceEntry) -> Found:
@@ -72,15 +83,14 @@ def find(entry: ServiceEntry) -> Found:
     if not spec.ports and spec.type != "ExternalName" and spec.cluster_ip != "None":
         found["service_without_ports"][str(entry.key)] = None
     for route in entry.routes:
-        if route.not_served == "no_name":
-            found["port_without_name"][str(route.port.port)] = None
+        found["annotation_unusable"].update(dict.fromkeys(route.plan.problems))
         for backend in route.backends:
             if backend.reason in _OF_BACKENDS:
                 found[_OF_BACKENDS[backend.reason]][backend.pod] = None
-    for pod in entry.pods or ():
+    for pod in entry.selected_pods:
         if not pod.status.phase and not pod.terminating:
             found["pod_without_status"][pod.metadata.name] = None
-    for pod in asking(entry.service, entry.pods or ()):
+    for pod in asking(entry.service, entry.selected_pods):
         if pod.spec.hostname not in entry.named:
             found["pod_without_name"][pod.metadata.name] = None
     return {reason: tuple(places) for reason, places in found.items() if places}
@@ -89,3 +99,10 @@ def find(entry: ServiceEntry) -> Found:
 def _text(reason: str, key: ServiceKey, places: tuple[str, ...]) -> str:
     more = f" and {len(places) - SHOWN} more" if len(places) > SHOWN else ""
     return _TEXTS[reason].format(key=key, places=", ".join(places[:SHOWN]) + more)
+
+
+def _grouped(reason: str, places: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+    """Return the places of each text."""
+    if reason in _ALONE:
+        return tuple((place,) for place in places[:MAX_ALONE])
+    return (places,) if places else ()

@@ -7,7 +7,7 @@ import re
 from typing import NamedTuple
 
 from edgecore.kube import Service
-from edgecore.modules.edgemesh.discovery import why_out
+from edgecore.modules.edgemesh.discovery.pods import why_out
 from edgecore.modules.edgemesh.names import ServiceKey
 from edgecore.modules.edgemesh.services import ServiceEntry
 
@@ -75,17 +75,19 @@ def publish(entry: ServiceEntry) -> Published | None:
 
 
 def is_ready(entry: ServiceEntry) -> bool:
-    """Say whether a pod of the service is a backend of one of the ports that are served.
+    """Say whether there is a backend at one of the ports that are served.
 
-    Where no port is served (there is none, or none that speaks HTTP), a pod that runs, is not told to go and says
-    where it is will do. An ExternalName needs none.
+    Where no port is served, a pod that runs, is ready, is not told to go and says where it is will do, or an address in
+    the Endpoints of a service without a selector. An ExternalName needs none.
     """
-    if entry.is_external:
-        return True
+    if entry.service is None or entry.is_external:
+        return entry.is_external
     served = [route for route in entry.routes if not route.not_served]
     if served:
-        return any(route.balancer.endpoints for route in served)
-    return any(not why_out(pod) for pod in entry.pods or ())
+        return any(backend.endpoint is not None for route in served for backend in route.backends)
+    if not entry.service.selects_pods:
+        return entry.endpoints is not None and entry.endpoints.ready_addresses > 0
+    return any(not why_out(pod, entry.terms) for pod in entry.selected_pods)
 
 
 def external_name(service: Service) -> str:

@@ -17,7 +17,7 @@ def services_status(table: ServiceTable, listeners: RootlessListeners) -> list[d
         {
             "namespace": entry.key.namespace,
             "name": entry.key.name,
-            **_kind_status(entry.service),
+            **kind_status(entry.service),
             **_reached_status(entry, listeners),
             "ready_endpoints": entry.endpoints.ready_addresses if entry.endpoints is not None else None,
             "named_pods": [
@@ -57,7 +57,8 @@ def metric_families(table: ServiceTable, addresses: int, not_bound: int, dropped
     )
 
 
-def _kind_status(service: Service | None) -> dict[str, Any]:
+def kind_status(service: Service | None) -> dict[str, Any]:
+    """Return what kind of service it is, as JSON values; nothing of one that is not known."""
     if service is None:
         return {}
     return {
@@ -72,15 +73,16 @@ def _reached_status(entry: ServiceEntry, listeners: RootlessListeners) -> dict[s
     return {
         "fake_ip": entry.address,
         "ready": is_ready(entry),
-        "ports": [_port_status(entry, route, listeners) for route in entry.routes],
+        "ports": [port_status(entry, route, listeners) for route in entry.routes],
         "backends": [backend for route in entry.routes for backend in _backends_status(route)],
     }
 
 
-def _port_status(entry: ServiceEntry, route: Route, listeners: RootlessListeners) -> dict[str, Any]:
+def port_status(entry: ServiceEntry, route: Route, listeners: RootlessListeners) -> dict[str, Any]:
+    """Return a port and whether it is listened at, as JSON values."""
     state, reason = "not_served", route.not_served
     if not reason:
-        place = Place(entry.key, entry.address or "", route.port.port)
+        place = Place(entry.key, entry.address or "", route.port.port, route.transport)
         reason = listeners.problem(place) or ""
         state = "not_bound" if reason else "listening"
     return {

@@ -9,6 +9,7 @@ the cloud that was applied before is acknowledged at its place, and nothing else
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -16,7 +17,7 @@ import structlog
 
 from edgecore.beehive.message import Message, with_sync
 from edgecore.beehive.port import Port
-from edgecore.beehive.resource import EDGEHUB, GROUP_META, METAMANAGER
+from edgecore.beehive.resource import EDGEHUB, EDGEMESH, GROUP_MESH, GROUP_META, METAMANAGER
 from edgecore.errors import BusClosed, BusError, ContentError, MailboxFull, StoreError
 from edgecore.modules.metamanager import endings
 from edgecore.modules.metamanager import plan as planning
@@ -268,6 +269,8 @@ class MetaManager:
             match step:
                 case planning.Forward(module):
                     await self._port.send(module, message)
+                case planning.Show():
+                    await self._show(message)
                 case planning.Acknowledge():
                     pass
                 case planning.ToCloud(durable):
@@ -288,6 +291,12 @@ class MetaManager:
                     await self._answers.report(message, text)
                 case planning.Fault(reason, detail):
                     self._count(message, reason, detail)
+
+    async def _show(self, message: Message) -> None:
+        """Send EdgeMesh what is not for it. That it has no room for it costs nobody else anything."""
+        if self._port.has_group(GROUP_MESH):
+            with contextlib.suppress(MailboxFull):  # counted and logged by the bus
+                await self._port.send(EDGEMESH, with_sync(message, False))
 
     def _count(self, message: Message, reason: str, detail: str) -> None:
         self._metrics.bad_input(

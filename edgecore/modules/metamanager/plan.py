@@ -6,7 +6,7 @@ acknowledged before that, so what the cloud was told is stored has been stored.
 =============  ==========================================================================================
 operation      what is done
 =============  ==========================================================================================
-insert         rows stored (an existing key is overwritten: bug M1); forwarded; acknowledged
+insert         rows stored (an existing key is overwritten: bug M1); forwarded (a pod to both); acknowledged
 update         the same
 delete         row removed (and the podstatus of a pod: M6); forwarded; acknowledged
 ...            each of them from ``edged`` instead: sent on to the cloud, ``edged`` gets "OK" (M5)
@@ -17,7 +17,8 @@ action         stored if there is no row: there is no ``edgefunction`` to tell; 
 sync           ``meta-internal-sync``: the cloud is told the states of all pods
 =============  ==========================================================================================
 
-Lists (``servicelist``, ``endpointslist``) become one row an element. Listener rows are answered, never acknowledged.
+Edged and EdgeMesh are both told of pods. Lists (``servicelist``, ``endpointslist``) become one row an element.
+Listener rows are answered, never acknowledged.
 """
 
 from collections.abc import Callable
@@ -72,6 +73,10 @@ class Forward(NamedTuple):
     """Send the message on to a module."""
 
     module: str
+
+
+class Show(NamedTuple):
+    """Let EdgeMesh, if there is one, see the message, which is for another module."""
 
 
 class Acknowledge(NamedTuple):
@@ -132,6 +137,7 @@ class Connection(NamedTuple):
 
 Step = (
     Forward
+    | Show
     | Acknowledge
     | ToCloud
     | Reply
@@ -195,6 +201,11 @@ class _Request:
         """What is stored and forwarded all the same, as Go does, but counted."""
         return () if self.type in KNOWN_TYPES else (Fault("unknown_resource_type", self.key),)
 
+    @property
+    def shown(self) -> tuple[Show, ...]:
+        """A pod of this node may be newer than the pod lists in which it stands."""
+        return (Show(),) if self.type == r.POD else ()
+
     def value(self) -> str:
         return content_json(self.message).decode()
 
@@ -209,7 +220,7 @@ def _insert(request: _Request) -> Plan:
         return Plan((request.put(),), (Reply(None),))
     if request.source == r.EDGED:  # a volumeattachment, say (bug M5)
         return Plan((request.put(),), (ToCloud(), Reply(r.OK)))
-    return Plan((request.put(),), (*request.faults, Forward(request.receiver), Acknowledge()))
+    return Plan((request.put(),), (*request.faults, Forward(request.receiver), *request.shown, Acknowledge()))
 
 
 def _update(request: _Request) -> Plan:
@@ -224,7 +235,7 @@ def _update(request: _Request) -> Plan:
             return Plan(steps=(ToCloud(), Reply(r.OK)), unchanged=1)
         return Plan((request.put(),), (ToCloud(), Reply(r.OK)))
     if request.source in REMOTE_SOURCES:
-        return Plan((request.put(),), (*request.faults, Forward(request.receiver), Acknowledge()))
+        return Plan((request.put(),), (*request.faults, Forward(request.receiver), *request.shown, Acknowledge()))
     return Plan(steps=(Fault("unknown_source", request.source),))
 
 
@@ -237,8 +248,8 @@ def _delete(request: _Request) -> Plan:
         return Plan((Remove(request.key),), (Reply(r.OK),))
     changes = () if request.type == r.POD and _is_of_another(request) else _removed(request.key)
     if request.source == r.EDGED:
-        return Plan(changes, (ToCloud(durable=request.type == r.POD), Reply(r.OK)))
-    return Plan(changes, (*request.faults, Forward(request.receiver), Acknowledge()))
+        return Plan(changes, (ToCloud(durable=request.type == r.POD), Reply(r.OK), *request.shown))
+    return Plan(changes, (*request.faults, Forward(request.receiver), *request.shown, Acknowledge()))
 
 
 def _removed(key: str) -> tuple[Remove, ...]:

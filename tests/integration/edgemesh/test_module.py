@@ -60,7 +60,7 @@ async def test_the_recorded_services_get_addresses_in_their_order_and_listener_r
     assert node.addresses() == {**expected, "ext-svc": None}  # of type ExternalName
     assert node.listener_rows()["default/listener/default.nginx-svc"] == '"127.217.0.1"'
     assert len(node.listener_rows()) == 8
-    assert node.metrics.bad_input_counts == {("edgemesh", "port_without_name"): 1}  # noname-svc
+    assert node.metrics.bad_input_counts == {}
 
 
 async def test_the_recorded_deletion_takes_name_listeners_and_listener_row(start_node: StartNode) -> None:

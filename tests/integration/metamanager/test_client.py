@@ -84,6 +84,8 @@ async def test_a_change_is_answered_after_its_commit_and_sent_to_the_cloud(
     assert {key: value for key, (_, value) in node.rows().items()} == stored
     told = await node.hub.receive()
     assert (told.route, told.content) == (Route("edged", "meta", operation, resource), content)
+    if "/pod/" in resource:
+        assert (await node.mesh.receive()).route == told.route
     assert await node.quiet()  # and nothing is acknowledged: nobody sent it to us
 
 

@@ -45,6 +45,7 @@ async def test_it_is_kept_with_the_removal_of_the_rows_and_sent_after_that(node:
     await node.from_cloud("insert", POD, {})
     await node.hub.receive()
     await node.edged.receive()
+    await node.mesh.receive()
     with commits_held():
         await node.edged.send("metaManager", _gone())
         assert await node.quiet()
@@ -57,6 +58,7 @@ async def test_where_it_cannot_be_kept_the_rows_stay_and_edged_is_told(node: Any
     await node.from_cloud("insert", POD, {})
     await node.hub.receive()
     await node.edged.receive()
+    await node.mesh.receive()
     await node.store.write(
         Statement("CREATE TRIGGER full BEFORE INSERT ON outbox BEGIN SELECT raise(ABORT, 'refused'); END")
     )

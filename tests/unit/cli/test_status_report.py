@@ -175,3 +175,12 @@ def test_a_duration_has_its_two_largest_units(seconds: float, text: str) -> None
 @given(st.integers(0, 10**9))
 def test_any_duration_is_at_most_two_numbers(seconds: int) -> None:
     assert 1 <= len(duration(seconds).split()) // 2 <= 2
+
+
+@pytest.mark.parametrize(("number", "told"), [(0, False), (2, True)])
+def test_backends_that_are_gone_are_told_while_they_still_serve(
+    status: dict[str, Any], number: int, told: bool
+) -> None:
+    status["mesh"]["draining_backends"] = number
+
+    assert (f"backends that are gone and still serve somebody: {number}" in report(status)) is told

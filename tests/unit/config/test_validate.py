@@ -23,7 +23,10 @@ def test_the_defaults_keep_every_rule(defaults: EdgeCoreConfig) -> None:
         ("modules: {edged: {nodeIP: ''}}", 'modules.edged.nodeIP (line 1): found "", allowed: an IP address'),
         ("modules: {edged: {cgroupDriver: other}}", "allowed: one of cgroupfs, systemd"),
         ("modules: {eventBus: {mqttMode: 3}}", "modules.eventBus.mqttMode (line 1): found 3, allowed: one of 0, 1, 2"),
-        ("modules: {edgeMesh: {lbStrategy: Fair}}", "allowed: one of RoundRobin, Random, SessionStickiness"),
+        (
+            "modules: {edgeMesh: {lbStrategy: Fair}}",
+            "allowed: one of RoundRobin, Random, SessionStickiness, LeastRequest, ConsistentHash",
+        ),
         (
             "modules: {edgeMesh: {listenPort: 70000}}",
             "listenPort (line 1): found 70000, allowed: a whole number from 1",

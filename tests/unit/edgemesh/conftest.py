@@ -15,6 +15,7 @@ from edgecore.beehive import wire
 from edgecore.beehive.message import Header, Message, Route
 from edgecore.errors import ListenError
 from edgecore.modules.edgemesh.names import Endpoint, ServiceKey
+from edgecore.modules.edgemesh.upstream.spec import Transport
 from edgecore.recording.entries import CloudFrame, Direction
 from edgecore.recording.reader import read_entries
 from edgecore.store.store import Statement
@@ -41,8 +42,10 @@ def make_service() -> Callable[..., kube.Service]:
 
     def make(key: ServiceKey, *ports: tuple[str, int, int | str]) -> kube.Service:
         return kube.Service(
-            kube.Metadata(key.name, key.namespace),
-            kube.ServiceSpec(tuple(kube.ServicePort(name, "TCP", port, target) for name, port, target in ports)),
+            kube.ServiceMetadata(key.name, key.namespace),
+            kube.ServiceSpec(
+                tuple(kube.ServicePort(name, "TCP", port, target) for name, port, target in ports), {"app": key.name}
+            ),
         )
 
     return make
@@ -82,7 +85,7 @@ def make_external() -> Callable[[ServiceKey, str], kube.Service]:
 
     def make(key: ServiceKey, name: str) -> kube.Service:
         spec = kube.ServiceSpec(type="ExternalName", external_name=name)
-        return kube.Service(kube.Metadata(key.name, key.namespace), spec)
+        return kube.Service(kube.ServiceMetadata(key.name, key.namespace), spec)
 
     return make
 
@@ -105,6 +108,8 @@ class FakeMeta:
     def __init__(self) -> None:
         self.stored_services: list[bytes] = []
         self.pod_lists: dict[tuple[str, str], bytes] = {}
+        self.stored_pods: list[bytes] = []
+        self.stored_endpoints: list[bytes] = []
         self.listener_rows: dict[tuple[str, str], str] = {}
         self.calls: list[tuple[str, ...]] = []
         self.failures: list[Exception] = []
@@ -122,6 +127,14 @@ class FakeMeta:
         self._call("services")
         await self.open.wait()
         return list(self.stored_services)
+
+    async def every_endpoints(self) -> list[bytes]:
+        self._call("every_endpoints")
+        return list(self.stored_endpoints)
+
+    async def pods(self) -> list[bytes]:
+        self._call("pods")
+        return list(self.stored_pods)
 
     async def pod_list(self, namespace: str, name: str) -> bytes | None:
         self._call("pod_list", namespace, name)
@@ -203,7 +216,9 @@ class ScriptedListen:
         self.open = asyncio.Event()
         self.open.set()
 
-    async def __call__(self, address: str, port: int, service: ServiceKey | None) -> FakeListener:
+    async def __call__(
+        self, address: str, port: int, service: ServiceKey | None, transport: Transport = "tcp"
+    ) -> FakeListener:
         self.tried.append((address, port))
         await self.open.wait()
         if (address, port) in self.errors:

@@ -30,7 +30,7 @@ def filled(*added: Keyed, limit: int = 10) -> Backlog:
 
 
 def test_of_one_thing_the_newest_change_is_kept_where_it_came_last() -> None:
-    first, second = ServiceChanged(WEB, kube.Service()), ServiceChanged(WEB, kube.Service(kube.Metadata("web")))
+    first, second = ServiceChanged(WEB, kube.Service()), ServiceChanged(WEB, kube.Service(kube.ServiceMetadata("web")))
 
     assert changes(filled(first, ServiceDeleted(API), second)) == [ServiceDeleted(API), second]
 

@@ -5,15 +5,23 @@ import pytest
 
 from edgecore.errors import ReplyTimeout, StoreError
 from edgecore.modules.edgemesh.inventory import read_inventory
-from edgecore.modules.edgemesh.msgprocess import PodsChanged, Rejected, ServiceChanged
-from edgecore.modules.edgemesh.names import ServiceKey
+from edgecore.modules.edgemesh.msgprocess import (
+    EndpointsChanged,
+    PodChanged,
+    PodsChanged,
+    Rejected,
+    ServiceChanged,
+)
+from edgecore.modules.edgemesh.names import PodKey, ServiceKey
 
 WEB = ServiceKey("default", "web")
 API = ServiceKey("prod", "api")
 
 
 def service(key: ServiceKey) -> bytes:
-    return json.dumps({"metadata": {"namespace": key.namespace, "name": key.name}}).encode()
+    return json.dumps(
+        {"metadata": {"namespace": key.namespace, "name": key.name}, "spec": {"selector": {"app": key.name}}}
+    ).encode()
 
 
 async def test_each_service_comes_after_its_pods(meta: Any) -> None:
@@ -120,3 +128,41 @@ async def test_an_external_name_is_to_have_no_address_nor_are_its_pods(meta: Any
 
     assert inventory.listeners == {}
     assert [type(change) for change in inventory.changes] == [PodsChanged, ServiceChanged]
+
+
+def of(key: ServiceKey) -> bytes:
+    return json.dumps({"metadata": {"namespace": key.namespace, "name": key.name}}).encode()
+
+
+async def test_pods_of_the_node_come_first_and_endpoints_before_their_service(meta: Any) -> None:
+    meta.stored_services = [service(WEB)]
+    meta.pod_lists = {WEB: b"null"}
+    meta.stored_pods = [json.dumps({"metadata": {"namespace": "default", "name": "web-0"}}).encode()]
+    meta.stored_endpoints = [of(API), of(WEB)]
+
+    inventory = await read_inventory(meta, ())
+
+    assert [(type(change), change.key) for change in inventory.changes if not isinstance(change, Rejected)] == [
+        (PodChanged, PodKey("default", "web-0")),
+        (PodsChanged, WEB),
+        (EndpointsChanged, WEB),
+        (ServiceChanged, WEB),
+        (EndpointsChanged, API),
+    ]
+
+
+async def test_stored_pods_and_endpoints_that_cannot_be_used_leave_the_rest(meta: Any) -> None:
+    meta.stored_services = [service(WEB)]
+    meta.stored_pods = [b"[]"]
+    meta.stored_endpoints = [b"{}", b"3"]
+
+    inventory = await read_inventory(meta, ())
+
+    assert [type(change) for change in inventory.changes] == [Rejected, Rejected, Rejected, ServiceChanged]
+
+
+async def test_a_service_without_a_selector_has_no_pods_with_names(meta: Any) -> None:
+    meta.stored_services = [of(WEB)]
+    meta.pod_lists = {WEB: json.dumps([pod("web-0", "web")]).encode()}
+
+    assert (await read_inventory(meta, ())).listeners == {WEB: None}

@@ -20,14 +20,17 @@ from edgecore.modules.edgemesh.msgprocess import (
     Change,
     EndpointsChanged,
     EndpointsDeleted,
+    PodChanged,
+    PodDeleted,
     PodsChanged,
     PodsDeleted,
     ServiceChanged,
     ServiceDeleted,
 )
-from edgecore.modules.edgemesh.names import ServiceKey
+from edgecore.modules.edgemesh.names import PodKey, ServiceKey
 from edgecore.modules.edgemesh.published import Published, PublishedPod, PublishedPort
-from edgecore.modules.edgemesh.services import ServiceEntry, ServiceTable
+from edgecore.modules.edgemesh.services import ServiceEntry
+from tests.support.upstreams import fresh_table, turn
 
 MakeService = Callable[..., kube.Service]
 MakePod = Callable[..., kube.Pod]
@@ -43,7 +46,7 @@ class Played:
     """A mesh, and the storage that it asks for: done at once, or when ``store`` is called."""
 
     def __init__(self) -> None:
-        self.mesh = Mesh(ServiceTable(), FakeIpPool(IPv4Network("127.251.0.0/16"), 128.0))
+        self.mesh = Mesh(fresh_table(), FakeIpPool(IPv4Network("127.251.0.0/16"), 128.0))
         self.at_once = True
         self.waiting: list[AddressGiven] = []
 
@@ -93,7 +96,7 @@ def test_a_new_service_is_told_of_and_listened_for_once_its_address_is_stored(
 
     assert mesh.store() == [
         NamesChanged(WEB, None, Published(WEB, "127.251.0.1", (HTTP,), is_ready=False)),
-        PortsChanged(WEB, "127.251.0.1", (80,)),
+        PortsChanged(WEB, "127.251.0.1", ((80, "tcp"),)),
     ]
 
 
@@ -133,13 +136,13 @@ def test_other_ports_of_a_known_service_are_told_and_listened_at(mesh: Played, m
     assert isinstance(names, NamesChanged)
     assert names.now is not None
     assert names.now.ports == (PublishedPort("http", "TCP", 81),)
-    assert ports == PortsChanged(WEB, "127.251.0.1", (81,))
+    assert ports == PortsChanged(WEB, "127.251.0.1", ((81, "tcp"),))
 
 
 def test_a_change_that_changes_nothing_outside_has_nothing_done(mesh: Played, make_service: MakeService) -> None:
     mesh.apply(ServiceChanged(WEB, make_service(WEB, ("http", 80, 80))))
 
-    assert mesh.apply(ServiceChanged(WEB, make_service(WEB, ("http", 80, 8080), ("", 81, 1)))) == []
+    assert mesh.apply(ServiceChanged(WEB, make_service(WEB, ("http", 80, 8080)))) == []
     assert mesh.apply(PodsChanged(WEB, ()), EndpointsChanged(WEB, kube.Endpoints())) == []
 
 
@@ -299,13 +302,13 @@ def test_a_pod_with_a_name_has_an_address_listeners_and_a_backend_of_its_own(
 
     first, second = WEB.pod("web-0"), WEB.pod("web-1")
     assert of(PortsChanged, events) == [
-        PortsChanged(first, "127.251.0.2", (80,)),
-        PortsChanged(second, "127.251.0.3", (80,)),
+        PortsChanged(first, "127.251.0.2", ((80, "tcp"),)),
+        PortsChanged(second, "127.251.0.3", ((80, "tcp"),)),
     ]
     last = told(events)[-1]
     assert last is not None
     assert last.pods == (PublishedPod("web-0", "127.251.0.2"), PublishedPod("web-1", "127.251.0.3"))
-    assert [str(mesh.entry(key).by_port[80].balancer.choose()) for key in (first, second)] == [
+    assert [str(turn(mesh.entry(key), 80)) for key in (first, second)] == [
         "10.0.0.1:8000",
         "10.0.0.2:8000",
     ]
@@ -323,7 +326,7 @@ def test_a_pod_in_the_place_of_another_keeps_the_address_of_their_name(
         assert of(AddressReturned, mesh.apply(PodsChanged(WEB, pods))) == []
 
     pod = mesh.entry(WEB.pod("web-0"))
-    assert (pod.address, str(pod.by_port[80].balancer.choose())) == ("127.251.0.2", "10.0.0.2:8000")
+    assert (pod.address, str(turn(pod, 80))) == ("127.251.0.2", "10.0.0.2:8000")
 
 
 def test_a_pod_that_comes_after_the_other_has_gone_takes_the_address_of_their_name(
@@ -363,8 +366,8 @@ def test_pods_take_over_the_ports_of_their_service(
     events = mesh.apply(ServiceChanged(WEB, make_service(WEB, ("http", 81, 80))))
 
     assert of(PortsChanged, events) == [
-        PortsChanged(WEB, "127.251.0.1", (81,)),
-        PortsChanged(WEB.pod("web-0"), "127.251.0.2", (81,)),
+        PortsChanged(WEB, "127.251.0.1", ((81, "tcp"),)),
+        PortsChanged(WEB.pod("web-0"), "127.251.0.2", ((81, "tcp"),)),
     ]
 
 
@@ -415,3 +418,50 @@ def test_a_pod_of_a_recovered_service_has_its_address_back_without_storing(
     expected = Published(WEB, "127.251.7.7", (HTTP,), (PublishedPod("web-0", "127.251.7.8"),))
     assert told(events) == [expected]
     assert of(AddressGiven, events) == []
+
+
+# Pods of this node, and endpoints.
+
+
+def test_dns_is_told_when_a_newer_word_of_a_pod_takes_the_last_backend(
+    mesh: Played, make_service: MakeService, make_pod: MakePod
+) -> None:
+    pod = make_pod("a", "10.0.0.1", (80, 8000))
+    mesh.apply(ServiceChanged(WEB, make_service(WEB, ("http", 80, 80))), PodsChanged(WEB, (pod,)))
+    key = PodKey("default", "a")
+    newer = msgspec.structs.replace(
+        pod, metadata=kube.Metadata("a", "default", "u", "9"), status=kube.PodStatus("Failed", "10.0.0.1")
+    )
+
+    (published,) = told(mesh.apply(PodChanged(key, newer)))
+
+    assert published is not None
+    assert not published.is_ready
+    assert mesh.mesh.concerned(PodChanged(key, newer)) == (WEB,)
+    assert mesh.apply(PodChanged(PodKey("default", "other"), pod), PodDeleted(PodKey("prod", "a"), "u", 1)) == []
+
+
+def test_a_pod_with_a_name_stays_known_by_it_as_long_as_a_list_has_it(
+    mesh: Played, make_service: MakeService, make_named_pod: MakePod
+) -> None:
+    mesh.apply(ServiceChanged(WEB, make_service(WEB, ("http", 80, 80))))
+    mesh.apply(PodsChanged(WEB, (make_named_pod("web-0", "web"),)))
+
+    (published,) = told(mesh.apply(PodDeleted(PodKey("default", "web-0"), "u", 9)))
+
+    assert published is not None
+    assert (published.is_ready, published.pods) == (False, (PublishedPod("web-0", "127.251.0.2", is_ready=False),))
+
+
+def test_endpoints_that_say_a_pod_is_not_ready_are_followed(
+    mesh: Played, make_service: MakeService, make_named_pod: MakePod
+) -> None:
+    mesh.apply(ServiceChanged(WEB, make_service(WEB, ("http", 80, 80))))
+    mesh.apply(PodsChanged(WEB, (make_named_pod("web-0", "web"),)))
+    address = kube.EndpointAddress("172.17.0.2", "", kube.TargetReference("Pod", "web-0"))
+    endpoints = kube.Endpoints(subsets=(kube.EndpointSubset((), (address,)),))
+
+    events = [mesh.apply(EndpointsChanged(WEB, endpoints)), mesh.apply(EndpointsDeleted(WEB))]
+
+    seen = [published for one in events for published in told(one) if published is not None]
+    assert [(one.is_ready, one.pods[0].is_ready) for one in seen] == [(False, False), (True, True)]

@@ -3,6 +3,7 @@
 from ipaddress import IPv4Network
 from unittest import mock
 
+import msgspec
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -22,14 +23,18 @@ from edgecore.modules.edgemesh.mesh import (
 from edgecore.modules.edgemesh.msgprocess import (
     Change,
     EndpointsChanged,
+    EndpointsDeleted,
+    PodChanged,
+    PodDeleted,
     PodsChanged,
     PodsDeleted,
     ServiceChanged,
     ServiceDeleted,
 )
-from edgecore.modules.edgemesh.names import ServiceKey
+from edgecore.modules.edgemesh.names import PodKey, ServiceKey
 from edgecore.modules.edgemesh.published import Published
-from edgecore.modules.edgemesh.services import ServiceTable
+from edgecore.modules.edgemesh.upstream.spec import Transport
+from tests.support.upstreams import fresh_table
 
 ADDRESSES = 6
 """So few that they run out."""
@@ -42,15 +47,18 @@ PORTS = st.lists(
     unique=True,
     max_size=3,
 )
+VERSIONS = st.integers(0, 9)
 PODS = st.lists(
     st.tuples(
         st.sampled_from(["", "x", "y", "z", "No"]),
         st.sampled_from(["a", "b", ""]),
         st.sampled_from(["Running", "Pending"]),
         st.booleans(),
+        VERSIONS,
     ),
     max_size=4,
 )
+NODE_PODS = st.tuples(st.sampled_from(["default", "prod"]), st.sampled_from(["pod-0", "pod-1"]))
 
 
 class MeshUnderUse(RuleBasedStateMachine):
@@ -59,64 +67,93 @@ class MeshUnderUse(RuleBasedStateMachine):
         patched = mock.patch.object(fakeip, "_LAST", ADDRESSES)
         patched.start()
         self.unpatch = patched.stop
-        self.mesh = Mesh(ServiceTable(), FakeIpPool(IPv4Network("127.251.0.0/16"), 128.0))
+        self.mesh = Mesh(fresh_table(), FakeIpPool(IPv4Network("127.251.0.0/16"), 128.0))
         self.now = 0.0
         # The model: what the cloud has said last.
         self.services: dict[ServiceKey, kube.Service] = {}
         self.pods: dict[ServiceKey, tuple[kube.Pod, ...]] = {}
+        self.node_pods: dict[PodKey, tuple[int, kube.Pod | None]] = {}
+        self.endpoints: dict[ServiceKey, kube.Endpoints] = {}
         # What is outside: DNS, listeners, storage.
         self.dns: dict[ServiceKey, Published] = {}
-        self.listeners: dict[ServiceKey, tuple[str, tuple[int, ...]]] = {}
+        self.listeners: dict[ServiceKey, tuple[str, tuple[tuple[int, Transport], ...]]] = {}
         self.stored: dict[ServiceKey, str] = {}
         self.storing: list[AddressGiven] = []
 
     def teardown(self) -> None:
         self.unpatch()
 
-    @rule(key=KEYS, ports=PORTS, cluster_ip=st.sampled_from(["10.96.0.1", "None"]))
-    def put_service(self, key: ServiceKey, ports: list[tuple[str, str, int]], cluster_ip: str) -> None:
-        spec = kube.ServiceSpec(tuple(kube.ServicePort(*port, 80) for port in ports), cluster_ip=cluster_ip)
-        self.services[key] = kube.Service(kube.Metadata(key.name, key.namespace), spec)
+    @rule(
+        key=KEYS,
+        ports=PORTS,
+        selector=st.sampled_from([{"app": "x"}, {"app": "x"}, {}]),
+        cluster_ip=st.sampled_from(["10.96.0.1", "None"]),
+    )
+    def put_service(
+        self, key: ServiceKey, ports: list[tuple[str, str, int]], selector: dict[str, str], cluster_ip: str
+    ) -> None:
+        spec = kube.ServiceSpec(tuple(kube.ServicePort(*port, 80) for port in ports), selector, cluster_ip)
+        self.services[key] = kube.Service(kube.ServiceMetadata(key.name, key.namespace), spec)
         self.apply(ServiceChanged(key, self.services[key]))
 
     @rule(key=KEYS, name=st.sampled_from(["example.com", "example.org.", ""]))
     def put_external_name(self, key: ServiceKey, name: str) -> None:
         spec = kube.ServiceSpec(type="ExternalName", external_name=name)
-        self.services[key] = kube.Service(kube.Metadata(key.name, key.namespace), spec)
+        self.services[key] = kube.Service(kube.ServiceMetadata(key.name, key.namespace), spec)
         self.apply(ServiceChanged(key, self.services[key]))
 
     @rule(key=KEYS)
     def delete_service(self, key: ServiceKey) -> None:
         self.services.pop(key, None)
         self.pods.pop(key, None)
+        self.endpoints.pop(key, None)
         self.apply(ServiceDeleted(key))
 
     @rule(key=KEYS, pods=PODS)
-    def put_pods(self, key: ServiceKey, pods: list[tuple[str, str, str, bool]]) -> None:
+    def put_pods(self, key: ServiceKey, pods: list[tuple[str, str, str, bool, int]]) -> None:
         self.pods[key] = tuple(
-            kube.Pod(
-                kube.Metadata(f"pod-{number}", deletion_timestamp="2020-05-09T00:00:00Z" if terminating else None),
-                kube.PodSpec(
-                    (kube.Container(ports=(kube.ContainerPort("", "TCP", 80, 8000 + number),)),),
-                    hostname=hostname,
-                    subdomain=subdomain,
-                ),
-                kube.PodStatus(phase, "10.0.0.1"),
-            )
-            for number, (hostname, subdomain, phase, terminating) in enumerate(pods)
+            a_pod(f"pod-{number}", number, *fields, version) for number, (*fields, version) in enumerate(pods)
         )
         self.apply(PodsChanged(key, self.pods[key]))
+
+    @rule(where=NODE_PODS, pod=PODS.filter(bool))
+    def put_node_pod(self, where: tuple[str, str], pod: list[tuple[str, str, str, bool, int]]) -> None:
+        key, (*fields, version) = PodKey(*where), pod[0]
+        said = a_pod(key.name, 9, *fields, version)
+        before, known = self.node_pods.get(key, (-1, None))
+        if version > before or (version == before and known is not None):
+            self.node_pods[key] = version, said
+        self.apply(PodChanged(key, said))
+
+    @rule(where=NODE_PODS, version=VERSIONS)
+    def delete_node_pod(self, where: tuple[str, str], version: int) -> None:
+        key = PodKey(*where)
+        if version >= self.node_pods.get(key, (-1, None))[0]:
+            self.node_pods[key] = version, None
+        self.apply(PodDeleted(key, "", version))
 
     @rule(key=KEYS)
     def delete_pods(self, key: ServiceKey) -> None:
         self.pods.pop(key, None)
         self.apply(PodsDeleted(key))
 
+    @rule(key=KEYS, ready=st.sets(st.sampled_from(["pod-0", "pod-1"])), port=st.sampled_from(["http", "tcp"]))
+    def put_endpoints(self, key: ServiceKey, ready: set[str], port: str) -> None:
+        found: list[tuple[kube.EndpointAddress, ...]] = [
+            tuple(
+                kube.EndpointAddress(f"10.1.0.{name[-1]}", "", kube.TargetReference("Pod", name))
+                for name in sorted(some)
+            )
+            for some in (ready, {"pod-0", "pod-1"} - ready)
+        ]
+        subset = kube.EndpointSubset(found[0], found[1], (kube.EndpointPort(port, "TCP", 80),))
+        self.endpoints[key] = kube.Endpoints(subsets=(subset,))
+        self.apply(EndpointsChanged(key, self.endpoints[key]))
+
     @rule(key=KEYS)
-    def put_endpoints(self, key: ServiceKey) -> None:
-        before = dict(self.dns)
-        self.apply(EndpointsChanged(key, kube.Endpoints()))
-        assert self.dns == before
+    def delete_endpoints(self, key: ServiceKey) -> None:
+        self.endpoints.pop(key, None)
+        self.apply(EndpointsDeleted(key))
 
     @rule(seconds=st.sampled_from([1.0, 200.0]))
     def time_passes(self, seconds: float) -> None:
@@ -182,7 +219,7 @@ class MeshUnderUse(RuleBasedStateMachine):
         for key, service in self.services.items():
             if service.spec.type == "ExternalName":
                 continue
-            pods = self.pods.get(key, ())
+            pods = self.newest_pods(key)
             wanted[key] = key, pods
             for hostname in ("x", "y", "z"):
                 named = tuple(pod for pod in pods if (pod.spec.hostname, pod.spec.subdomain) == (hostname, key.name))
@@ -190,9 +227,35 @@ class MeshUnderUse(RuleBasedStateMachine):
                     wanted[ServiceKey(key.namespace, f"{hostname}.{key.name}")] = key, named
         return wanted
 
-    def served(self, key: ServiceKey) -> tuple[int, ...]:
+    def served(self, key: ServiceKey) -> tuple[tuple[int, Transport], ...]:
         ports = self.services[key].spec.ports
-        return tuple(port.port for port in ports if port.protocol == "TCP" and port.name.startswith("http"))
+        return tuple((port.port, "udp" if port.protocol == "UDP" else "tcp") for port in ports)
+
+    def newest_pods(self, key: ServiceKey) -> tuple[kube.Pod, ...]:
+        if not self.services[key].spec.selector:
+            return ()
+        return tuple(self.newest_pod(PodKey(key.namespace, pod.metadata.name), pod) for pod in self.pods.get(key, ()))
+
+    def newest_pod(self, key: PodKey, listed: kube.Pod) -> kube.Pod:
+        version, pod = self.node_pods.get(key, (-1, None))
+        if pod is None and version >= int(listed.metadata.resource_version):
+            gone = msgspec.structs.replace(listed.metadata, deletion_timestamp="gone")
+            return msgspec.structs.replace(listed, metadata=gone)
+        return pod if pod is not None and version > int(listed.metadata.resource_version) else listed
+
+    def is_ready(self, key: ServiceKey, pods: tuple[kube.Pod, ...]) -> bool:
+        """Say whether one of ``pods`` of the service, or an address of its endpoints, can be used."""
+        endpoints, ports = self.endpoints.get(key), self.services[key].spec.ports
+        subset = endpoints.subsets[0] if endpoints is not None else kube.EndpointSubset()
+        if not self.services[key].spec.selector:
+            named = {(port.name, port.protocol) for port in ports}
+            return bool(subset.addresses) and (not ports or (subset.ports[0].name, "TCP") in named)
+        waiting = {address.pod for address in subset.not_ready_addresses}
+        up = any(
+            pod.status.phase == "Running" and not pod.metadata.deletion_timestamp and pod.metadata.name not in waiting
+            for pod in pods
+        )
+        return up and (not ports or any(port.protocol == "TCP" for port in ports))  # the pods declare no UDP port
 
     def expected_names(self) -> dict[ServiceKey, Published]:
         expected = {}
@@ -206,15 +269,15 @@ class MeshUnderUse(RuleBasedStateMachine):
                     self.stored[key],
                     tuple((port.name, port.protocol, port.port) for port in service.spec.ports if port.name),  # type: ignore[misc]
                     tuple(
-                        (one.name.split(".")[0], self.stored[one], is_any_up(pods))  # type: ignore[misc]
+                        (one.name.split(".")[0], self.stored[one], self.is_ready(key, pods))  # type: ignore[misc]
                         for one, (service_key, pods) in sorted(self.wanted().items())
                         if service_key == key != one and one in self.stored
                     ),
-                    is_ready=is_any_up(self.pods.get(key, ())),
+                    is_ready=self.is_ready(key, self.newest_pods(key)),
                 )
         return expected
 
-    def expected_listeners(self) -> dict[ServiceKey, tuple[str, tuple[int, ...]]]:
+    def expected_listeners(self) -> dict[ServiceKey, tuple[str, tuple[tuple[int, Transport], ...]]]:
         return {
             key: (self.stored[key], self.served(service_key))
             for key, (service_key, _) in self.wanted().items()
@@ -222,8 +285,18 @@ class MeshUnderUse(RuleBasedStateMachine):
         }
 
 
-def is_any_up(pods: tuple[kube.Pod, ...]) -> bool:
-    return any(pod.status.phase == "Running" and not pod.metadata.deletion_timestamp for pod in pods)
+def a_pod(
+    name: str, number: int, hostname: str, subdomain: str, phase: str, terminating: bool, version: int
+) -> kube.Pod:
+    return kube.Pod(
+        kube.Metadata(name, "", "", str(version), "2020-05-09T00:00:00Z" if terminating else None),
+        kube.PodSpec(
+            (kube.Container(ports=(kube.ContainerPort("", "TCP", 80, 8000 + number),)),),
+            hostname=hostname,
+            subdomain=subdomain,
+        ),
+        kube.PodStatus(phase, "10.0.0.1"),
+    )
 
 
 TestMeshUnderUse = MeshUnderUse.TestCase

@@ -15,10 +15,10 @@ from edgecore.errors import ConfigError, ListenError, PoolExhausted, ReplyTimeou
 from edgecore.ids import seeded_ids
 from edgecore.modules.edgemesh.dns.zone.nametable import NameTable, Standing
 from edgecore.modules.edgemesh.module import RECOVERY_RETRY_S, EdgeMesh
-from edgecore.modules.edgemesh.names import ServiceKey
+from edgecore.modules.edgemesh.names import Endpoint, ServiceKey
 from edgecore.modules.edgemesh.published import Published, PublishedPod, PublishedPort
-from edgecore.modules.edgemesh.services import ServiceTable
 from edgecore.observe.metrics import Metrics
+from tests.support.upstreams import fresh_table, port_spec
 
 WEB = ServiceKey("default", "web")
 API = ServiceKey("prod", "api")
@@ -28,7 +28,10 @@ SUBNET = IPv4Network("127.251.0.0/16")
 def service_json(key: ServiceKey, *ports: tuple[str, int]) -> dict[str, Any]:
     return {
         "metadata": {"namespace": key.namespace, "name": key.name},
-        "spec": {"ports": [{"name": name, "port": port, "targetPort": 80} for name, port in ports]},
+        "spec": {
+            "ports": [{"name": name, "port": port, "targetPort": 80} for name, port in ports],
+            "selector": {"app": key.name},
+        },
     }
 
 
@@ -61,6 +64,9 @@ class FakeProxy:
     def status(self) -> dict[str, Any]:
         return {"listeners": [], "requests": {}, "errors": {"unknown_service": 1}}
 
+    def figures(self) -> dict[Any, Any]:
+        return {}
+
 
 class FakeLock:
     """Locks of one machine; ``taken`` are held by another node."""
@@ -87,7 +93,7 @@ class Rig:
         self.bus = Bus(self.clock, seeded_ids(1))
         self.cloud: Port = self.bus.register("cloud", "hub")
         self.meta, self.store, self.listen = meta, store, listen
-        self.table = ServiceTable()
+        self.table = fresh_table()
         self.names = NameTable()
         self.dns = FakeDns()
         self.proxy = FakeProxy(listen)
@@ -168,10 +174,12 @@ async def rig(make_rig: MakeRig) -> Rig:
 
 
 async def test_a_new_service_can_be_asked_for_and_is_listened_for(rig: Rig) -> None:
-    await rig.put(WEB, ("http", 12345), ("tcp", 12346))
+    content = service_json(WEB, ("http", 12345), ("", 12346))
+    content["spec"]["ports"].append({"name": "s", "port": 12347, "protocol": "SCTP"})
+    await rig.send("insert", "default/service/web", content)
 
     assert rig.address(WEB) == "127.251.0.1"
-    assert rig.fake_ip_ports == [("127.251.0.1", 12345)]
+    assert rig.fake_ip_ports == [("127.251.0.1", 12345), ("127.251.0.1", 12346)]
 
 
 async def test_the_addresses_of_the_pool_have_names(rig: Rig) -> None:
@@ -306,19 +314,14 @@ async def test_bad_input_is_counted_and_the_next_message_is_handled(
     assert rig.address(API) == "127.251.0.1"
 
 
-@pytest.mark.parametrize(
-    ("ports", "reason"),
-    [([], "service_without_ports"), (None, "service_without_ports"), ([{"port": 9000}], "port_without_name")],
-)
-async def test_a_service_without_ports_or_with_a_nameless_one_is_counted_once_and_resolves(
-    rig: Rig, ports: Any, reason: str
-) -> None:
+@pytest.mark.parametrize("ports", [[], None])
+async def test_a_service_without_ports_is_counted_once_and_resolves(rig: Rig, ports: Any) -> None:
     content = service_json(WEB) | {"spec": {"ports": ports}}
     with capture_logs() as logs:
         for operation in ("insert", "update"):
             await rig.send(operation, "default/service/web", content)
 
-    assert rig.metrics.bad_input_counts == {("edgemesh", reason): 1}
+    assert rig.metrics.bad_input_counts == {("edgemesh", "service_without_ports"): 1}
     assert [line["resource"] for line in logs if line["event"] == "bad_input"] == ["default/service/web"]
     assert rig.address(WEB) == "127.251.0.1"
     assert rig.fake_ip_ports == []
@@ -477,7 +480,7 @@ async def test_a_service_changes_its_type_and_back(rig: Rig) -> None:
     ("service", "pods", "reason"),
     [
         ({"type": "ExternalName", "externalName": "no name"}, [], "external_name_unusable"),
-        ({"clusterIP": "None"}, [pod_json("Web.0", "web")], "pod_without_name"),
+        ({"clusterIP": "None", "selector": {"app": "web"}}, [pod_json("Web.0", "web")], "pod_without_name"),
     ],
 )
 async def test_a_name_that_cannot_be_is_counted_once(rig: Rig, service: Any, pods: Any, reason: str) -> None:
@@ -624,7 +627,7 @@ async def test_messages_of_one_resource_are_one_in_the_backlog_and_the_last_hold
     meta.open.set()
     await settle()
 
-    assert [(entry.key, entry.served_ports) for entry in rig.table] == [(WEB, (89,))]
+    assert [(entry.key, entry.served_ports) for entry in rig.table] == [(WEB, ((89, "tcp"),))]
     assert rig.mesh.status()["backlog_dropped"] == 0
 
 
@@ -638,7 +641,7 @@ async def test_the_elements_of_a_list_are_applied_after_the_recovery(make_rig: M
     meta.open.set()
     await settle()
 
-    assert {entry.key: entry.served_ports for entry in rig.table} == {WEB: (2,), API: ()}
+    assert {entry.key: entry.served_ports for entry in rig.table} == {WEB: ((2, "tcp"),), API: ()}
 
 
 async def test_an_overflow_is_logged_and_metamanager_asked_for_everything_once_more(
@@ -807,16 +810,6 @@ async def test_interception_that_was_wanted_is_one_warning_that_says_what_is_use
     assert [line["used"] for line in logs if line["event"] == "interception_not_built"] == warnings
 
 
-@pytest.mark.parametrize(("strategy", "warnings"), [("RoundRobin", 0), ("Random", 1), ("SessionStickiness", 1)])
-async def test_a_strategy_that_is_not_built_is_one_warning(make_rig: MakeRig, strategy: str, warnings: int) -> None:
-    rig = await make_rig(lb_strategy=strategy)
-    with capture_logs() as logs:
-        await rig.run()
-
-    found = [line for line in logs if line["event"] == "lb_strategy_not_built"]
-    assert [(line["lb_strategy"], line["used"]) for line in found] == [(strategy, "RoundRobin")] * warnings
-
-
 async def test_the_status_lists_services_and_what_is_listened_at(rig: Rig) -> None:
     rig.listen.refuse("127.251.0.1", 80, "no_permission")
     await rig.put(WEB, ("http", 80))
@@ -876,3 +869,68 @@ async def test_run_ends_when_the_bus_is_closed(rig: Rig) -> None:
 
     assert rig.task is not None
     assert rig.task.done()
+
+
+async def test_a_pod_of_this_node_that_fails_is_no_backend_any_more(rig: Rig) -> None:
+    await rig.put(WEB, ("http", 80))
+    await rig.send("update", "default/podlist/web", [pod_json("web-0", "")])
+    pod = pod_json("web-0", "", phase="Failed")
+    pod["metadata"]["resourceVersion"] = "9"
+
+    await rig.send("update", "default/pod/web-0", pod)
+
+    (service,) = rig.mesh.status()["services"]
+    assert [backend["reason"] for backend in service["backends"]] == ["not_running"]
+    assert service["ready"] is False
+
+
+async def test_pods_and_endpoints_that_metamanager_has_count_after_the_start(make_rig: MakeRig, meta: Any) -> None:
+    meta.stored_services = [
+        json.dumps(service_json(WEB, ("http", 80))).encode(),
+        json.dumps(service_json(API) | {"spec": {"ports": [{"port": 80}]}}).encode(),
+    ]
+    meta.pod_lists = {WEB: json.dumps([pod_json("web-0", "")]).encode()}
+    failed = pod_json("web-0", "", phase="Failed")
+    failed["metadata"]["resourceVersion"] = "9"
+    meta.stored_pods = [json.dumps(failed).encode()]
+    subset = {"addresses": [{"ip": "10.1.0.1"}], "ports": [{"port": 9000}]}
+    meta.stored_endpoints = [
+        json.dumps({"metadata": {"namespace": "prod", "name": "api"}, "subsets": [subset]}).encode()
+    ]
+    rig = await make_rig()
+
+    await rig.run()
+
+    backends = [(one["name"], b["endpoint"]) for one in rig.mesh.status()["services"] for b in one["backends"]]
+    assert backends == [("web", None), ("api", "10.1.0.1:9000")]
+
+
+async def test_pods_that_come_during_the_recovery_are_applied_after_it(make_rig: MakeRig, meta: Any) -> None:
+    meta.stored_services = [json.dumps(service_json(WEB, ("http", 80))).encode()]
+    meta.pod_lists = {WEB: json.dumps([pod_json("web-0", "")]).encode()}
+    meta.open.clear()
+    rig = await make_rig()
+    await rig.run()
+
+    await rig.send("insert", "default/pod/web-0", pod_json("web-0", ""))
+    await rig.send("delete", "default/pod/web-0", pod_json("web-0", "") | {"metadata": {"uid": "u"}})
+    assert rig.mesh.status()["backlog"] == 1
+    meta.open.set()
+    await settle()
+
+    (service,) = rig.mesh.status()["services"]
+    assert [backend["reason"] for backend in service["backends"]] == ["terminating"]
+
+
+async def test_backends_that_are_gone_and_still_serve_somebody_are_told(
+    make_rig: Callable[..., Awaitable[Rig]],
+) -> None:
+    rig = await make_rig()
+    spec = port_spec(ServiceKey("default", "web"), 80, [Endpoint("10.0.0.1", 80)])
+    (host,) = rig.table.upstreams.put(spec).hosts.values()
+    host.active = 1
+    assert rig.mesh.status()["draining_backends"] == 0
+
+    rig.table.upstreams.remove(spec.key)
+
+    assert rig.mesh.status()["draining_backends"] == 1

@@ -9,6 +9,8 @@ from edgecore.beehive.message import Header, Message, Route
 from edgecore.modules.edgemesh.msgprocess import (
     EndpointsChanged,
     EndpointsDeleted,
+    PodChanged,
+    PodDeleted,
     PodsChanged,
     PodsDeleted,
     Rejected,
@@ -16,7 +18,7 @@ from edgecore.modules.edgemesh.msgprocess import (
     ServiceDeleted,
     process,
 )
-from edgecore.modules.edgemesh.names import ServiceKey
+from edgecore.modules.edgemesh.names import PodKey, ServiceKey
 
 Make = Callable[..., Message]
 
@@ -162,7 +164,8 @@ def test_a_pod_without_status_or_host_port_is_no_bad_input(make_message: Make, p
         ("insert", "", SERVICE, "bad_resource"),
         ("insert", "a/b/c/d/e", SERVICE, "bad_resource"),
         ("insert", "default/gadget/web", SERVICE, "unknown_resource"),
-        ("insert", "default/pod/web", SERVICE, "unknown_resource"),
+        ("insert", "default/pod/web", OTHER, "bad_content"),
+        ("update", "default/pod/web", {"metadata": {"name": "web", "namespace": "default"}, "spec": 3}, "bad_content"),
         ("patch", "default/service/web", SERVICE, "unknown_operation"),
         ("response", "default/service/web", SERVICE, "unknown_operation"),
         ("insert", "default/service", SERVICE, "bad_content"),
@@ -208,10 +211,41 @@ def test_content_made_in_this_process_is_taken_as_it_is() -> None:
     assert isinstance(change, ServiceChanged)
 
 
+NODE_POD = {"metadata": {"namespace": "default", "name": "web-0.x", "uid": "u", "resourceVersion": "17"}}
+
+
+@pytest.mark.parametrize("operation", ["insert", "update"])
+def test_a_pod_of_the_node_is_taken_by_its_own_name(make_message: Make, operation: str) -> None:
+    (change,) = process(make_message(operation, "default/pod/web-0.x", NODE_POD))
+
+    assert isinstance(change, PodChanged)
+    assert change.key == ("default", "web-0.x")
+    assert change.pod.metadata.version == 17
+
+
+@pytest.mark.parametrize(
+    ("content", "uid", "version"),
+    [(NODE_POD, "u", 17), ("u", "u", -1), (None, "", -1), ({}, "", -1), ([], "", -1), ({"spec": 3}, "", -1)],
+)
+def test_the_delete_of_a_pod_says_which_as_far_as_it_knows(
+    make_message: Make, content: Any, uid: str, version: int
+) -> None:
+    assert process(make_message("delete", "default/pod/web-0", content)) == (
+        PodDeleted(PodKey("default", "web-0"), uid, version),
+    )
+
+
 @given(
     operation=st.sampled_from(["insert", "update", "delete", "query", ""]),
     resource=st.sampled_from(
-        ["a/service/b", "namespace/servicelist/service", "a/podlist/b", "a/endpoints/b", "namespace/endpointslist/x"]
+        [
+            "a/service/b",
+            "namespace/servicelist/service",
+            "a/podlist/b",
+            "a/endpoints/b",
+            "namespace/endpointslist/x",
+            "a/pod/b",
+        ]
     )
     | st.text(max_size=20),
     content=st.recursive(

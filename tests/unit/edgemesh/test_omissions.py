@@ -8,6 +8,7 @@ from edgecore import kube
 from edgecore.modules.edgemesh.names import ServiceKey
 from edgecore.modules.edgemesh.omissions import Omission, Omissions, find
 from edgecore.modules.edgemesh.services import ServiceEntry, ServiceTable
+from tests.support.upstreams import fresh_table
 
 MakeService = Callable[..., kube.Service]
 MakePod = Callable[..., kube.Pod]
@@ -17,7 +18,7 @@ WEB = ServiceKey("default", "web")
 
 @pytest.fixture
 def table() -> ServiceTable:
-    return ServiceTable()
+    return fresh_table()
 
 
 @pytest.fixture
@@ -58,10 +59,33 @@ def test_a_service_that_needs_no_ports_leaves_nothing_out(
     assert find(entry_of(table, spec(make_service(WEB), **fields))) == {}
 
 
-def test_ports_without_a_name_are_numbered(table: ServiceTable, make_service: MakeService) -> None:
-    entry = entry_of(table, make_service(WEB, ("", 80, 80), ("http", 81, 80), ("", 82, 80)))
+def test_annotations_that_cannot_be_used_are_told_once_for_all_ports(
+    table: ServiceTable, make_service: MakeService
+) -> None:
+    service = make_service(WEB, ("http", 80, 80), ("http-2", 81, 80))
+    metadata = msgspec.structs.replace(service.metadata, annotations={"edgemesh.kubeedge.io/retries": "many"})
 
-    assert find(entry) == {"port_without_name": ("80", "82")}
+    found = find(entry_of(table, msgspec.structs.replace(service, metadata=metadata)))
+
+    assert list(found) == ["annotation_unusable"]
+    assert len(found["annotation_unusable"]) == 1
+    assert "edgemesh.kubeedge.io/retries" in found["annotation_unusable"][0]
+
+
+def test_each_annotation_that_cannot_be_used_has_a_text_of_its_own(
+    table: ServiceTable, make_service: MakeService, omissions: Omissions
+) -> None:
+    service = make_service(WEB, ("http", 80, 80))
+    annotations = {f"edgemesh.kubeedge.io/{name}": "x" for name in ("retries", "lb-strategy", "eject-after", "drain")}
+    metadata = msgspec.structs.replace(service.metadata, annotations=annotations)
+
+    told = omissions.look(WEB, entry_of(table, msgspec.structs.replace(service, metadata=metadata)))
+
+    assert [omission.reason for omission in told] == ["annotation_unusable"] * 4
+    assert all(
+        omission.text.startswith(f"service default/web: cannot use annotation {name}")
+        for omission, name in zip(told, annotations, strict=True)
+    )
 
 
 def test_pods_without_host_port_or_host_ip_are_named_once_however_many_ports_lead_to_them(

@@ -7,6 +7,7 @@ from edgecore import kube
 from edgecore.modules.edgemesh.names import ServiceKey
 from edgecore.modules.edgemesh.published import Published, PublishedPod, PublishedPort, external_name, publish
 from edgecore.modules.edgemesh.services import ServiceEntry, ServiceTable
+from tests.support.upstreams import fresh_table
 
 MakeService = Callable[..., kube.Service]
 MakePod = Callable[..., kube.Pod]
@@ -16,7 +17,7 @@ ADDRESS = "127.251.0.1"
 
 @pytest.fixture
 def table() -> ServiceTable:
-    return ServiceTable()
+    return fresh_table()
 
 
 @pytest.fixture
@@ -49,7 +50,7 @@ def test_ports_of_every_protocol_are_told_if_they_have_name_and_number(enter: En
         kube.ServicePort("none", "TCP", 0),
     )
 
-    published = publish(enter(kube.Service(kube.Metadata("web", "default"), kube.ServiceSpec(ports))))
+    published = publish(enter(kube.Service(kube.ServiceMetadata("web", "default"), kube.ServiceSpec(ports))))
 
     assert published is not None
     assert published.ports == (
@@ -101,7 +102,8 @@ def test_pods_whose_address_is_stored_are_told_in_the_order_of_their_names(
         ({"phase": "Succeeded"}, 8000, False),
         ({"host_ip": ""}, 8000, False),
         ({"host_ip": "nowhere"}, 8000, False),
-        ({"conditions": (kube.Condition("Ready", "False"),)}, 8000, True),
+        ({"conditions": (kube.Condition("Ready", "False"),)}, 8000, False),
+        ({"conditions": (kube.Condition("Ready", "Unknown"),)}, 8000, True),
     ],
 )
 def test_a_service_with_served_ports_is_ready_if_a_pod_is_a_backend_of_one(
@@ -115,7 +117,7 @@ def test_a_service_with_served_ports_is_ready_if_a_pod_is_a_backend_of_one(
     assert published.is_ready is ready
 
 
-@pytest.mark.parametrize("ports", [(), (("tcp", 5432, 5432),)])
+@pytest.mark.parametrize("ports", [(), (("tcp", 0, 5432),)])
 @pytest.mark.parametrize(("phase", "ready"), [("Running", True), ("Pending", False)])
 def test_a_service_without_served_ports_is_ready_if_a_pod_runs(
     enter: Enter, make_service: MakeService, make_pod: MakePod, ports: tuple[object, ...], phase: str, ready: bool

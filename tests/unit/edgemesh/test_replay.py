@@ -11,7 +11,7 @@ from edgecore.modules.edgemesh.fakeip import FakeIpPool
 from edgecore.modules.edgemesh.mesh import Mesh
 from edgecore.modules.edgemesh.msgprocess import Rejected, process
 from edgecore.modules.edgemesh.names import Endpoint, Refusal, ServiceKey
-from edgecore.modules.edgemesh.services import ServiceTable
+from tests.support.upstreams import chosen, fresh_table
 
 NGINX = ServiceKey("default", "nginx-svc")
 FIRST = Endpoint("10.66.0.2", 8000)
@@ -25,7 +25,7 @@ class Replay:
 
     def __init__(self, read: Read) -> None:
         self._read = read
-        self.mesh = Mesh(ServiceTable(), FakeIpPool(IPv4Network("127.251.0.0/16"), 128.0))
+        self.mesh = Mesh(fresh_table(), FakeIpPool(IPv4Network("127.251.0.0/16"), 128.0))
         self.table = self.mesh.table
         self.directory = ServiceDirectory(self.table, "cluster.local")
         self.rejected: list[str] = []
@@ -36,15 +36,13 @@ class Replay:
         for message in self._read(recording):
             self.feed(message)
             entry = self.table.get(NGINX)
-            backends = entry.by_port[12345].backends if entry is not None else ()
+            backends = entry.by_port[12345, "tcp"].backends if entry is not None else ()
             endpoints = tuple(backend.endpoint for backend in backends if backend.endpoint is not None)
             if not seen or seen[-1] != endpoints:
                 seen.append(endpoints)
         return seen
 
     def feed(self, message: Message) -> None:
-        if "/pod/" in message.route.resource:  # goes to Edged
-            return
         for change in process(message):
             if isinstance(change, Rejected):
                 self.rejected.append(change.text)
@@ -80,7 +78,8 @@ def test_the_backends_of_a_service_follow_its_pod_lists(replay: Replay) -> None:
 def test_the_backends_go_with_the_pods_and_the_service(replay: Replay) -> None:
     replay.play("b_services_endpoints_pods.jsonl")
 
-    assert replay.play("b2_deletes.jsonl") == [(FIRST, SECOND), ()]
+    # The first pod is told to go, and goes, before a pod list says so: by the messages of this node's pods.
+    assert replay.play("b2_deletes.jsonl") == [(FIRST, SECOND), (SECOND,), ()]
     assert replay.table.get(NGINX) is None
     assert replay.table.at_address("127.251.0.1") is None
 
@@ -92,7 +91,7 @@ def test_a_pod_list_of_null_has_requests_refused_with_503(replay: Replay) -> Non
         if message.route.resource == "default/podlist/nginx-svc" and message.content is None:
             break
 
-    refusal = replay.directory.choose(NGINX, 12345)
+    refusal = chosen(replay.directory, NGINX, 12345)
 
     assert isinstance(refusal, Refusal)
     assert (refusal.status, refusal.reason) == (503, "no_pods")
@@ -102,22 +101,38 @@ def test_a_pod_list_of_null_has_requests_refused_with_503(replay: Replay) -> Non
 def test_requests_go_to_both_pods_in_turn(replay: Replay) -> None:
     replay.play("b_services_endpoints_pods.jsonl")
 
-    assert [replay.directory.choose(NGINX, 12345) for _ in range(4)] == [FIRST, SECOND, FIRST, SECOND]
+    assert [chosen(replay.directory, NGINX, 12345) for _ in range(4)] == [FIRST, SECOND, FIRST, SECOND]
 
 
-def test_ports_that_cannot_be_served_say_why(replay: Replay) -> None:
+def test_every_recorded_port_is_served(replay: Replay) -> None:
     replay.play("b_services_endpoints_pods.jsonl")
 
     not_served = {entry.key.name: route.not_served for entry in replay.table for route in entry.routes}
     assert not_served == {
         "nginx-svc": "",
-        "noname-svc": "no_name",
-        "tcp-svc": "not_http",
+        "noname-svc": "",
+        "tcp-svc": "",
         "headless-svc": "",
         "named-svc": "",
         "sys-svc": "",
         "nopods-svc": "",
-        "udp-svc": "not_tcp",
+        "udp-svc": "",
+    }
+
+
+def test_each_recorded_port_is_treated_as_its_name_says(replay: Replay) -> None:
+    replay.play("b_services_endpoints_pods.jsonl")
+
+    handling = {entry.key.name: route.plan.handling for entry in replay.table for route in entry.routes}
+    assert handling == {
+        "nginx-svc": "http",
+        "noname-svc": "sniff",
+        "tcp-svc": "bytes",
+        "headless-svc": "http",
+        "named-svc": "http",
+        "sys-svc": "http",
+        "nopods-svc": "http",
+        "udp-svc": "datagrams",
     }
 
 
@@ -126,7 +141,7 @@ def test_pods_without_a_container_port_of_that_name_are_out(replay: Replay) -> N
 
     entry = replay.table.get(ServiceKey("default", "named-svc"))
     assert entry is not None
-    reasons = [backend.reason for backend in entry.by_port[9003].backends]
+    reasons = [backend.reason for backend in entry.by_port[9003, "tcp"].backends]
     assert reasons == ["no_container_port", "no_container_port"]
 
 

@@ -9,6 +9,7 @@ from edgecore.modules.edgemesh.intercept.rootless import RootlessListeners
 from edgecore.modules.edgemesh.names import ServiceKey
 from edgecore.modules.edgemesh.services import ServiceTable
 from edgecore.modules.edgemesh.status import metric_families, not_bound_status, services_status
+from tests.support.upstreams import fresh_table
 
 WEB = ServiceKey("default", "web")
 ADDRESS = "127.251.0.1"
@@ -16,8 +17,8 @@ ADDRESS = "127.251.0.1"
 
 @pytest.fixture
 def table(make_service: Callable[..., kube.Service], make_pod: Callable[..., kube.Pod]) -> ServiceTable:
-    table = ServiceTable()
-    table.put(WEB, make_service(WEB, ("http", 80, "web"), ("http-1", 8080, 80), ("tcp", 81, 80)))
+    table = fresh_table()
+    table.put(WEB, make_service(WEB, ("http", 80, "web"), ("http-1", 8080, 80), ("tcp", 0, 80)))
     table.set_address(WEB, ADDRESS)
     table.set_pods(WEB, (make_pod("a", "10.0.0.1", (80, 8000)), make_pod("b", "", (80, 8000))))
     return table
@@ -27,7 +28,7 @@ def table(make_service: Callable[..., kube.Service], make_pod: Callable[..., kub
 async def listeners(listen: Any) -> AsyncIterator[RootlessListeners]:
     listen.refuse(ADDRESS, 80, "no_permission")
     listeners = RootlessListeners(listen, VirtualClock(start_ms=9_000), 5.0)
-    listeners.set(WEB, ADDRESS, (80, 8080))
+    listeners.set(WEB, ADDRESS, ((80, "tcp"), (8080, "tcp")))
     await settle()
     yield listeners
     await listeners.stop()
@@ -49,7 +50,14 @@ async def test_each_port_says_whether_it_is_listened_at_or_why_not(
             "reason": "no_permission",
         },
         {"name": "http-1", "port": 8080, "protocol": "TCP", "target": 80, "state": "listening", "reason": ""},
-        {"name": "tcp", "port": 81, "protocol": "TCP", "target": 80, "state": "not_served", "reason": "not_http"},
+        {
+            "name": "tcp",
+            "port": 0,
+            "protocol": "TCP",
+            "target": 80,
+            "state": "not_served",
+            "reason": "no_port_number",
+        },
     ]
 
 
@@ -102,7 +110,7 @@ async def test_what_kind_a_service_is_and_whether_it_is_ready_is_said(
     table: ServiceTable, listeners: RootlessListeners, make_external: Callable[..., kube.Service]
 ) -> None:
     table.put(ServiceKey("default", "out"), make_external(ServiceKey("default", "out"), "example.com"))
-    headless = kube.Service(kube.Metadata("db", "default"), kube.ServiceSpec(cluster_ip="None"))
+    headless = kube.Service(kube.ServiceMetadata("db", "default"), kube.ServiceSpec(cluster_ip="None"))
     table.put(ServiceKey("default", "db"), headless)
 
     said = [

@@ -21,6 +21,7 @@ from edgecore.modules.metamanager.plan import (
     Put,
     Remove,
     Reply,
+    Show,
     ToCloud,
     plan,
 )
@@ -28,6 +29,7 @@ from edgecore.modules.metamanager.plan import (
 CLOUD = "edgecontroller"
 TO_MESH = (Forward("edgemesh"), Acknowledge())
 TO_EDGED = (Forward("edged"), Acknowledge())
+TO_BOTH = (Forward("edged"), Show(), Acknowledge())
 SENT_ON = (ToCloud(), Reply("OK"))
 OBJECT = {"metadata": {"name": "x", "namespace": "default"}, "data": {"é": "<&>"}}
 TEXT = '{"metadata":{"name":"x","namespace":"default"},"data":{"é":"\\u003c\\u0026\\u003e"}}'
@@ -57,9 +59,10 @@ def _object_rows(operation: str) -> list[Row]:
     to_mesh = [Row(operation, CLOUD, f"default/{t}/x", OBJECT, _stored(t), TO_MESH) for t in ("service", "endpoints")]
     to_edged = [
         Row(operation, CLOUD, f"default/{t}/x", OBJECT, _stored(t), TO_EDGED)
-        for t in ("pod", "configmap", "secret", "persistentvolume", "persistentvolumeclaim", "node")
+        for t in ("configmap", "secret", "persistentvolume", "persistentvolumeclaim", "node")
     ]
-    return to_mesh + to_edged
+    to_both = [Row(operation, CLOUD, "default/pod/x", OBJECT, _stored("pod"), TO_BOTH)]
+    return to_mesh + to_edged + to_both
 
 
 def _list_rows(operation: str) -> list[Row]:
@@ -122,7 +125,7 @@ DELETES = [
         "default/pod/x",
         OBJECT,
         (Remove("default/pod/x"), Remove("default/podstatus/x")),
-        TO_EDGED,
+        TO_BOTH,
     ),
     Row(
         "delete",
@@ -130,7 +133,7 @@ DELETES = [
         "default/pod/x",
         "uid-1",
         (Remove("default/pod/x"), Remove("default/podstatus/x")),
-        (ToCloud(durable=True), Reply("OK")),
+        (ToCloud(durable=True), Reply("OK"), Show()),
     ),
     Row(
         "delete",

@@ -9,7 +9,8 @@ A  acknowledged to the cloud                 C  sent on to the cloud
 D  sent on to the cloud, kept until it left  O  who asked gets "OK"
 N  who asked gets null                       U  counted: a type that is not known
 X  counted: a source that is not known       H  answered from the rows
-Q  asked of the cloud                        .  nothing
+Q  asked of the cloud                        V  shown to EdgeMesh
+.  nothing
 =  ========================================  =  ========================================
 """
 
@@ -34,6 +35,7 @@ from edgecore.modules.metamanager.plan import (
     Reply,
     Report,
     ReportPods,
+    Show,
     ToCloud,
     plan,
     receiver_of_answer,
@@ -46,7 +48,7 @@ SOURCES = (CLOUD, EDGED, *OTHERS)
 
 # type                  of the cloud  of edged  of others
 INSERTED = """
-pod                     SEA           SCO       SEA
+pod                     SEVA          SCO       SEVA
 podstatus               SEA           SCO       SEA
 nodestatus              SEA           SCO       SEA
 node                    SEA           SCO       SEA
@@ -65,7 +67,7 @@ listener                SN            SN        SN
 function                USEA          SCO       USEA
 """
 UPDATED = """
-pod                     SEA           SCO       X
+pod                     SEVA          SCO       X
 podstatus               SEA           SCO       X
 podstatus-unchanged     O             O         O
 nodestatus              SEA           SCO       X
@@ -86,7 +88,7 @@ listener                SEA           SCO       X
 function                USEA          SCO       X
 """
 DELETED = """
-pod                     REA           RDO       REA
+pod                     REVA          RDOV      REVA
 podstatus               REA           RCO       REA
 nodestatus              REA           RCO       REA
 node                    REA           RCO       REA
@@ -180,6 +182,7 @@ class Cell(NamedTuple):
         steps = {
             "E": Forward("edged"),
             "M": Forward("edgemesh"),
+            "V": Show(),
             "A": Acknowledge(),
             "C": ToCloud(),
             "D": ToCloud(durable=True),

@@ -6,11 +6,11 @@ from ipaddress import ip_address
 from edgecore.clock import Clock
 from edgecore.modules.edgemesh.dns.listening.listeners import Listeners
 from edgecore.modules.edgemesh.dns.listening.responder import Report, Responder
-from edgecore.modules.edgemesh.dns.listening.sockets import Sharing
 from edgecore.modules.edgemesh.dns.recipe import LEAST_CONNECTIONS, Recipe
 from edgecore.modules.edgemesh.dns.resolver.exchange import Server
 from edgecore.modules.edgemesh.dns.tally import Figures, Tally
 from edgecore.modules.edgemesh.dns.zone.nametable import NameTable
+from edgecore.modules.edgemesh.workers.sharing import Sharing
 
 
 class Answering:

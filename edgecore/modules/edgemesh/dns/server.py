@@ -11,15 +11,15 @@ from edgecore.clock import Clock
 from edgecore.modules.edgemesh.dns.answering import Answering
 from edgecore.modules.edgemesh.dns.listening.listeners import Bind
 from edgecore.modules.edgemesh.dns.listening.responder import Kind
-from edgecore.modules.edgemesh.dns.listening.sockets import Sharing
 from edgecore.modules.edgemesh.dns.recipe import Recipe
 from edgecore.modules.edgemesh.dns.resolver.exchange import Server
 from edgecore.modules.edgemesh.dns.resolver.resolver import Resolver
 from edgecore.modules.edgemesh.dns.resolver.resolverstatus import resolver_families, resolver_status
 from edgecore.modules.edgemesh.dns.tally import Figures, added
-from edgecore.modules.edgemesh.dns.workers.crew import Crew
+from edgecore.modules.edgemesh.dns.workers.crew import AnsweringCrew
 from edgecore.modules.edgemesh.dns.workers.feed import Feed
 from edgecore.modules.edgemesh.dns.zone.nametable import NameTable
+from edgecore.modules.edgemesh.workers.sharing import Sharing
 from edgecore.observe.metrics import Metrics
 
 log = structlog.get_logger("edgemesh.dns")
@@ -47,7 +47,7 @@ class DnsServer:
         """Whoever tells names tells them here, so that the workers hear of them."""
         self._binds = tuple(binds)
         self._metrics = metrics
-        self._crew = Crew(recipe.processes - 1, recipe, self.feed, clock, self._report)
+        self._crew = AnsweringCrew(recipe.processes - 1, recipe, self.feed, clock, self._report)
         self._answering = Answering(
             names,
             recipe,

@@ -15,6 +15,7 @@ import structlog
 from edgecore.clock import Clock, Timer
 from edgecore.errors import ListenError
 from edgecore.modules.edgemesh.names import ServiceKey
+from edgecore.modules.edgemesh.upstream.spec import Transport
 
 log = structlog.get_logger("edgemesh")
 
@@ -25,6 +26,7 @@ class Place(NamedTuple):
     service: ServiceKey
     address: str
     port: int
+    transport: Transport = "tcp"
 
 
 class NotBound(NamedTuple):
@@ -43,7 +45,7 @@ class Listener(Protocol):
         """Listen no more, at once."""
 
 
-Listen = Callable[[str, int, ServiceKey], Awaitable[Listener]]
+Listen = Callable[[str, int, ServiceKey, Transport], Awaitable[Listener]]
 """Listens at an address and port for a service. Raises ``ListenError``."""
 
 
@@ -71,11 +73,11 @@ class RootlessListeners:
         self._retry: Timer | None = None
         self._stopped = False
 
-    def set(self, service: ServiceKey, address: str, ports: Iterable[int]) -> None:
+    def set(self, service: ServiceKey, address: str, ports: Iterable[tuple[int, Transport]]) -> None:
         """Listen for ``service`` at exactly these ports. What is not wanted any more is closed when this returns."""
         if self._stopped:
             return
-        wanted = tuple(dict.fromkeys(Place(service, address, port) for port in ports))
+        wanted = tuple(dict.fromkeys(Place(service, address, port, transport) for port, transport in ports))
         to_open, to_close = plan(wanted, self._wanted.pop(service, ()))
         if wanted:
             self._wanted[service] = wanted
@@ -127,7 +129,7 @@ class RootlessListeners:
         while self._due:
             place, _ = self._due.popitem(last=False)
             try:
-                listener = await self._listen(place.address, place.port, place.service)
+                listener = await self._listen(place.address, place.port, place.service, place.transport)
             except ListenError as error:
                 self._note_failure(place, error.reason, str(error))
             except Exception as error:

@@ -1,1 +1,1 @@
-"""EdgeMesh's HTTP/1.0 and 1.1 reverse proxy: requests to a service go to its pods, one by one, streaming both ways."""
+"""EdgeMesh's proxy: what comes for a service goes to its pods, as HTTP requests, as bytes or as datagrams."""

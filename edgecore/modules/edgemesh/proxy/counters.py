@@ -1,97 +1,71 @@
 """What the proxy counts, as plain integers; Prometheus pulls them when it asks."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
+from msgspec.structs import replace
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
-from edgecore.modules.edgemesh.names import Endpoint, ServiceKey
-
-MAX_PORTS = 4096
-"""Service ports counted apart. Clients of the plain listener may ask for any port: the rest is counted as one."""
-MAX_ENDPOINTS = 256
-"""Endpoints counted apart for one service port. Pods come and go: the one that came first is forgotten."""
-
-OTHERS = (ServiceKey("", "others"), 0)
-
-
-class PortCounters:
-    """Requests to one port of one service."""
-
-    __slots__ = ("codes", "endpoints")
-
-    def __init__(self) -> None:
-        self.codes: dict[int, int] = {}
-        """HTTP status, of the backend's answers and of our own, to the number of requests."""
-        self.endpoints: dict[Endpoint, int] = {}
-        """Endpoint to the number of requests that were sent there."""
-
-    def answered(self, status: int) -> None:
-        """Count a request by the status of its answer."""
-        self.codes[status] = self.codes.get(status, 0) + 1
-
-    def sent_to(self, endpoint: Endpoint) -> None:
-        """Count a request by where it went."""
-        self.endpoints[endpoint] = self.endpoints.get(endpoint, 0) + 1
-        if len(self.endpoints) > MAX_ENDPOINTS:
-            del self.endpoints[next(iter(self.endpoints))]
+from edgecore.modules.edgemesh.proxy.allports import AllPorts
+from edgecore.modules.edgemesh.proxy.portfamilies import PortFamilies
+from edgecore.modules.edgemesh.proxy.proxyfigures import Elsewhere, ProxyFigures, added
+from edgecore.modules.edgemesh.upstream.upstream import Upstream
 
 
 class Counters:
-    """All numbers of one proxy."""
+    """All numbers of one proxy; those of a port are kept where the port is.
 
-    def __init__(self) -> None:
-        self.ports: dict[tuple[ServiceKey, int], PortCounters] = {}
+    ``elsewhere`` may be set to have the figures of other processes added.
+    """
+
+    def __init__(self, upstreams: Iterable[Upstream]) -> None:
+        self._upstreams = upstreams
+        self._port_families = PortFamilies()
+        self.elsewhere: Elsewhere = tuple
         self.connections = 0
         """Open connections of clients."""
         self.accepted = 0
         """Connections of clients since the start."""
 
-    def of(self, service: ServiceKey, port: int) -> PortCounters:
-        """Return the counters of one port of one service."""
-        found = self.ports.get((service, port))
-        if found is None:
-            key = (service, port) if len(self.ports) < MAX_PORTS else OTHERS
-            found = self.ports.setdefault(key, PortCounters())
-        return found
+    def ports(self) -> AllPorts:
+        """Return what was counted at each port there is, in all processes together."""
+        return AllPorts(self._upstreams, self.elsewhere())
+
+    def numbers(self, own: ProxyFigures) -> ProxyFigures:
+        """Return what all processes together have counted, but for the ports; ``own`` is of this one."""
+        return added((own, *(replace(other, ports={}) for other in self.elsewhere())))
 
     def status(self) -> dict[str, Any]:
         """Return the requests of each service port, for people and scripts."""
+        ports = self.ports()
+        busy = ((key, ports[key]) for key in ports.with_traffic())
         return {
-            f"{service}:{port}": {
-                "codes": {str(status): number for status, number in sorted(counters.codes.items())},
-                "endpoints": {str(endpoint): number for endpoint, number in counters.endpoints.items()},
+            f"{key[0]}:{key[1]}": {
+                "codes": {str(status): number for status, number in sorted(figures.codes.items())},
+                "endpoints": {endpoint: host.requests for endpoint, host in figures.hosts.items()},
             }
-            for (service, port), counters in self.ports.items()
+            for key, figures in busy
+            if figures.codes
         }
 
-    def families(self, errors: dict[str, int], idle_backends: int) -> Iterator[Metric]:
-        """Yield the metric families."""
-        requests = CounterMetricFamily(
-            "edgecore_proxy_requests",
-            "Requests by service port and status of the answer.",
-            labels=("service", "port", "code"),
-        )
-        backends = CounterMetricFamily(
-            "edgecore_proxy_backend_requests",
-            "Requests by service port and the endpoint they were sent to.",
-            labels=("service", "port", "endpoint"),
-        )
-        for (service, port), counters in self.ports.items():
-            for status, number in counters.codes.items():
-                requests.add_metric((str(service), str(port), str(status)), number)
-            for endpoint, number in counters.endpoints.items():
-                backends.add_metric((str(service), str(port), str(endpoint)), number)
+    def families(self, own: ProxyFigures) -> Iterator[Metric]:
+        """Yield the metric families; ``own`` is what this process has counted beside the ports."""
+        numbers = self.numbers(own)
+        ports = self.ports()
+        yield from self._port_families.read(ports.with_traffic(), ports)
         failures = CounterMetricFamily(
             "edgecore_proxy_errors", "Requests and connections that went wrong, by reason.", labels=("reason",)
         )
-        for reason, number in errors.items():
+        for reason, number in numbers.errors.items():
             failures.add_metric((reason,), number)
-        accepted = CounterMetricFamily("edgecore_proxy_connections", "Connections of clients.", value=self.accepted)
+        accepted = CounterMetricFamily("edgecore_proxy_connections", "Connections of clients.", value=numbers.accepted)
         open_now = GaugeMetricFamily(
-            "edgecore_proxy_open_connections", "Connections of clients that are open.", value=self.connections
+            "edgecore_proxy_open_connections", "Connections of clients that are open.", value=numbers.connections
         )
         idle = GaugeMetricFamily(
-            "edgecore_proxy_idle_backend_connections", "Connections to backends kept for reuse.", value=idle_backends
+            "edgecore_proxy_idle_backend_connections",
+            "Connections to backends kept for reuse.",
+            value=numbers.idle_backends,
         )
-        yield from (requests, backends, failures, accepted, open_now, idle)
+        yield from (failures, accepted, open_now, idle)
+        yield from numbers.datagrams.families()

@@ -7,7 +7,7 @@ from edgecore.clock import Clock, Timer
 
 
 class Deadline:
-    """Calls ``expired`` once ``clock.monotonic()`` has reached what ``set`` said last.
+    """Calls ``expired`` once ``clock.monotonic()`` has reached what ``set`` or ``move`` said last.
 
     Moving it later, as each request of a connection does, costs no timer: the one that is set finds out when it fires.
     """
@@ -23,8 +23,12 @@ class Deadline:
 
     def set(self, seconds: float) -> None:
         """Be due ``seconds`` from now, whatever was said before."""
-        self._due = self._clock.monotonic() + seconds
-        if self._due < self._timer_at:
+        self.move(self._clock.monotonic() + seconds)
+
+    def move(self, due: float) -> None:
+        """Be due at ``due`` (never, if that is infinite), whatever was said before."""
+        self._due = due
+        if due < self._timer_at:
             self._arm()
 
     def cancel(self) -> None:
@@ -47,7 +51,8 @@ class Deadline:
         self._timer = None
         self._timer_at = inf
         if self._clock.monotonic() < self._due:
-            self._arm()
+            if self._due < inf:
+                self._arm()
             return
         self._due = inf
         self._expired()

@@ -2,14 +2,20 @@
 
 from typing import Protocol
 
-from edgecore.modules.edgemesh.names import Endpoint, Refusal, ServiceKey
+from edgecore.modules.edgemesh.names import Refusal, ServiceKey
+from edgecore.modules.edgemesh.upstream.spec import Transport
+from edgecore.modules.edgemesh.upstream.upstream import Upstream
 
 
 class Directory(Protocol):
-    """Which service is meant, and where its next request goes. Both answer at once and never raise."""
+    """Which service is meant, and what forwards for it. Both answer at once and never raise."""
 
     def service_named(self, host: str, port: int) -> ServiceKey | Refusal:
         """Return the service that ``host`` means, as written in a Host header or request target, without a port."""
 
-    def choose(self, service: ServiceKey, port: int) -> Endpoint | Refusal:
-        """Return the endpoint whose turn it is; asked once for each request."""
+    def service_at(self, address: str) -> ServiceKey | None:
+        """Return the service whose fake IP is ``address``."""
+
+    def upstream(self, service: ServiceKey, port: int, transport: Transport = "tcp") -> Upstream | Refusal:
+        """Return what forwards for a port of a service; asked when a client of
+        the port comes, and again when what was returned is ``gone``."""

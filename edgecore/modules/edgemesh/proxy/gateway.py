@@ -2,18 +2,27 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 
 import structlog
 
 from edgecore.clock import Clock
 from edgecore.modules.edgemesh.names import Refusal, ServiceKey
+from edgecore.modules.edgemesh.proxy.access import Tell
 from edgecore.modules.edgemesh.proxy.counters import Counters
+from edgecore.modules.edgemesh.proxy.datagrams.datagrams import Datagrams
+from edgecore.modules.edgemesh.proxy.deadlines import Deadlines
 from edgecore.modules.edgemesh.proxy.directory import Directory
-from edgecore.modules.edgemesh.proxy.http.backend import Backends
+from edgecore.modules.edgemesh.proxy.http.backends import Backends
+from edgecore.modules.edgemesh.proxy.http.heads import Heads
 from edgecore.modules.edgemesh.proxy.http.refusals import bad_request
+from edgecore.modules.edgemesh.proxy.http.requesthead import RequestHead, read_request
+from edgecore.modules.edgemesh.proxy.http.responsehead import ResponseHead, read_response
 from edgecore.modules.edgemesh.proxy.http.target import host_port
 from edgecore.modules.edgemesh.proxy.limits import ProxyLimits
+from edgecore.modules.edgemesh.proxy.lookups import Lookups
+from edgecore.modules.edgemesh.proxy.options import ProxyOptions
+from edgecore.modules.edgemesh.upstream.upstream import Upstream
 from edgecore.observe.metrics import Metrics
 from edgecore.observe.throttle import Throttle
 
@@ -25,12 +34,32 @@ log = structlog.get_logger(MODULE)
 class Gateway:
     """Made once for each proxy; ``close`` ends what it runs."""
 
-    def __init__(self, directory: Directory, clock: Clock, metrics: Metrics, limits: ProxyLimits) -> None:
+    def __init__(
+        self,
+        directory: Directory,
+        upstreams: Iterable[Upstream],
+        clock: Clock,
+        metrics: Metrics,
+        limits: ProxyLimits,
+        *,
+        options: ProxyOptions | None = None,
+        access: Tell | None = None,
+    ) -> None:
+        self.access = access
+        """Takes a line for all that was served or refused; ``None``: nobody wants one."""
         self.directory = directory
         self.clock = clock
         self.limits = limits
-        self.counters = Counters()
-        self.backends = Backends(clock, limits, self._look_whether_empty)
+        self.options = options or ProxyOptions()
+        self.requests = Heads[RequestHead](read_request)
+        self.answers = Heads[ResponseHead](read_response)
+        self.counters = Counters(upstreams)
+        self.deadlines = Deadlines(clock)
+        """Of clients."""
+        self.lookups = Lookups(clock)
+        """Of hosts that have a name."""
+        self.backends = Backends(clock, limits, self.lookups, self._look_whether_empty)
+        self.datagrams = Datagrams(limits)
         self._metrics = metrics
         self._bad_clients = Throttle(clock, self._report_bad_client)
         self._failures = Throttle(clock, _log_failure)
@@ -42,17 +71,29 @@ class Gateway:
         """What went wrong, by reason: bad bytes of clients, refusals, failures of backends."""
         return dict(Counter(self._bad_clients.counts) + Counter(self._failures.counts))
 
-    def destination(self, authority: bytes) -> tuple[ServiceKey, int] | Refusal:
-        """Return service and port that a client of the plain listener means by ``authority``."""
-        named = host_port(authority)
-        if named is None or not named[0]:
-            return bad_request("no_host", "it names no host")
-        service = self.directory.service_named(*named)
-        return service if isinstance(service, Refusal) else (service, named[1])
+    def destination(self, service: ServiceKey | None, port: int, authority: bytes) -> Upstream | Refusal:
+        """Return what forwards for a client that came in at ``port`` of ``service``.
 
-    def bad_client(self, refusal: Refusal, peer: str) -> None:
-        """Count bytes of a client that cannot be forwarded; log them at most once a second for each reason."""
-        self._bad_clients.complain(refusal.reason, peer, refusal.text)
+        Where that is ``None``, at the plain listener, it goes by ``authority``.
+        """
+        if service is None:
+            named = host_port(authority)
+            if named is None or not named[0]:
+                return bad_request("no_host", "it names no host")
+            port = named[1]
+            found = self.directory.service_named(*named)
+            if isinstance(found, Refusal):
+                return found
+            service = found
+        return self.directory.upstream(service, port)
+
+    def bad_client(self, refusal: Refusal, peer: str, service: ServiceKey | None, port: int) -> None:
+        """Count bytes of a client that cannot be forwarded; log them at most once a second for each reason.
+
+        ``service`` is the one that it came for, ``None`` at the plain listener.
+        """
+        where = f" (at service {service} port {port})" if service is not None else ""
+        self._bad_clients.complain(refusal.reason, peer, refusal.text + where)
 
     def failed(self, refusal: Refusal, peer: str) -> None:
         """Count a request that could not be served; log it at most once a second for each reason."""
@@ -63,10 +104,16 @@ class Gateway:
         self.counters.connections += 1
         self.counters.accepted += 1
 
+    def client_passed_on(self) -> None:
+        """Forget a client that is counted anew by who serves it now."""
+        self.counters.connections -= 1
+        self.counters.accepted -= 1
+
     def client_gone(self) -> None:
         """Take note that a client's connection is gone."""
         self.counters.connections -= 1
-        self._look_whether_empty()
+        if not self.counters.connections:
+            self._look_whether_empty()
 
     def spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         """Run ``work`` until it ends or the gateway is closed."""
@@ -88,11 +135,12 @@ class Gateway:
         self._empty.clear()
         self._look_whether_empty()
         await self._empty.wait()
+        self.deadlines.close()
         self._bad_clients.close()
         self._failures.close()
 
     def _look_whether_empty(self) -> None:
-        if not self.counters.connections and not self.backends.open:
+        if not self.counters.connections and not self.backends.number:
             self._empty.set()
 
     def _report_bad_client(self, reason: str, peer: str, left_out: int, details: str) -> None:

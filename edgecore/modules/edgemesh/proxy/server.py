@@ -1,97 +1,175 @@
 """Accepting clients: listeners on addresses and ports, and the proxy as a whole."""
 
-import asyncio
 import socket
-from typing import Any
+from collections.abc import Iterable, Mapping
+from functools import partial
+from typing import Any, Protocol
 
 from edgecore.addresses import join_address
 from edgecore.clock import Clock
 from edgecore.errors import ListenError, listen_error
 from edgecore.modules.edgemesh.names import Endpoint, ServiceKey
+from edgecore.modules.edgemesh.proxy.acceptor import Acceptor
+from edgecore.modules.edgemesh.proxy.access import Tell
+from edgecore.modules.edgemesh.proxy.datagrams.listener import open_datagrams
+from edgecore.modules.edgemesh.proxy.destination import Destination, DoorDestination
 from edgecore.modules.edgemesh.proxy.directory import Directory
+from edgecore.modules.edgemesh.proxy.door import Door, Doors
+from edgecore.modules.edgemesh.proxy.entrance import Entrance
+from edgecore.modules.edgemesh.proxy.figures import PortFigures
 from edgecore.modules.edgemesh.proxy.gateway import Gateway
-from edgecore.modules.edgemesh.proxy.http.client import ClientConnection, Door
 from edgecore.modules.edgemesh.proxy.limits import ProxyLimits
+from edgecore.modules.edgemesh.proxy.loopacceptor import LoopAcceptor
+from edgecore.modules.edgemesh.proxy.options import ProxyOptions
+from edgecore.modules.edgemesh.proxy.proxyfigures import Elsewhere, ProxyFigures
+from edgecore.modules.edgemesh.upstream.spec import PortKey, Transport
+from edgecore.modules.edgemesh.upstream.upstream import Upstream
+from edgecore.modules.edgemesh.workers.sharing import Sharing, bind_shared
 from edgecore.observe.metrics import Metrics
 
 _BACKLOG = 1024
 _TIDY_FROM = 64
 
 
-class Listener:
-    """One address and port that clients come in by. Made by ``HttpProxy.listen``."""
-
-    def __init__(self, door: Door, server: asyncio.Server) -> None:
-        self._door = door
-        self._server = server
+class Listening(Protocol):
+    """One address and port that clients come in by."""
 
     @property
     def address(self) -> Endpoint:
         """What is listened on, with the port that the system chose if 0 was asked for."""
-        return self._door.address
 
     @property
     def service(self) -> ServiceKey | None:
-        """Whose requests come in here; None for the plain listener."""
-        return self._door.service
+        """Whose clients come in here; None for the plain listener."""
 
     @property
     def closed(self) -> bool:
         """Whether ``close`` was called."""
-        return self._door.closed
 
     @property
     def over(self) -> bool:
         """Whether it is closed and its last client has left."""
-        return self._door.closed and not self._door.clients
-
-    def abort(self) -> None:
-        """Accept no more, and close what is open in the middle of whatever is served."""
-        self.close()
-        for client in list(self._door.clients):
-            client.abort()
 
     def close(self) -> None:
-        """Accept no more; idle clients are closed now, others after the request that is being served."""
-        self._door.closed = True
-        self._server.close()
-        for client in list(self._door.clients):
-            client.leave()
+        """Let nobody in any more; idle clients are closed now, others when what is being served is done."""
+
+    def abort(self) -> None:
+        """Let nobody in any more, and close what is open in the middle of whatever is served."""
 
 
-class HttpProxy:
-    """Forwards HTTP/1.0 and 1.1 requests to the endpoints that ``directory`` chooses.
+class Accepting(Protocol):
+    """What accepts connections."""
 
-    A listener of a service serves that service at its own port, whatever the Host header says; the plain listener goes
+    def close(self) -> object:
+        """Accept no more. May be called again."""
+
+
+class Listener:
+    """Listens for connections; see ``Listening``. Made by ``MeshProxy.listen``."""
+
+    def __init__(self, doors: Doors, accepting: Accepting) -> None:
+        self._doors = doors
+        self._accepting = accepting
+
+    @property
+    def address(self) -> Endpoint:
+        """See ``Listening``."""
+        return self._doors.front.address
+
+    @property
+    def service(self) -> ServiceKey | None:
+        """See ``Listening``."""
+        return self._doors.front.service
+
+    @property
+    def closed(self) -> bool:
+        """See ``Listening``."""
+        return self._doors.front.closed
+
+    @property
+    def over(self) -> bool:
+        """See ``Listening``."""
+        return self._doors.over
+
+    def abort(self) -> None:
+        """See ``Listening``."""
+        self._accepting.close()
+        self._doors.abort()
+
+    def close(self) -> None:
+        """See ``Listening``."""
+        self._accepting.close()
+        self._doors.close()
+
+
+class MeshProxy:
+    """Forwards requests of HTTP/1.0 and 1.1, bytes and datagrams to the hosts of the ports that ``directory`` knows.
+
+    A listener of a service serves that service at its own port, whatever a Host header says; the plain listener goes
     by an absolute request target (as a forward proxy) or else by the Host header.
     """
 
-    def __init__(self, directory: Directory, clock: Clock, metrics: Metrics, limits: ProxyLimits | None = None) -> None:
-        self._gateway = Gateway(directory, clock, metrics, limits or ProxyLimits())
-        self._listeners: list[Listener] = []
-        self._tidy_at = _TIDY_FROM
-        metrics.pull(
-            lambda: self._gateway.counters.families(self._gateway.errors, self._gateway.backends.idle),
+    def __init__(
+        self,
+        directory: Directory,
+        upstreams: Iterable[Upstream],
+        clock: Clock,
+        metrics: Metrics,
+        limits: ProxyLimits | None = None,
+        *,
+        options: ProxyOptions | None = None,
+        access: Tell | None = None,
+    ) -> None:
+        self._gateway = Gateway(
+            directory, upstreams, clock, metrics, limits or ProxyLimits(), options=options, access=access
         )
+        self._entrance = Entrance(self._gateway)
+        self._listeners: list[Listening] = []
+        self._tidy_at = _TIDY_FROM
+        metrics.pull(lambda: self._gateway.counters.families(self.own_numbers()))
 
-    async def listen(self, address: str, port: int, service: ServiceKey | None) -> Listener:
+    async def listen(
+        self,
+        address: str,
+        port: int,
+        service: ServiceKey | None,
+        transport: Transport = "tcp",
+        *,
+        sharing: Sharing = Sharing.ALONE,
+        destination: Destination | None = None,
+    ) -> Listening:
         """Accept clients at ``address`` and ``port`` (0: any that is free), for ``service`` or, if None, for any.
 
+        ``destination`` says of each connection which service it means, if they do not all mean ``service``.
         Raises ``ListenError`` with the reason ``in_use``, ``no_permission``, ``no_such_address`` or ``failed``.
         """
-        sock = _bound(address, port)
+        sock = _bound(address, port, transport, sharing)
         door = Door(service, Endpoint(*sock.getsockname()[:2]))
         try:
-            server = await asyncio.get_running_loop().create_server(
-                lambda: ClientConnection(self._gateway, door), sock=sock, backlog=_BACKLOG
-            )
+            listener = self._datagrams(door, sock) if transport == "udp" else await self._tcp(door, sock, destination)
         except BaseException:
             sock.close()
             raise
-        listener = Listener(door, server)
         self._listeners.append(listener)
         self._tidy()
         return listener
+
+    def _datagrams(self, door: Door, sock: socket.socket) -> Listening:
+        try:
+            return open_datagrams(self._gateway, door, sock)
+        except ValueError as error:
+            raise ListenError(str(door.address), "failed", str(error)) from error
+
+    async def _tcp(self, door: Door, sock: socket.socket, destination: Destination | None) -> Listener:
+        entrance, doors = self._entrance, Doors(door)
+        accepting: Accepting
+        if destination is None and entrance.is_http(door):
+            accepting = LoopAcceptor(sock, self._gateway, partial(entrance.http, door))
+            await accepting.start()
+        else:
+            meant = destination or DoorDestination(door.service, door.address)
+            accepting = Acceptor(sock, self._gateway, entrance, meant, doors)
+        return Listener(doors, accepting)
 
     def _tidy(self) -> None:
         """Forget listeners that are over, when there are twice as many as were left the last time."""
@@ -103,34 +181,60 @@ class HttpProxy:
         """Close all listeners and connections; return when they are closed. May be called again."""
         for listener in self._listeners:
             listener.abort()
+        await self._entrance.stop()
         await self._gateway.close()
+
+    def figures(self) -> Mapping[PortKey, PortFigures]:
+        """Return what was counted at each port, in all processes together."""
+        return self._gateway.counters.ports()
+
+    def add_figures_of(self, elsewhere: Elsewhere) -> None:
+        """Add what other processes have counted wherever figures are told."""
+        self._gateway.counters.elsewhere = elsewhere
 
     def status(self) -> dict[str, Any]:
         """Return what is listened on and what was served, as JSON values."""
         gateway = self._gateway
+        numbers = gateway.counters.numbers(self.own_numbers())
         return {
             "listeners": [
                 {"address": str(listener.address), "service": str(listener.service) if listener.service else None}
                 for listener in self._listeners
                 if not listener.closed
             ],
-            "connections": gateway.counters.connections,
-            "idle_backend_connections": gateway.backends.idle,
+            "connections": numbers.connections,
+            "idle_backend_connections": numbers.idle_backends,
             "requests": gateway.counters.status(),
-            "errors": gateway.errors,
+            "errors": dict(numbers.errors),
         }
 
+    def own_numbers(self) -> ProxyFigures:
+        """Return all that this process has counted, but for the ports."""
+        gateway, counters = self._gateway, self._gateway.counters
+        return ProxyFigures(
+            errors=gateway.errors,
+            accepted=counters.accepted,
+            connections=counters.connections,
+            idle_backends=gateway.backends.idle,
+            datagrams=gateway.datagrams.tally,
+        )
 
-def _bound(address: str, port: int) -> socket.socket:
-    """Return a listening socket. ``listen`` is called here because Linux may see only then that a port is in use."""
+
+def _bound(address: str, port: int, transport: Transport, sharing: Sharing) -> socket.socket:
+    """Return a socket that is bound, and listens if it is for connections.
+
+    ``listen`` is called here because Linux may see only then that a port is in use.
+    """
     sock = None
     try:
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        sock = socket.socket(family, socket.SOCK_STREAM)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind((address, port))
-        sock.listen(_BACKLOG)
+        sock = socket.socket(family, socket.SOCK_DGRAM if transport == "udp" else socket.SOCK_STREAM)
         sock.setblocking(False)
+        if transport == "tcp":
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bind_shared(sock, (address, port), sharing)
+        if transport == "tcp":
+            sock.listen(_BACKLOG)
     except (OSError, OverflowError) as error:
         if sock is not None:
             sock.close()

@@ -6,7 +6,8 @@ from contextlib import ExitStack, closing, suppress
 import pytest
 
 from edgecore.errors import ListenError
-from edgecore.modules.edgemesh.dns.listening.sockets import Pair, Sharing, bind_pair, bind_pair_auto, bind_udp
+from edgecore.modules.edgemesh.dns.listening.sockets import Pair, bind_pair, bind_pair_auto, bind_udp
+from edgecore.modules.edgemesh.workers.sharing import Sharing
 
 
 @pytest.fixture

@@ -190,7 +190,7 @@ async def test_stop_while_a_worker_is_starting_leaves_no_process(two):
 
 async def test_worker_that_comes_to_be_while_all_are_stopped_ends_with_them(running):
     async with running(processes=3) as server:
-        first, second = server._crew._workers
+        first, second = server._crew._members
         await until(lambda: first.pid and second.pid)
         os.kill(first.pid, signal.SIGSTOP)
         second.process.kill()

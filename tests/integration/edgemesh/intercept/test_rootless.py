@@ -9,6 +9,7 @@ from edgecore.clock import VirtualClock, settle
 from edgecore.errors import ListenError
 from edgecore.modules.edgemesh.intercept.rootless import Place, RootlessListeners
 from edgecore.modules.edgemesh.names import ServiceKey
+from edgecore.modules.edgemesh.upstream.spec import Transport
 
 WEB = ServiceKey("default", "web")
 ADDRESS = "127.218.0.1"
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-async def listen(address: str, port: int, service: ServiceKey) -> asyncio.Server:
+async def listen(address: str, port: int, service: ServiceKey, transport: Transport) -> asyncio.Server:
     """Listen with a server that says the service's name."""
 
     async def greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -70,7 +71,7 @@ def free_port() -> int:
 async def test_a_fake_ip_is_listened_at_without_privilege(listeners: RootlessListeners) -> None:
     port = free_port()
 
-    listeners.set(WEB, ADDRESS, [port])
+    listeners.set(WEB, ADDRESS, [(port, "tcp")])
     await settle()
 
     assert await greeting(port) == b"default/web"
@@ -78,7 +79,7 @@ async def test_a_fake_ip_is_listened_at_without_privilege(listeners: RootlessLis
 
 async def test_a_removed_service_refuses_connections_at_once(listeners: RootlessListeners) -> None:
     port = free_port()
-    listeners.set(WEB, ADDRESS, [port])
+    listeners.set(WEB, ADDRESS, [(port, "tcp")])
     await settle()
 
     listeners.remove(WEB)
@@ -91,7 +92,7 @@ async def test_a_port_taken_by_a_wildcard_listener_is_bound_once_that_is_gone(
     listeners: RootlessListeners, clock: VirtualClock, wildcard: socket.socket
 ) -> None:
     port = wildcard.getsockname()[1]
-    listeners.set(WEB, ADDRESS, [port])
+    listeners.set(WEB, ADDRESS, [(port, "tcp")])
     await settle()
     assert listeners.problem(Place(WEB, ADDRESS, port)) == "in_use"
 

@@ -13,9 +13,15 @@ import uvloop
 
 from edgecore.clock import Clock, SystemClock
 from edgecore.modules.edgemesh.names import Endpoint, Refusal, ServiceKey
+from edgecore.modules.edgemesh.proxy.access import Served
+from edgecore.modules.edgemesh.proxy.gateway import Gateway
 from edgecore.modules.edgemesh.proxy.limits import ProxyLimits
-from edgecore.modules.edgemesh.proxy.server import HttpProxy, Listener
+from edgecore.modules.edgemesh.proxy.server import Listening, MeshProxy
+from edgecore.modules.edgemesh.upstream.policy import Policy
+from edgecore.modules.edgemesh.upstream.spec import Handling, Transport
+from edgecore.modules.edgemesh.upstream.upstream import Upstream
 from edgecore.observe.metrics import Metrics
+from tests.support.upstreams import fresh_upstreams, port_spec
 
 NGINX = ServiceKey("default", "nginx-svc")
 
@@ -33,22 +39,26 @@ def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEv
 class FakeDirectory:
     """Services by name, each with a list of endpoints that take turns, or with a refusal."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
         self.services: dict[ServiceKey, list[Endpoint] | Refusal] = {}
         self.asked: list[tuple[ServiceKey, int]] = []
+        self.upstreams = fresh_upstreams(clock)
+        self.policy = Policy()
+        self.handling: Handling = "http"
 
     def service_named(self, host: str, port: int) -> ServiceKey | Refusal:
         name, _, rest = host.partition(".")
         key = ServiceKey(rest.partition(".")[0] or "default", name)
         return key if key in self.services else Refusal(503, "unknown_service", f"cannot reach {host}:{port}: unknown")
 
-    def choose(self, service: ServiceKey, port: int) -> Endpoint | Refusal:
+    def upstream(self, service: ServiceKey, port: int, transport: Transport = "tcp") -> Upstream | Refusal:
         self.asked.append((service, port))
         found = self.services.get(service, Refusal(503, "unknown_service", f"cannot reach {service}: unknown"))
         if isinstance(found, Refusal):
             return found
-        found.append(found.pop(0))
-        return found[-1]
+        return self.upstreams.put(
+            port_spec(service, port, found, transport=transport, policy=self.policy, handling=self.handling)
+        )
 
 
 @dataclass
@@ -221,10 +231,16 @@ class RawClient:
 class Rig:
     """The proxy under test and what is around it."""
 
-    proxy: HttpProxy
+    proxy: MeshProxy
     directory: FakeDirectory
     metrics: Metrics
+    served: list[Served]
     _cleanup: contextlib.AsyncExitStack
+
+    @property
+    def gateway(self) -> Gateway:
+        """What all connections of the proxy share."""
+        return self.proxy._gateway
 
     async def backend(self, script: Script = echo, *, host: str = "127.0.0.1") -> ScriptedBackend:
         """Start a backend that answers with what ``script`` says, and let the service have it."""
@@ -243,10 +259,10 @@ class Rig:
         endpoints.append(backend.endpoint)
         return backend
 
-    async def listen(self, service: ServiceKey | None = NGINX) -> Listener:
+    async def listen(self, service: ServiceKey | None = NGINX) -> Listening:
         return await self.proxy.listen("127.0.0.1", 0, service)
 
-    async def connect(self, listener: Listener) -> RawClient:
+    async def connect(self, listener: Listening) -> RawClient:
         reader, writer = await asyncio.open_connection(*listener.address)
         client = RawClient(reader, writer)
         self._cleanup.push_async_callback(client.close)
@@ -264,10 +280,18 @@ class Rig:
             await asyncio.sleep(0.005)
         raise AssertionError("it never came to hold")
 
-    def requests(self, listener: Listener) -> dict[str, int]:
+    def requests(self, listener: Listening) -> dict[str, int]:
         """Return the statuses counted for a listener's service."""
-        codes: dict[str, int] = self.proxy.status()["requests"][f"{listener.service}:{listener.address.port}"]["codes"]
+        name = f"{listener.service}:{listener.address.port}"
+        codes: dict[str, int] = self.proxy.status()["requests"].get(name, {"codes": {}})["codes"]
         return codes
+
+    def upstream(self, listener: Listening) -> Upstream:
+        """Return what forwards for a listener's service."""
+        assert listener.service is not None
+        upstream = self.directory.upstreams.get((listener.service, listener.address.port, "tcp"))
+        assert upstream is not None
+        return upstream
 
     def errors(self) -> dict[str, int]:
         errors: dict[str, int] = self.proxy.status()["errors"]
@@ -282,11 +306,15 @@ async def make_rig() -> AsyncIterator[MakeRig]:
     """Make rigs; all is stopped afterwards."""
     async with contextlib.AsyncExitStack() as cleanup:
 
-        async def make(clock: Clock | None = None, **limits: Any) -> Rig:
-            directory, metrics = FakeDirectory(), Metrics()
-            proxy = HttpProxy(directory, clock or SystemClock(), metrics, ProxyLimits(**limits))
+        async def make(clock: Clock | None = None, policy: Policy | None = None, **limits: Any) -> Rig:
+            clock = clock or SystemClock()
+            directory, metrics, served = FakeDirectory(clock), Metrics(), list[Served]()
+            directory.policy = policy or directory.policy
+            proxy = MeshProxy(
+                directory, directory.upstreams, clock, metrics, ProxyLimits(**limits), access=served.append
+            )
             cleanup.push_async_callback(proxy.stop)
-            return Rig(proxy, directory, metrics, cleanup)
+            return Rig(proxy, directory, metrics, served, cleanup)
 
         yield make
 

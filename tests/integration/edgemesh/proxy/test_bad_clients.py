@@ -6,7 +6,10 @@ from collections.abc import Awaitable
 import pytest
 from structlog.testing import capture_logs
 
+from edgecore.modules.edgemesh.upstream.policy import Policy
+
 H = b"Host: x\r\n"
+CHUNKED = b"POST / HTTP/1.1\r\n" + H + b"Transfer-Encoding: chunked\r\n\r\n"
 
 REFUSED = [
     pytest.param(b"hello\r\n\r\n", 400, "not_http", id="not_http"),
@@ -70,10 +73,34 @@ REFUSED = [
         "unsupported_transfer_encoding",
         id="gzip_coding",
     ),
+    pytest.param(b"BREW /pot HTTP/1.1\r\n" + H + b"\r\n", 501, "unknown_method", id="unknown_method"),
+    pytest.param(b"GET / HTTP/1.1\r\nHost: \r\nHost: x\r\n\r\n", 400, "bad_host", id="two_hosts_one_empty"),
+    pytest.param(b"GET /a\x00b HTTP/1.1\r\n" + H + b"\r\n", 400, "bad_target", id="nul_in_target"),
+    pytest.param(
+        b"POST / HTTP/1.1\r\n" + H + b"Content-Length: 1\r\nContent-Length: 1\r\n\r\nx",
+        400,
+        "bad_length",
+        id="the_same_length_twice",
+    ),
     pytest.param(b"CONNECT x:80 HTTP/1.1\r\n" + H + b"\r\n", 501, "connect_unsupported", id="connect"),
     pytest.param(b"GET / HTTP/1.1\r\n" + H + b"X: " + b"y" * 70_000, 431, "header_too_large", id="large_head"),
-    pytest.param(
-        b"POST / HTTP/1.1\r\n" + H + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n", 400, "bad_chunk", id="bad_chunk"
+    *(
+        pytest.param(
+            b"POST / HTTP/1.1\r\n" + H + b"Transfer-Encoding: chunked\r\n\r\n" + chunk,
+            400,
+            "bad_chunk",
+            id=f"chunk_{name}",
+        )
+        for name, chunk in {
+            "no_number": b"zz\r\n",
+            "negative": b"-1\r\n",
+            "prefixed": b"0x5\r\nhello\r\n",
+            "empty": b"\r\n",
+            "too_large": b"ffffffffffffffffff\r\n",
+            "space_behind": b"5 \r\nhello\r\n",
+            "bare_lf": b"5\nhello\n",
+            "too_long": b"3\r\nhello\r\n",
+        }.items()
     ),
 ]
 
@@ -93,6 +120,44 @@ async def test_bytes_that_are_no_request_are_refused_and_the_connection_closed(
     assert backend.requests == []
     assert rig.errors() == {word: 1}
     assert rig.metrics.bad_input_counts == {("edgemesh.proxy", word): 1}
+
+
+async def test_fault_in_a_body_that_is_being_forwarded_closes_both_sides(rig) -> None:
+    async def reads(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        received.append(await reader.read(4096))
+        while data := await reader.read(4096):
+            received.append(data)
+        ended.set()
+
+    received: list[bytes] = []
+    ended = asyncio.Event()
+    await rig.raw_backend(reads)
+    client = await rig.client()
+    await client.send(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n")
+    await rig.until(lambda: b"abc" in b"".join(received))
+    await client.send(b"zz\r\n")
+    status, headers, _ = await client.answer()
+    assert (status, headers[b"X-Edgecore-Reason"], headers[b"Connection"]) == (400, b"bad_chunk", b"close")
+    assert await client.rest() == b""
+    await ended.wait()
+    assert not b"".join(received).endswith(b"0\r\n\r\n")
+
+
+async def test_fault_in_a_body_after_the_answer_began_closes_both_sides(rig) -> None:
+    async def answers_early(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\npart")
+        await reader.read()
+        ended.set()
+
+    ended = asyncio.Event()
+    await rig.raw_backend(answers_early)
+    client = await rig.client()
+    await client.send(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+    await client.until(b"part")
+    await client.send(b"zz\r\n")
+    assert await client.rest() == b""
+    await ended.wait()
 
 
 async def test_requests_before_the_bad_one_are_answered(rig) -> None:
@@ -123,6 +188,19 @@ async def test_flood_of_bad_clients_is_one_line_a_second(make_rig, vclock) -> No
     assert rig.errors() == {"not_http": 20}
 
 
+async def test_log_says_which_port_the_client_took_for_another(rig, nginx) -> None:
+    listener = await rig.listen()
+    client = await rig.connect(listener)
+    with capture_logs() as lines:
+        await client.send(b"\x16\x03\x01\x00\x05hello")
+        await client.answer()
+    (line,) = [line for line in lines if line["event"] == "bad_input"]
+    assert line["details"] == (
+        "cannot forward the request: the client speaks TLS, and this port plain HTTP"
+        f" (at service {nginx} port {listener.address.port})"
+    )
+
+
 async def test_slow_head_is_408(make_rig, vclock) -> None:
     rig = await make_rig(vclock, idle_timeout_s=60.0)
     client = await rig.client()
@@ -137,7 +215,7 @@ async def test_slow_head_is_408(make_rig, vclock) -> None:
 
 
 async def test_slow_body_is_408(make_rig, vclock) -> None:
-    rig = await make_rig(vclock, request_timeout_s=300.0)
+    rig = await make_rig(vclock, Policy(request_timeout_s=300.0))
     backend = await rig.backend()
     client = await rig.client()
     await client.send(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n")

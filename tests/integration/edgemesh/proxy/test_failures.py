@@ -8,6 +8,7 @@ from asyncio import StreamReader, StreamWriter
 import pytest
 
 from edgecore.modules.edgemesh.names import Endpoint, Refusal
+from edgecore.modules.edgemesh.upstream.policy import Policy
 
 
 async def refused(client) -> tuple[int, str, str]:
@@ -18,15 +19,39 @@ async def refused(client) -> tuple[int, str, str]:
     return status, headers[b"X-Edgecore-Reason"].decode(), body.decode()
 
 
-async def test_service_without_pods_is_503_with_the_words_of_the_directory(rig, nginx) -> None:
-    text = "cannot reach service default/nginx-svc port 80: the service has no pods"
-    rig.directory.services[nginx] = Refusal(503, "no_pods", text)
+async def test_service_without_pods_is_503(rig, nginx) -> None:
+    rig.directory.services[nginx] = []
     listener = await rig.listen()
     client = await rig.connect(listener)
+    text = f"cannot reach service default/nginx-svc port {listener.address.port}: the service has no pods"
     for _ in range(2):  # the connection stays usable
         await client.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         assert await refused(client) == (503, "no_pods", text + "\n")
     assert (rig.errors(), rig.requests(listener)) == ({"no_pods": 2}, {"503": 2})
+    assert rig.upstream(listener).refused == {"no_pods": 2}
+
+
+async def test_port_that_nothing_forwards_for_is_503_with_the_words_of_the_directory(rig, nginx) -> None:
+    text = "cannot reach service default/nginx-svc port 80: the service has no such port"
+    rig.directory.services[nginx] = Refusal(503, "port_not_in_service", text)
+    client = await rig.client()
+    for _ in range(2):
+        await client.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert await refused(client) == (503, "port_not_in_service", text + "\n")
+    assert rig.errors() == {"port_not_in_service": 2}
+
+
+async def test_all_hosts_left_out_is_503(rig, nginx) -> None:
+    backend = await rig.backend()
+    rig.directory.policy = Policy(panic_share=0.0)
+    listener = await rig.listen()
+    client = await rig.connect(listener)
+    assert (await client.get())[0] == 200
+    upstream = rig.upstream(listener)
+    upstream.hosts[backend.endpoint].checked = False
+    upstream.refresh()
+    await client.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert (await refused(client))[:2] == (503, "all_ejected")
 
 
 async def test_refused_request_with_a_body_closes_the_connection(rig, nginx) -> None:
@@ -67,7 +92,7 @@ async def test_address_that_is_none_is_502(rig, nginx) -> None:
 
 
 async def test_backend_that_does_not_accept_is_504(make_rig, vclock, nginx) -> None:
-    rig = await make_rig(vclock, connect_timeout_s=5.0)
+    rig = await make_rig(vclock, Policy(connect_timeout_s=5.0))
     with socket.socket() as full:
         full.bind(("127.0.0.1", 0))
         full.listen(0)
@@ -86,7 +111,7 @@ async def test_backend_that_does_not_accept_is_504(make_rig, vclock, nginx) -> N
 
 @pytest.mark.parametrize("request_timeout_s", [3.0, 5.0])
 async def test_request_may_expire_while_its_backend_is_dialled(make_rig, vclock, nginx, request_timeout_s) -> None:
-    rig = await make_rig(vclock, connect_timeout_s=5.0, request_timeout_s=request_timeout_s)
+    rig = await make_rig(vclock, Policy(connect_timeout_s=5.0, request_timeout_s=request_timeout_s))
     with socket.socket() as full:
         full.bind(("127.0.0.1", 0))
         full.listen(0)
@@ -186,7 +211,7 @@ async def test_answer_until_close_that_is_reset_resets_the_client(rig) -> None:
 
 
 async def test_backend_that_does_not_answer_is_504(make_rig, vclock) -> None:
-    rig = await make_rig(vclock, request_timeout_s=30.0)
+    rig = await make_rig(vclock, Policy(request_timeout_s=30.0))
 
     async def serve(reader: StreamReader, writer: StreamWriter) -> None:
         received.set()
@@ -206,7 +231,7 @@ async def test_backend_that_does_not_answer_is_504(make_rig, vclock) -> None:
 
 
 async def test_answer_that_falls_silent_is_cut(make_rig, vclock) -> None:
-    rig = await make_rig(vclock, request_timeout_s=30.0)
+    rig = await make_rig(vclock, Policy(request_timeout_s=30.0))
 
     async def serve(reader: StreamReader, writer: StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort")
@@ -240,11 +265,42 @@ async def test_request_that_is_not_idempotent_is_not_sent_again(rig) -> None:
     assert backend.connections == 1
 
 
-async def test_request_whose_body_was_sent_is_not_sent_again(rig) -> None:
-    backend = await rig.raw_backend(answers_once_and_drops_the_next)
+async def test_request_whose_body_was_kept_is_sent_again_whole(rig) -> None:
+    bodies: list[bytes] = []
+
+    async def serve(reader: StreamReader, writer: StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        if not bodies:
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+            await reader.readuntil(b"\r\n\r\n")
+        bodies.append(await reader.readexactly(4))
+        if len(bodies) > 1:
+            writer.write(b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n")
+            await reader.read()
+
+    await rig.raw_backend(serve)
     client = await rig.client()
     assert (await client.get())[0] == 200
-    await client.send(b"PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx")
+    await client.send(b"PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbo")
+    await asyncio.sleep(0.01)
+    await client.send(b"dy")
+    assert (await client.answer())[0] == 201
+    assert bodies == [b"body", b"body"]
+
+
+async def test_request_whose_body_was_too_large_to_keep_is_not_sent_again(rig) -> None:
+    size = 200_000
+
+    async def serve(reader: StreamReader, writer: StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        await reader.readuntil(b"\r\n\r\n")
+        await reader.readexactly(size)
+
+    backend = await rig.raw_backend(serve)
+    client = await rig.client()
+    assert (await client.get())[0] == 200
+    await client.send(b"PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % size + bytes(size))
     assert (await refused(client))[:2] == (502, "backend_closed")
     assert backend.connections == 1
 
@@ -356,7 +412,7 @@ async def test_dialling_does_not_outlive_stop(rig, nginx) -> None:
         with socket.create_connection(full.getsockname()):
             client = await rig.client()
             await client.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-            await rig.until(lambda: rig.directory.asked)
+            await rig.until(lambda: len(rig.directory.asked) == 3)  # to listen, to accept, and by the request
             await rig.proxy.stop()
             assert await client.rest() == b""
 
@@ -382,3 +438,29 @@ async def answers_once_and_drops_the_next(reader: StreamReader, writer: StreamWr
     await reader.readuntil(b"\r\n\r\n")
     writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
     await reader.readuntil(b"\r\n\r\n")
+
+
+async def test_client_that_has_closed_its_side_is_given_up_after_a_while(make_rig, vclock) -> None:
+    rig = await make_rig(vclock, Policy(request_timeout_s=300.0))
+    asked, left = asyncio.Event(), asyncio.Event()
+
+    async def silent(reader: StreamReader, writer: StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        asked.set()
+        assert await reader.read() == b""
+        left.set()
+
+    await rig.raw_backend(silent)
+    listener = await rig.listen()
+    client = await rig.connect(listener)
+    await client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    await asked.wait()
+    client.writer.write_eof()
+    for _ in range(100):  # seconds: far less than the timeout of the request
+        await vclock.advance(1)
+        await asyncio.sleep(0.005)
+        if left.is_set():
+            break
+
+    assert rig.requests(listener) == {"499": 1}
+    assert [host.failures for host in rig.upstream(listener).hosts.values()] == [0]

@@ -214,7 +214,13 @@ ROWS = [
     ),
     Row("CONNECT", OK, b"HTTP/1.1 501 Not Implemented", b" CONNECT is not supported\n", closed=True),
     Row("not HTTP", NOTHING, BAD_REQUEST, b" Invalid method encountered\n", closed=True),
-    Row("TLS client hello bytes", NOTHING, BAD_REQUEST, b" Invalid method encountered\n", closed=True),
+    Row(
+        "TLS client hello bytes",
+        NOTHING,
+        BAD_REQUEST,
+        b" the client speaks TLS, and this port plain HTTP\n",
+        closed=True,
+    ),
     Row("host of other service (sys-svc, no pods)", NOTHING, OK, HELLO),  # it killed the Go process
     Row("host other service nopods-svc:9004", NOTHING, OK, HELLO),
 ]

@@ -1,12 +1,17 @@
 """Upgraded connections pass bytes, in both directions, until both have ended."""
 
 import asyncio
+import socket
+import struct
 from asyncio import StreamReader, StreamWriter
+
+from edgecore.modules.edgemesh.upstream.policy import Policy
 
 UPGRADE = (
     b"GET /ws HTTP/1.1\r\nHost: x\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n"
     b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 )
+RESET = struct.pack("ii", 1, 0)
 SWITCHED = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
 
 
@@ -148,8 +153,24 @@ async def test_101_that_nobody_asked_for_is_a_bad_answer(rig) -> None:
     assert (status, headers[b"X-Edgecore-Reason"]) == (502, b"bad_response")
 
 
-async def test_silence_does_not_end_an_upgraded_connection(make_rig, vclock) -> None:
-    rig = await make_rig(vclock)
+async def test_silence_ends_an_upgraded_connection_after_the_idle_timeout_of_connections(make_rig, vclock) -> None:
+    rig = await make_rig(vclock, Policy(idle_timeout_s=3600.0))
+    backend = await rig.raw_backend(echo_until_eof)
+    client = await rig.client()
+    await client.send(UPGRADE)
+    await client.until(b"\r\n\r\n")
+    await vclock.advance(3000)
+    await client.send(b"ping")
+    assert await client.exactly(4) == b"ping"
+    await vclock.advance(3000)
+    assert backend.open == 1
+    await vclock.advance(601)
+    assert await client.rest() == b""
+    await rig.until(lambda: not backend.open)
+
+
+async def test_silence_does_not_end_an_upgraded_connection_without_a_timeout(make_rig, vclock) -> None:
+    rig = await make_rig(vclock, Policy(idle_timeout_s=0.0))
     await rig.raw_backend(echo_until_eof)
     client = await rig.client()
     await client.send(UPGRADE)
@@ -172,3 +193,48 @@ async def test_lost_backend_ends_the_client(rig) -> None:
     assert await client.until(b"\r\n\r\n") == SWITCHED
     client.writer.write_eof()
     assert await client.rest() == b""
+
+
+async def pour_into_tunnel(rig, backend_reads: asyncio.Event):
+    """Fill the tunnel to a backend that does not read, and reset it; return the backend."""
+
+    async def serve(reader: StreamReader, writer: StreamWriter) -> None:
+        await switch(reader, writer)
+        reader._transport.pause_reading()
+        await backend_reads.wait()
+        reader._transport.resume_reading()
+        while await reader.read(1 << 20):
+            pass
+
+    backend = await rig.raw_backend(serve)
+    client = await rig.client()
+    await client.send(UPGRADE)
+    await client.until(b"\r\n\r\n")
+    (connection,) = rig.gateway.backends._open
+    while not connection.unsent:
+        await client.send(bytes(65536))
+    client.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+    client.writer.transport.abort()
+    await rig.until(lambda: connection in rig.gateway.backends._finishing)
+    return backend
+
+
+async def test_last_bytes_of_a_tunnel_that_are_not_taken_are_given_up_after_the_idle_timeout(make_rig, vclock) -> None:
+    rig = await make_rig(vclock, max_buffer_bytes=16 << 20)
+    reads = asyncio.Event()
+    await pour_into_tunnel(rig, reads)
+    await vclock.advance(59)
+    assert rig.gateway.backends.number == 1
+    await vclock.advance(2)
+    await rig.until(lambda: not rig.gateway.backends.number)
+    reads.set()
+
+
+async def test_tunnel_whose_last_bytes_were_taken_leaves_no_timer(make_rig, vclock) -> None:
+    rig = await make_rig(vclock, max_buffer_bytes=16 << 20)
+    reads = asyncio.Event()
+    backend = await pour_into_tunnel(rig, reads)
+    (timer,) = rig.gateway.backends._finishing.values()
+    reads.set()
+    await rig.until(lambda: not backend.open and not rig.gateway.backends.number)
+    assert (timer.callback, rig.gateway.backends._finishing) == (None, {})

@@ -9,6 +9,7 @@ from structlog.testing import capture_logs
 from edgecore.clock import VirtualClock, settle
 from edgecore.modules.edgemesh.intercept.rootless import Place, RootlessListeners, plan
 from edgecore.modules.edgemesh.names import ServiceKey
+from edgecore.modules.edgemesh.upstream.spec import Transport
 
 WEB = ServiceKey("default", "web")
 API = ServiceKey("prod", "api")
@@ -26,6 +27,10 @@ async def listeners(listen: Any, clock: VirtualClock) -> AsyncIterator[RootlessL
     listeners = RootlessListeners(listen, clock, REBIND_S)
     yield listeners
     await listeners.stop()
+
+
+def tcp(*ports: int) -> list[tuple[int, Transport]]:
+    return [(port, "tcp") for port in ports]
 
 
 def place(port: int) -> Place:
@@ -54,7 +59,7 @@ def test_the_plan_leads_from_what_is_there_to_what_is_desired(desired: list[Plac
 
 
 async def test_each_port_of_a_service_is_listened_at_on_its_address(listeners: RootlessListeners, listen: Any) -> None:
-    listeners.set(WEB, ADDRESS, [80, 81])
+    listeners.set(WEB, ADDRESS, tcp(80, 81))
     await settle()
 
     assert listen.listening == [(ADDRESS, 80), (ADDRESS, 81)]
@@ -62,32 +67,32 @@ async def test_each_port_of_a_service_is_listened_at_on_its_address(listeners: R
 
 
 async def test_a_place_that_was_not_tried_yet_is_pending(listeners: RootlessListeners) -> None:
-    listeners.set(WEB, ADDRESS, [80])
+    listeners.set(WEB, ADDRESS, tcp(80))
 
     assert listeners.problem(place(80)) == "pending"
 
 
 async def test_the_same_ports_again_open_nothing(listeners: RootlessListeners, listen: Any) -> None:
-    listeners.set(WEB, ADDRESS, [80])
+    listeners.set(WEB, ADDRESS, tcp(80))
     await settle()
-    listeners.set(WEB, ADDRESS, [80])
+    listeners.set(WEB, ADDRESS, tcp(80))
     await settle()
 
     assert listen.tried == [(ADDRESS, 80)]
 
 
 async def test_a_port_that_goes_is_closed_before_set_returns(listeners: RootlessListeners, listen: Any) -> None:
-    listeners.set(WEB, ADDRESS, [80, 81])
+    listeners.set(WEB, ADDRESS, tcp(80, 81))
     await settle()
 
-    listeners.set(WEB, ADDRESS, [81])
+    listeners.set(WEB, ADDRESS, tcp(81))
 
     assert listen.listening == [(ADDRESS, 81)]
 
 
 async def test_the_ports_of_a_removed_service_are_closed_at_once(listeners: RootlessListeners, listen: Any) -> None:
-    listeners.set(WEB, ADDRESS, [80, 81])
-    listeners.set(API, "127.251.0.2", [80])
+    listeners.set(WEB, ADDRESS, tcp(80, 81))
+    listeners.set(API, "127.251.0.2", tcp(80))
     await settle()
 
     listeners.remove(WEB)
@@ -96,7 +101,7 @@ async def test_the_ports_of_a_removed_service_are_closed_at_once(listeners: Root
 
 
 async def test_a_service_removed_before_its_turn_is_not_listened_for(listeners: RootlessListeners, listen: Any) -> None:
-    listeners.set(WEB, ADDRESS, [80])
+    listeners.set(WEB, ADDRESS, tcp(80))
     listeners.remove(WEB)
     await settle()
 
@@ -107,7 +112,7 @@ async def test_a_service_removed_while_its_port_is_opened_is_closed_again(
     listeners: RootlessListeners, listen: Any
 ) -> None:
     listen.open.clear()
-    listeners.set(WEB, ADDRESS, [80])
+    listeners.set(WEB, ADDRESS, tcp(80))
     await settle()
     listeners.remove(WEB)
     listen.open.set()
@@ -121,10 +126,10 @@ async def test_a_port_given_up_and_wanted_again_while_it_is_opened_is_opened_onc
     listeners: RootlessListeners, listen: Any
 ) -> None:
     listen.open.clear()
-    listeners.set(WEB, ADDRESS, [80])
+    listeners.set(WEB, ADDRESS, tcp(80))
     await settle()
     listeners.remove(WEB)
-    listeners.set(WEB, ADDRESS, [80])
+    listeners.set(WEB, ADDRESS, tcp(80))
     listen.open.set()
     await settle()
 
@@ -138,7 +143,7 @@ async def test_a_port_that_cannot_be_bound_is_listed_with_the_reason(
 ) -> None:
     listen.refuse(ADDRESS, 80, reason)
 
-    listeners.set(WEB, ADDRESS, [80, 81])
+    listeners.set(WEB, ADDRESS, tcp(80, 81))
     await settle()
 
     (failure,) = listeners.not_bound
@@ -151,7 +156,7 @@ async def test_a_port_that_cannot_be_bound_is_tried_again_until_it_can(
     listeners: RootlessListeners, listen: Any, clock: VirtualClock
 ) -> None:
     listen.refuse(ADDRESS, 80)
-    listeners.set(WEB, ADDRESS, [80])
+    listeners.set(WEB, ADDRESS, tcp(80))
     await clock.advance(2 * REBIND_S)
     assert len(listen.tried) == 3
 
@@ -169,7 +174,7 @@ async def test_failing_is_logged_when_it_begins_and_when_it_ends(
 ) -> None:
     listen.refuse(ADDRESS, 80)
     with capture_logs() as logs:
-        listeners.set(WEB, ADDRESS, [80])
+        listeners.set(WEB, ADDRESS, tcp(80))
         await clock.advance(4 * REBIND_S)
         listen.errors.clear()
         await clock.advance(REBIND_S)
@@ -182,7 +187,7 @@ async def test_the_time_since_when_a_port_fails_stays_while_it_fails(
     listeners: RootlessListeners, listen: Any, clock: VirtualClock
 ) -> None:
     listen.refuse(ADDRESS, 80)
-    listeners.set(WEB, ADDRESS, [80])
+    listeners.set(WEB, ADDRESS, tcp(80))
     await clock.advance(4 * REBIND_S)
 
     assert listeners.not_bound[0].since_ms == 7_000
@@ -192,7 +197,7 @@ async def test_a_failing_port_that_is_not_wanted_any_more_is_not_tried_again(
     listeners: RootlessListeners, listen: Any, clock: VirtualClock
 ) -> None:
     listen.refuse(ADDRESS, 80)
-    listeners.set(WEB, ADDRESS, [80])
+    listeners.set(WEB, ADDRESS, tcp(80))
     await settle()
     listeners.remove(WEB)
     await clock.advance(2 * REBIND_S)
@@ -206,7 +211,7 @@ async def test_a_service_removed_while_its_port_fails_leaves_nothing_behind(
 ) -> None:
     listen.refuse(ADDRESS, 80)
     listen.open.clear()
-    listeners.set(WEB, ADDRESS, [80])
+    listeners.set(WEB, ADDRESS, tcp(80))
     await settle()
     listeners.remove(WEB)
     listen.open.set()
@@ -220,7 +225,7 @@ async def test_an_error_that_nobody_expects_does_not_end_the_opening_of_others(
 ) -> None:
     listen.errors[ADDRESS, 80] = ZeroDivisionError("surprise")
     with capture_logs():
-        listeners.set(WEB, ADDRESS, [80, 81])
+        listeners.set(WEB, ADDRESS, tcp(80, 81))
         await settle()
 
     assert listen.listening == [(ADDRESS, 81)]
@@ -231,12 +236,12 @@ async def test_stop_closes_everything_and_tries_nothing_again(
     listeners: RootlessListeners, listen: Any, clock: VirtualClock
 ) -> None:
     listen.refuse(ADDRESS, 81)
-    listeners.set(WEB, ADDRESS, [80, 81])
+    listeners.set(WEB, ADDRESS, tcp(80, 81))
     await settle()
 
     await listeners.stop()
     await listeners.stop()
-    listeners.set(API, "127.251.0.2", [80])
+    listeners.set(API, "127.251.0.2", tcp(80))
     await clock.advance(2 * REBIND_S)
 
     assert listen.listening == []
@@ -245,7 +250,7 @@ async def test_stop_closes_everything_and_tries_nothing_again(
 
 async def test_stop_ends_an_opening_that_hangs(listeners: RootlessListeners, listen: Any) -> None:
     listen.open.clear()
-    listeners.set(WEB, ADDRESS, [80])
+    listeners.set(WEB, ADDRESS, tcp(80))
     await settle()
 
     await listeners.stop()

@@ -14,10 +14,11 @@ from edgecore.addresses import join_address
 from edgecore.clock import Clock, Timer
 from edgecore.errors import ListenError
 from edgecore.modules.edgemesh.dns.listening.asker import Answers
-from edgecore.modules.edgemesh.dns.listening.sockets import Pair, Sharing, bind_pair, bind_pair_auto
+from edgecore.modules.edgemesh.dns.listening.sockets import Pair, bind_pair, bind_pair_auto
 from edgecore.modules.edgemesh.dns.listening.tcp import CONNECTIONS_LIMIT, TcpConnections
 from edgecore.modules.edgemesh.dns.listening.udp import UdpListener
 from edgecore.modules.edgemesh.dns.resolver.exchange import Server
+from edgecore.modules.edgemesh.workers.sharing import Sharing
 
 log = structlog.get_logger("edgemesh.dns")
 

@@ -1,36 +1,20 @@
-"""Binding the sockets that queries come in on: UDP and TCP at one address and port.
-
-With ``shared`` several processes listen at one address, and the system spreads the queries over them (SO_REUSEPORT,
-socket(7)). The first process binds ``FIRST``: nobody else may have the address, not even with that option. Only then it
-lets the others (``MORE``) in. So two nodes of one user never share a port without knowing.
-"""
+"""Binding the sockets that queries come in on: UDP and TCP at one address and port."""
 
 import socket
-from contextlib import suppress
-from enum import Enum
 from ipaddress import ip_address
 
 from edgecore.addresses import join_address
 from edgecore.errors import ListenError, listen_error
 from edgecore.modules.edgemesh.dns.resolver.exchange import Server
+from edgecore.modules.edgemesh.receivebuffer import widen
+from edgecore.modules.edgemesh.workers.sharing import Sharing, bind_shared
 
 AUTO_HOST = "127.0.0.1"
-RECEIVE_BUFFER_BYTES = 4 << 20
-"""Room for some thousand queries that come at once; the system may give less (net.core.rmem_max)."""
 BACKLOG = 128
 
 _PORTS_TRIED = 100
 _CHANCES = 16
 """So many ports that the system chose for UDP are tried for TCP."""
-_RCVBUFFORCE = 33  # socket(7); Python names it nowhere
-
-
-class Sharing(Enum):
-    """Whether other processes of ours listen at the same address."""
-
-    ALONE = "alone"
-    FIRST = "first"
-    MORE = "more"
 
 
 class Pair:
@@ -58,11 +42,7 @@ def bind_udp(host: str, port: int, sharing: Sharing = Sharing.ALONE) -> socket.s
     A wildcard IPv6 address does not take the IPv4 ones with it. Raises ``ListenError``.
     """
     sock = _bind(host, port, socket.SOCK_DGRAM, sharing)
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, _RCVBUFFORCE, RECEIVE_BUFFER_BYTES)
-    except OSError:  # it takes CAP_NET_ADMIN
-        with suppress(OSError):
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
+    widen(sock)
     return sock
 
 
@@ -108,10 +88,8 @@ def _bind(host: str, port: int, kind: socket.SocketKind, sharing: Sharing) -> so
     except OSError as error:
         raise listen_error(address, error) from error
     try:
-        _prepare(sock, sharing)
-        sock.bind((host, port))
-        if sharing is Sharing.FIRST:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        _prepare(sock)
+        bind_shared(sock, (host, port), sharing)
         if kind == socket.SOCK_STREAM:
             sock.listen(BACKLOG)
     except OSError as error:
@@ -123,11 +101,9 @@ def _bind(host: str, port: int, kind: socket.SocketKind, sharing: Sharing) -> so
     return sock
 
 
-def _prepare(sock: socket.socket, sharing: Sharing) -> None:
+def _prepare(sock: socket.socket) -> None:
     sock.setblocking(False)
     if sock.family == socket.AF_INET6:
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
     if sock.type == socket.SOCK_STREAM:  # connections of the process before may still be closing (tcp(7), TIME_WAIT)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    if sharing is Sharing.MORE:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)

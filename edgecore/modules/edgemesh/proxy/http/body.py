@@ -15,12 +15,17 @@ CHUNKED = -1
 UNTIL_CLOSE = -2
 """Stands for a length: the body ends with the connection (answers only)."""
 
+CHUNKED_LINE = b"\nTransfer-Encoding: chunked\r"
+"""How a chunked body is announced to the other side, within a head."""
+
 LENGTH = re.compile(rb"[0-9]{1,18}")
 """What a Content-Length must be."""
 
 _MAX_SIZE_LINE = 4096
 # A chunk's size and its extensions; 15 digits are 2**60 bytes.
 _SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:;[\t\x20-\x7e\x80-\xff]*)?")
+_SIZE = re.compile(rb"0|[1-9a-f][0-9a-f]{0,14}")
+_MAX_SIZE_DIGITS = 15
 _SIZE_LINE_BEGUN = re.compile(rb"[0-9A-Fa-f]{1,15}(?:;[\t\x20-\x7e\x80-\xff]*)?\r?")
 
 # Trailers that would change what the message is (RFC 9110 section 6.5.1).
@@ -166,6 +171,20 @@ class ChunkedBody:
     def _frame(self, out: list[bytes], text: bytes) -> None:
         if self._framed:
             out.append(text)
+
+
+def is_whole_chunked(data: bytes, at: int) -> bool:
+    """Say whether ``data[at:]`` is a chunked body to its end, and written just as ``ChunkedBody`` would write it."""
+    while (end := data.find(b"\r\n", at, at + _MAX_SIZE_DIGITS + 2)) > 0:
+        match = _SIZE.fullmatch(data, at, end)
+        if match is None:
+            return False
+        at = end + 2 + int(match[0], 16) + 2
+        if data[at - 2 : at] != b"\r\n":
+            return False
+        if match[0] == b"0":
+            return at == len(data)
+    return False
 
 
 def body_of(length: int, *, framed: bool, max_trailer_bytes: int) -> Body:

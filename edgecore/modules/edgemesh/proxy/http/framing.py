@@ -1,8 +1,13 @@
-"""Cutting heads out of a stream of bytes, each judged by httptools on the way.
+"""Cutting heads out of a stream of bytes, and what httptools says of them.
 
-httptools (llhttp) reads every byte of a head as it comes, so that garbage is refused at its first wrong byte. It is
-given no callbacks: head and length of a body are taken from the raw lines, which are forwarded as they were written.
+httptools (llhttp) reads every byte of a head that does not come at once, so that garbage is refused at its first wrong
+byte. A head that is there is judged by whoever reads it (``judge_request``, ``judge_response``). It is given no
+callbacks: head and length of a body are taken from the raw lines, which are forwarded as they were written.
+
+A method that httptools does not know is shown to it as GET: the rest of such a head is judged like any other.
 """
+
+import re
 
 from httptools import (
     HttpParserError,
@@ -15,9 +20,20 @@ from httptools import (
 
 from edgecore.errors import ContentError
 
-_END = b"\r\n\r\n"
+METHODS = frozenset(
+    b"ACL BIND CHECKOUT CONNECT COPY DELETE GET HEAD LINK LOCK M-SEARCH MERGE MKACTIVITY MKCALENDAR MKCOL MOVE NOTIFY"
+    b" OPTIONS PATCH POST PROPFIND PROPPATCH PURGE PUT REBIND REPORT SEARCH SUBSCRIBE TRACE UNBIND UNLINK UNLOCK"
+    b" UNSUBSCRIBE".split()
+)
+"""Those that httptools knows in HTTP/1.x."""
 
 TOO_LARGE = "header_too_large"
+
+_TLS = "the client speaks TLS, and this port plain HTTP"
+_END = b"\r\n\r\n"
+
+_METHOD = re.compile(rb"[A-Z][A-Z0-9_\-]{0,31} ")
+_METHOD_BEGUN = re.compile(rb"[A-Z][A-Z0-9_\-]{0,31}")
 
 # What llhttp complains of, by words of its messages; the first that fits.
 _REASONS = (
@@ -41,12 +57,11 @@ class BadHead(ContentError):  # noqa: N818 - a verdict; it is caught in the read
 
 
 class HeadCutter:
-    """Collects the bytes of one head after the other. What it says does not depend on how the bytes are cut up."""
+    """Collects the bytes of one head after the other; those of answers."""
 
-    __slots__ = ("_judge", "_judge_type", "_limit", "_partial")
+    __slots__ = ("_judge", "_limit", "_partial")
 
-    def __init__(self, judge_type: type[HttpRequestParser] | type[HttpResponseParser], limit: int) -> None:
-        self._judge_type = judge_type
+    def __init__(self, limit: int) -> None:
         self._limit = limit
         self._partial = bytearray()
         self._judge: HttpRequestParser | HttpResponseParser | None = None
@@ -65,20 +80,16 @@ class HeadCutter:
             end = data.find(_END, at)
             if 0 <= end <= at + self._limit - len(_END):
                 end += len(_END)
-                head = data[at:end]
-                _feed(self._judge_type(None), head)
-                return head, end
+                return data[at:end], end
         return self._cut_slowly(data, at)
 
     def _cut_slowly(self, data: bytes, at: int) -> tuple[bytes | None, int]:
         partial = self._partial
-        if self._judge is None:
-            self._judge = self._judge_type(None)
         seen = len(partial)
         partial += data[at : at + self._limit - seen]
         end = partial.find(_END, max(0, seen - len(_END) + 1))
         stop = len(partial) if end < 0 else end + len(_END)
-        _feed(self._judge, bytes(partial[seen:stop]))
+        self._feed(bytes(partial[seen:stop]), bytes(partial[:stop]) if self._judge is None else b"")
         at += stop - seen
         if end < 0 and stop < self._limit:
             return None, at
@@ -89,6 +100,43 @@ class HeadCutter:
             raise BadHead(TOO_LARGE, f"the head is longer than {self._limit} bytes")
         return head, at
 
+    def _feed(self, new: bytes, everything: bytes) -> None:
+        if self._judge is None:
+            self._judge = HttpResponseParser(None)
+        _feed(self._judge, new)
+
+
+class RequestCutter(HeadCutter):
+    """The same for the heads of requests."""
+
+    __slots__ = ()
+
+    def _feed(self, new: bytes, everything: bytes) -> None:
+        if self._judge is None:
+            if _METHOD_BEGUN.fullmatch(everything):
+                return
+            self._judge = HttpRequestParser(None)
+            new = _known(everything)
+        _feed(self._judge, new)
+
+
+def judge_request(head: bytes) -> None:
+    """Have httptools look at a whole head. Raises ``BadHead``."""
+    _feed(HttpRequestParser(None), _known(head))
+
+
+def judge_response(head: bytes) -> None:
+    """Have httptools look at a whole head. Raises ``BadHead``."""
+    _feed(HttpResponseParser(None), head)
+
+
+def _known(begun: bytes) -> bytes:
+    """Return a head, or how it begins, with a method that httptools knows."""
+    match = _METHOD.match(begun)
+    if match is None or match[0][:-1] in METHODS:
+        return begun
+    return b"GET " + begun[match.end() :]
+
 
 def _feed(judge: HttpRequestParser | HttpResponseParser, data: bytes) -> None:
     try:
@@ -96,7 +144,7 @@ def _feed(judge: HttpRequestParser | HttpResponseParser, data: bytes) -> None:
     except HttpParserUpgrade:
         pass  # how httptools says that the head of an upgrade or a CONNECT is complete
     except HttpParserInvalidMethodError as error:
-        raise BadHead("not_http", str(error)) from None
+        raise BadHead("not_http", _TLS if data.startswith(b"\x16\x03") else str(error)) from None
     except HttpParserInvalidURLError as error:
         raise BadHead("bad_target", str(error)) from None
     except HttpParserError as error:

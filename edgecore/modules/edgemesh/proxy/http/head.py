@@ -18,8 +18,8 @@ Connection         ``Upgrade``, ``TE`` with these                  ``close`` or 
 """
 
 from edgecore.modules.edgemesh.proxy.http.body import CHUNKED
-from edgecore.modules.edgemesh.proxy.http.request import RequestHead
-from edgecore.modules.edgemesh.proxy.http.response import ResponseHead
+from edgecore.modules.edgemesh.proxy.http.requesthead import RequestHead
+from edgecore.modules.edgemesh.proxy.http.responsehead import ResponseHead
 
 _CHUNKED = b"Transfer-Encoding: chunked"
 
@@ -32,12 +32,15 @@ _NEVER_NAMED = frozenset((b"host", b"content-length", b"transfer-encoding"))
 
 def forwarded_request(head: RequestHead, default_host: bytes) -> bytes:
     """Return the head that the backend gets. ``default_host`` goes in when the client named no host (HTTP/1.0)."""
-    names = head.fields.names
+    if head.ready:
+        return head.ready
+    fields = head.fields
+    names = fields.names
     out = [b"%b %b HTTP/1.1" % (head.method, head.path)]
     if b"host" not in names:
         out.append(b"Host: " + (head.authority or default_host))
     care = _REQUEST_CARE | (head.options - _NEVER_NAMED) if head.options else _REQUEST_CARE
-    for name, line in zip(names, head.fields.lines, strict=True):
+    for name, line in zip(names, fields.lines, strict=True):
         if name not in care:
             out.append(line)
         elif name == b"host":
@@ -47,13 +50,16 @@ def forwarded_request(head: RequestHead, default_host: bytes) -> bytes:
         elif (name == b"upgrade" and head.upgrade) or (name == b"expect" and head.minor == 1):
             out.append(line)
     options = [b"Upgrade"] if head.upgrade else []
-    if b"te" in names and b"trailers" in head.fields.tokens(b"te"):
+    if b"te" in names and b"trailers" in fields.tokens(b"te"):
         out.append(b"TE: trailers")
         options.append(b"TE")
     if options:
         out.append(b"Connection: " + b", ".join(options))
     out.append(b"\r\n")
-    return b"\r\n".join(out)
+    forwarded = b"\r\n".join(out)
+    if head.authority:
+        head.ready = forwarded
+    return forwarded
 
 
 def forwarded_answer(head: ResponseHead, *, framed: bool, connection: bytes) -> bytes:
@@ -61,10 +67,29 @@ def forwarded_answer(head: ResponseHead, *, framed: bool, connection: bytes) -> 
 
     ``framed`` says that the client knows chunks; ``connection`` is the value of its Connection header, empty for none.
     """
+    if framed and head.ready:
+        if connection == b"close":
+            head.closing = with_lines(head.ready, b"Connection: close\r\n")
+            return head.closing
+        return with_lines(head.ready, b"Connection: %b\r\n" % connection) if connection else head.ready
+    out = _answer_lines(head, framed, connection)
+    forwarded = b"\r\n".join(out)
+    if framed and not connection and head.status not in (101, 426):
+        head.ready = forwarded
+    return forwarded
+
+
+def with_lines(head: bytes, lines: bytes) -> bytes:
+    """Return a head with more header lines, each with its CRLF, at its end."""
+    return head[:-2] + lines + b"\r\n"
+
+
+def _answer_lines(head: ResponseHead, framed: bool, connection: bytes) -> list[bytes]:
+    fields = head.fields
     out = [b"HTTP/1.1 " + head.status_text]
     care = _ANSWER_CARE | head.options if head.options else _ANSWER_CARE
     upgrade = head.status in (101, 426)
-    for name, line in zip(head.fields.names, head.fields.lines, strict=True):
+    for name, line in zip(fields.names, fields.lines, strict=True):
         if name not in care:
             out.append(line)
         elif name == b"content-length":
@@ -80,7 +105,7 @@ def forwarded_answer(head: ResponseHead, *, framed: bool, connection: bytes) -> 
     if connection:
         out.append(b"Connection: " + connection)
     out.append(b"\r\n")
-    return b"\r\n".join(out)
+    return out
 
 
 def connection_value(request: RequestHead, *, keep: bool) -> bytes:

@@ -6,7 +6,7 @@ status  when
 400     the request is not HTTP/1.x, or could be read in more than one way
 408     the client sends its head or its body too slowly
 431     the head is too long
-501     CONNECT, and transfer codings other than chunked
+501     CONNECT, methods that httptools does not know, and transfer codings other than chunked
 502     no connection to the backend, or what it sent is no answer
 503     the directory refuses (its status and words are taken over); too many connections
 504     the backend neither accepts nor answers in time

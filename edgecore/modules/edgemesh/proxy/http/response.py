@@ -4,50 +4,21 @@
 ends depends on what was asked (RFC 9112 section 6.3).
 """
 
-import re
-
-import msgspec
-from httptools import HttpResponseParser
+from collections.abc import Callable
 
 from edgecore.modules.edgemesh.names import Refusal
-from edgecore.modules.edgemesh.proxy.http.body import CHUNKED, LENGTH, UNTIL_CLOSE, Body, body_of
-from edgecore.modules.edgemesh.proxy.http.fields import Fields, parse_fields
+from edgecore.modules.edgemesh.proxy.http.body import UNTIL_CLOSE, Body, body_of
 from edgecore.modules.edgemesh.proxy.http.framing import BadHead, HeadCutter
 from edgecore.modules.edgemesh.proxy.http.refusals import bad_answer
 from edgecore.modules.edgemesh.proxy.http.request import END, Mark
-
-_STATUS_LINE = re.compile(rb"HTTP/1\.([01]) (([1-9][0-9]{2})(?: [\t\x20-\x7e\x80-\xff]*)?)")
-
-
-class ResponseHead(msgspec.Struct, frozen=True, gc=False):
-    """An answer that can be forwarded."""
-
-    status: int
-    status_text: bytes
-    """The status and its phrase, as they were written."""
-    fields: Fields
-    length: int
-    """Of the body in bytes, or ``CHUNKED``, or ``UNTIL_CLOSE``."""
-    options: frozenset[bytes]
-    """What the Connection header names, in lower case."""
-    keep_alive: bool
-    """The backend takes another request on this connection."""
-
-    @property
-    def interim(self) -> bool:
-        """Whether another head follows."""
-        return self.status < 200 and self.status != 101
-
-    @property
-    def has_body(self) -> bool:
-        """Whether ``END`` is still to come."""
-        return self.length != 0
+from edgecore.modules.edgemesh.proxy.http.responsehead import ResponseHead, malformed, read_response
 
 
 class ResponseReader:
     """The state of one answer. Never raises, whatever the bytes are.
 
-    ``bare`` is the request's method HEAD; ``framed`` is false when the client does not know chunks.
+    ``bare`` is the request's method HEAD; ``framed`` is false when the client does not know chunks;
+    ``read`` reads heads of answers that are not bare.
     """
 
     __slots__ = (
@@ -59,15 +30,24 @@ class ResponseReader:
         "_data",
         "_framed",
         "_limit",
+        "_read",
         "_until_close",
         "received",
     )
 
-    def __init__(self, max_header_bytes: int, *, bare: bool = False, framed: bool = True) -> None:
+    def __init__(
+        self,
+        max_header_bytes: int,
+        *,
+        bare: bool = False,
+        framed: bool = True,
+        read: Callable[[bytes], ResponseHead | Refusal] = read_response,
+    ) -> None:
         self._limit = max_header_bytes
         self._bare = bare
         self._framed = framed
-        self._cutter = HeadCutter(HttpResponseParser, max_header_bytes)
+        self._read = read
+        self._cutter = HeadCutter(max_header_bytes)
         self._data = b""
         self._at = 0
         self._body: Body | None = None
@@ -109,10 +89,10 @@ class ResponseReader:
             try:
                 head, self._at = self._cutter.cut(self._data, self._at)
             except BadHead as bad:
-                return bad_answer("bad_response", f"the backend's answer is malformed: {bad.why}")
+                return malformed(bad)
         if head is None:
             return self._cut_off() if self._closed else None
-        response = parse_response(head, bare=self._bare)
+        response = read_response(head, bare=True) if self._bare else self._read(head)
         if isinstance(response, ResponseHead) and response.has_body:
             self._until_close = response.length == UNTIL_CLOSE
             self._body = body_of(response.length, framed=self._framed, max_trailer_bytes=self._limit)
@@ -136,34 +116,3 @@ class ResponseReader:
         if self._closed:
             return bad_answer("short_body", "the backend closed the connection within the body of its answer")
         return None
-
-
-def parse_response(head: bytes, *, bare: bool) -> ResponseHead | Refusal:
-    """Return the answer whose head, the empty line included, is ``head``; why it is refused, if it is."""
-    line, _, block = head.partition(b"\r\n")
-    match = _STATUS_LINE.fullmatch(line)
-    fields = parse_fields(block[:-2])
-    if match is None or fields is None:
-        return bad_answer("bad_response", "the backend's answer is malformed")
-    minor, status = int(match[1]), int(match[3])
-    length = _length(fields, minor, status, bare=bare)
-    if isinstance(length, Refusal):
-        return length
-    options = frozenset(fields.tokens(b"connection"))
-    keep_alive = b"close" not in options and (minor == 1 or b"keep-alive" in options) and length != UNTIL_CLOSE
-    return ResponseHead(status, match[2], fields, length, options, keep_alive)
-
-
-def _length(fields: Fields, minor: int, status: int, *, bare: bool) -> int | Refusal:
-    """Return how long the body is (RFC 9112 section 6.3), refusing what has two answers."""
-    lengths = fields.values(b"content-length")
-    codings = fields.values(b"transfer-encoding")
-    if codings and (lengths or minor == 0 or len(codings) > 1 or codings[0].lower() != b"chunked"):
-        return bad_answer("bad_response", "the backend's answer has no clear length")
-    if len(lengths) > 1 or (lengths and not LENGTH.fullmatch(lengths[0])):
-        return bad_answer("bad_response", "the backend's answer has no clear length")
-    if bare or status < 200 or status in (204, 304):
-        return 0
-    if codings:
-        return CHUNKED
-    return int(lengths[0]) if lengths else UNTIL_CLOSE

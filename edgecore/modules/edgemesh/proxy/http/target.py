@@ -41,3 +41,9 @@ def host_port(authority: bytes) -> tuple[str, int] | None:
         return None
     port = int(match[2] or HTTP_PORT)
     return (match[1].strip(b"[]").decode("ascii"), port) if 0 < port < 65_536 else None
+
+
+def is_authority(text: bytes) -> bool:
+    """Say whether ``host_port`` would take ``text`` apart."""
+    match = _AUTHORITY.fullmatch(text)
+    return match is not None and (not match[2] or 0 < int(match[2]) < 65_536)

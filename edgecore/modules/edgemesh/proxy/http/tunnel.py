@@ -1,8 +1,9 @@
 """An upgraded connection: bytes in both directions, each of which ends on its own."""
 
+from collections.abc import Callable
 from typing import Protocol
 
-from edgecore.modules.edgemesh.proxy.http.backend import BackendConnection
+from edgecore.modules.edgemesh.proxy.http.backend import BackendConnection, keep_alive
 
 
 class TunnelClient(Protocol):
@@ -20,24 +21,36 @@ class TunnelClient(Protocol):
     def close(self) -> None:
         """Close when everything written has been sent."""
 
+    def touch(self, seconds: float) -> None:
+        """Take note that something has happened: the connection may be silent for ``seconds``."""
+
 
 class Tunnel:
-    """Joins the two connections until both directions have ended or one connection is lost.
+    """Joins the two connections until both directions have ended or one connection is lost; then it calls ``over``.
 
-    There is no timeout: such connections may be silent for hours. TCP keep-alive finds those whose other side is gone.
+    It may be silent for ``idle_timeout_s`` (0: for ever). TCP keep-alive finds those whose other side is gone.
     """
 
-    def __init__(self, client: TunnelClient, backend: BackendConnection) -> None:
+    def __init__(
+        self, client: TunnelClient, backend: BackendConnection, idle_timeout_s: float, over: Callable[[int, int], None]
+    ) -> None:
         self._client = client
         self._backend = backend
+        self._idle_timeout_s = idle_timeout_s or float("inf")
+        self._over: Callable[[int, int], None] | None = over
         self._client_ended = False
         self._backend_ended = False
+        self._bytes_in = 0
+        self._bytes_out = 0
         backend.owner = self
-        backend.keep_alive()
+        keep_alive(backend.transport)
         backend.set_reading(True)
+        client.touch(self._idle_timeout_s)
 
     def client_data(self, data: bytes) -> None:
         """Take what the client sent."""
+        self._bytes_in += len(data)
+        self._client.touch(self._idle_timeout_s)
         self._backend.write(data)
 
     def client_eof(self) -> None:
@@ -49,14 +62,22 @@ class Tunnel:
     def client_lost(self) -> None:
         """Take note that the connection of the client is gone."""
         self._backend.finish()
+        self._end()
 
     def client_blocked(self, blocked: bool) -> None:
         """Take note that too much is unsent towards the client, or not any more."""
         if not self._backend_ended:
             self._backend.set_reading(not blocked)
 
+    def expire(self) -> None:
+        """Take note that nothing has passed for the whole idle timeout."""
+        self._client.close()
+        self._backend.finish()
+
     def backend_data(self, data: bytes) -> None:
         """See ``BackendOwner``."""
+        self._bytes_out += len(data)
+        self._client.touch(self._idle_timeout_s)
         self._client.write(data)
 
     def backend_eof(self) -> bool:
@@ -79,3 +100,8 @@ class Tunnel:
         if self._client_ended and self._backend_ended:
             self._backend.finish()
             self._client.close()
+
+    def _end(self) -> None:
+        over, self._over = self._over, None
+        if over is not None:
+            over(self._bytes_in, self._bytes_out)

@@ -5,7 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgecore.modules.edgemesh.proxy.http.body import UNTIL_CLOSE, Body, ChunkedBody, PlainBody, body_of
+from edgecore.modules.edgemesh.proxy.http.body import (
+    UNTIL_CLOSE,
+    Body,
+    ChunkedBody,
+    PlainBody,
+    body_of,
+    is_whole_chunked,
+)
 
 
 def passed(body: Body, data: bytes) -> tuple[bytes, int]:
@@ -126,3 +133,15 @@ def test_h11_never_finds_a_fault_in_what_passes(parts: list[bytes]) -> None:
         if isinstance(event, h11.EndOfMessage):
             break
     assert isinstance(event, h11.EndOfMessage) == body.done
+
+
+_parts = [b"3\r\nabc\r\n", b"03\r\nabc\r\n", b"A\r\n0123456789\r\n", b"0\r\n\r\n", b"0\r\n", b"\r\n", b"x"]
+
+
+@given(st.lists(st.sampled_from(_parts)))
+def test_body_that_is_whole_is_passed_on_as_it_is(parts: list[bytes]) -> None:
+    data = b"..." + b"".join(parts)
+    body, out = ChunkedBody(framed=True, max_trailer_bytes=100), list[bytes]()
+    end = body.take(data, 3, out)
+    same = body.done and not body.fault and end == len(data) and b"".join(out) == data[3:]
+    assert is_whole_chunked(data, 3) is same

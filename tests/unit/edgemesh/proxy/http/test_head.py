@@ -3,8 +3,8 @@
 import pytest
 
 from edgecore.modules.edgemesh.proxy.http.head import connection_value, forwarded_answer, forwarded_request
-from edgecore.modules.edgemesh.proxy.http.request import RequestHead, parse_request
-from edgecore.modules.edgemesh.proxy.http.response import ResponseHead, parse_response
+from edgecore.modules.edgemesh.proxy.http.requesthead import RequestHead, parse_request
+from edgecore.modules.edgemesh.proxy.http.responsehead import ResponseHead, parse_response
 
 
 def to_backend(*lines: bytes, first: bytes = b"GET / HTTP/1.1") -> list[bytes]:

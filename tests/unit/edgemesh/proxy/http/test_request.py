@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from edgecore.modules.edgemesh.names import Refusal
 from edgecore.modules.edgemesh.proxy.http.body import CHUNKED
 from edgecore.modules.edgemesh.proxy.http.head import forwarded_request
-from edgecore.modules.edgemesh.proxy.http.request import END, RequestHead, RequestReader, parse_request
+from edgecore.modules.edgemesh.proxy.http.request import END, RequestReader
+from edgecore.modules.edgemesh.proxy.http.requesthead import RequestHead, parse_request
 
 H = b"Host: x\r\n"
 
@@ -75,6 +76,9 @@ def test_whether_the_connection_is_kept_depends_on_version_and_header(
         ([b"Upgrade: websocket"], b"GET / HTTP/1.1", False),
         ([b"Connection: Upgrade", b"Upgrade: websocket"], b"GET / HTTP/1.0", False),
         ([b"Connection: Upgrade", b"Upgrade: h2c"], b"GET / HTTP/1.1", False),
+        ([b"Connection: Upgrade", b"Upgrade: H2C/1"], b"GET / HTTP/1.1", False),
+        ([b"Connection: Upgrade", b"Upgrade: websocket, h2C /2"], b"GET / HTTP/1.1", False),
+        ([b"Connection: Upgrade", b"Upgrade: h2cx/1"], b"GET / HTTP/1.1", True),
         ([b"Connection: Upgrade", b"Upgrade: x", b"Content-Length: 1"], b"POST / HTTP/1.1", False),
     ],
 )

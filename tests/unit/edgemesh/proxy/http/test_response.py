@@ -9,7 +9,8 @@ from edgecore.modules.edgemesh.names import Refusal
 from edgecore.modules.edgemesh.proxy.http.body import CHUNKED, UNTIL_CLOSE
 from edgecore.modules.edgemesh.proxy.http.head import forwarded_answer
 from edgecore.modules.edgemesh.proxy.http.request import END
-from edgecore.modules.edgemesh.proxy.http.response import ResponseHead, ResponseReader, parse_response
+from edgecore.modules.edgemesh.proxy.http.response import ResponseReader
+from edgecore.modules.edgemesh.proxy.http.responsehead import ResponseHead, parse_response
 
 
 def answer(*lines: bytes, first: bytes = b"HTTP/1.1 200 OK", bare: bool = False) -> ResponseHead:

@@ -1,0 +1,1 @@
+"""Which backends a port of a service has: its pods, or the addresses of its Endpoints (pure)."""

@@ -1,0 +1,1 @@
+"""More processes that forward, each told of every change of the ports."""

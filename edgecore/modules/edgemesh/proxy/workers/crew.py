@@ -1,0 +1,155 @@
+"""The processes that forward beside the node, with the ports that the node has.
+
+The node alone runs the active checks, and tells the others what they say. What fails is judged by each process itself.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+from prometheus_client.core import CounterMetricFamily, Metric
+
+from edgecore.clock import Clock
+from edgecore.modules.edgemesh.names import Endpoint, ServiceKey
+from edgecore.modules.edgemesh.proxy.proxyfigures import ProxyFigures, added
+from edgecore.modules.edgemesh.proxy.workers.orders import (
+    AccessLines,
+    BadInput,
+    Begin,
+    Checked,
+    Listen,
+    News,
+    PortRemoved,
+    PortSet,
+    Unlisten,
+)
+from edgecore.modules.edgemesh.proxy.workers.recipe import ProxyRecipe
+from edgecore.modules.edgemesh.upstream.spec import PortKey, PortSpec, Transport
+from edgecore.modules.edgemesh.upstream.upstreams import Upstreams
+from edgecore.modules.edgemesh.workers.crew import Crew, Member
+from edgecore.modules.edgemesh.workers.sharing import Sharing
+from edgecore.observe.metrics import Metrics
+
+_PROGRAM = "edgecore.modules.edgemesh.proxy.workers.worker"
+
+Findings = dict[Endpoint, bool]
+Place = tuple[Endpoint, Transport]
+
+
+class ForwardingCrew(Crew[ProxyFigures]):
+    """``recipe.processes - 1`` workers that forward as ``recipe`` says, for the ports of ``upstreams``.
+
+    ``log_access`` takes lines of their access log, and how many were dropped (see ``AccessLog.pass_on``).
+    """
+
+    def __init__(
+        self,
+        recipe: ProxyRecipe,
+        upstreams: Upstreams,
+        clock: Clock,
+        metrics: Metrics,
+        log_access: Callable[[bytes, int], object] | None = None,
+    ) -> None:
+        super().__init__(recipe.processes - 1, clock, work="proxy", program=_PROGRAM, news=News)
+        self._recipe = replace(recipe, access_log=log_access is not None)
+        self._log_access = log_access
+        self._upstreams = upstreams
+        self._metrics = metrics
+        metrics.pull(self._families)
+        self._places: dict[Place, ServiceKey] = {}
+        self._checked: dict[PortKey, Findings] = {}
+        """What the workers were told of hosts last; ``None`` is left out."""
+
+    @property
+    def sharing(self) -> Sharing:
+        """How the node listens at the address of a service."""
+        return Sharing.FIRST if self._recipe.processes > 1 else Sharing.ALONE
+
+    def start(self) -> None:
+        """See ``Crew``. Does nothing if they run already."""
+        if not self.runs:
+            super().start()
+            self._upstreams.follow(self._pass_on)
+
+    async def stop(self) -> None:
+        """See ``Crew``."""
+        if self.runs:
+            self._upstreams.unfollow(self._pass_on)
+            self._places.clear()
+        await super().stop()
+
+    def listen(self, address: Endpoint, service: ServiceKey, transport: Transport) -> None:
+        """Have them accept clients of ``service`` at ``address`` too, at which the node listens already."""
+        self._places[address, transport] = service
+        self.tell(Listen(address, service, transport))
+
+    def unlisten(self, address: Endpoint, transport: Transport) -> None:
+        """Have them accept no more clients there; what is being served is served."""
+        if self._places.pop((address, transport), None) is not None:
+            self.tell(Unlisten(address, transport))
+
+    def everything(self) -> Iterator[Struct]:
+        """See ``Crew``."""
+        yield Begin(self._recipe)
+        for upstream in self._upstreams:
+            key = upstream.spec.key
+            yield PortSet(upstream.spec)
+            for endpoint, well in self._checked.get(key, {}).items():  # as the others know it
+                yield Checked(key, endpoint, well)
+        for (address, transport), service in self._places.items():
+            yield Listen(address, service, transport)
+
+    def take(self, member: Member[ProxyFigures], news: Any) -> None:
+        """See ``Crew``."""
+        match news:
+            case BadInput(module, reason, peer, left_out, details):
+                self._metrics.bad_input(module, reason, peer, left_out=left_out, **details)
+            case AccessLines(lines, dropped) if self._log_access is not None:
+                self._log_access(lines, dropped)
+
+    def total(self, figures: Iterable[ProxyFigures]) -> ProxyFigures:
+        """See ``Crew``."""
+        return added(figures)
+
+    def lasting(self, figures: ProxyFigures) -> ProxyFigures:
+        """See ``Crew``."""
+        return figures.ended({each.spec.key: frozenset(map(str, each.hosts)) for each in self._upstreams})
+
+    def heard(self, known: ProxyFigures | None, news: ProxyFigures) -> ProxyFigures:
+        """See ``Crew``: a worker tells of all ports once, then of those whose figures have changed."""
+        return news if known is None else news.on_top_of(known)
+
+    def each_second(self) -> None:
+        """Tell the workers what the active checks have found meanwhile."""
+        for upstream in self._upstreams:
+            key = upstream.spec.key
+            if upstream.spec.policy.checks != "off" or key in self._checked:
+                self._tell_checks(key, self._checked.get(key, {}))
+
+    def _families(self) -> Iterator[Metric]:
+        yield CounterMetricFamily(
+            "edgecore_proxy_worker_restarts", "Workers that ended and were started again.", value=self.restarts
+        )
+
+    def _pass_on(self, key: PortKey, spec: PortSpec | None) -> None:
+        told = self._checked.pop(key, {})
+        if spec is None:
+            self.tell(PortRemoved(key))
+        else:
+            self.tell(PortSet(spec))
+            self._tell_checks(key, {}, told)
+
+    def _tell_checks(self, key: PortKey, told: Findings, unsure: Iterable[Endpoint] = ()) -> None:
+        """Tell what is found and was not ``told``, and what is found of those that are ``unsure``."""
+        upstream = self._upstreams.get(key)
+        hosts = upstream.hosts.items() if upstream is not None else ()
+        found = {endpoint: host.checked for endpoint, host in hosts if host.checked is not None}
+        for endpoint in dict.fromkeys((*unsure, *told, *found)):
+            well = found.get(endpoint)
+            if told.get(endpoint) != well or endpoint in unsure:
+                self.tell(Checked(key, endpoint, well))
+        if found:
+            self._checked[key] = found
+        else:
+            self._checked.pop(key, None)

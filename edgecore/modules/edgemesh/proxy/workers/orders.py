@@ -1,0 +1,73 @@
+"""What the node says to the workers that forward beside it, and what they say."""
+
+from msgspec import Struct
+
+from edgecore.modules.edgemesh.names import Endpoint, ServiceKey
+from edgecore.modules.edgemesh.proxy.proxyfigures import ProxyFigures
+from edgecore.modules.edgemesh.proxy.workers.recipe import ProxyRecipe
+from edgecore.modules.edgemesh.upstream.spec import PortKey, PortSpec, Transport
+from edgecore.modules.edgemesh.workers.link import Counted, Line
+
+
+class Begin(Struct, frozen=True, tag="begin"):
+    """To a worker, before all else: what it is to do."""
+
+    recipe: ProxyRecipe
+
+
+class PortSet(Struct, frozen=True, tag="set"):
+    """``Upstreams.put``."""
+
+    spec: PortSpec
+
+
+class PortRemoved(Struct, frozen=True, tag="remove"):
+    """``Upstreams.remove``."""
+
+    key: PortKey
+
+
+class Checked(Struct, frozen=True, tag="checked"):
+    """To a worker: what the node's active checks say of a host; ``None``: nothing."""
+
+    key: PortKey
+    endpoint: Endpoint
+    well: bool | None
+
+
+class Listen(Struct, frozen=True, tag="listen"):
+    """To a worker: accept clients of a service here too."""
+
+    address: Endpoint
+    service: ServiceKey
+    transport: Transport
+
+
+class Unlisten(Struct, frozen=True, tag="unlisten"):
+    """To a worker: no more clients here."""
+
+    address: Endpoint
+    transport: Transport
+
+
+Order = Begin | PortSet | PortRemoved | Checked | Listen | Unlisten
+
+
+class BadInput(Struct, frozen=True, tag="bad_input"):
+    """From a worker: see ``Metrics.bad_input``."""
+
+    module: str
+    reason: str
+    peer: str
+    left_out: int | None
+    details: dict[str, str]
+
+
+class AccessLines(Struct, frozen=True, tag="access"):
+    """From a worker: lines of the access log, each with its end; ``dropped`` more were too many."""
+
+    lines: bytes
+    dropped: int
+
+
+News = Counted[ProxyFigures] | BadInput | AccessLines | Line

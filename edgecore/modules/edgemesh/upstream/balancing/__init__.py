@@ -1,0 +1,1 @@
+"""Strategies: which of several hosts the next request goes to (pure)."""
