@@ -14,7 +14,7 @@ help: ## list the verbs
 demo: $(VENV)/.installed ## take a service from the cloud to a curl, checking each step (KEEP=1 leaves it running)
 	@$(BIN)/edgecore demo $(if $(KEEP),--keep)
 
-test: $(VENV)/.installed-dev ## run the tests (about 9 minutes; a fixed share of each fuzz and sweep)
+test: $(VENV)/.installed-dev ## run the tests (about 12 minutes; a fixed share of each fuzz and sweep)
 	@EDGECORE_TESTS=short $(BIN)/python -m pytest
 
 test-long: $(VENV)/.installed-dev ## run the tests with the whole counts
