@@ -44,8 +44,8 @@ from edgecore.modules.edgemesh.dns.listening.listeners import Bind
 from edgecore.modules.edgemesh.dns.server import DnsServer
 from edgecore.modules.edgemesh.intercept.plain import BoundListener
 from edgecore.modules.edgemesh.module import EdgeMesh
-from edgecore.modules.edgemesh.proxy.accesslog import open_access_log
-from edgecore.modules.edgemesh.proxy.loggedproxy import LoggedProxy
+from edgecore.modules.edgemesh.proxy.accesslog.accesslog import open_access_log
+from edgecore.modules.edgemesh.proxy.accesslog.loggedproxy import LoggedProxy
 from edgecore.modules.edgemesh.proxy.server import MeshProxy
 from edgecore.modules.edgemesh.proxy.workers.crew import ForwardingCrew
 from edgecore.modules.edgemesh.proxy.workers.crewedproxy import CrewedProxy

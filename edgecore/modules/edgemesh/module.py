@@ -38,7 +38,7 @@ from edgecore.modules.edgemesh.mesh import (
 from edgecore.modules.edgemesh.msgprocess import Change, Rejected, process
 from edgecore.modules.edgemesh.names import ServiceKey
 from edgecore.modules.edgemesh.omissions import Omissions
-from edgecore.modules.edgemesh.proxy.figures import PortFigures
+from edgecore.modules.edgemesh.proxy.figures.figures import PortFigures
 from edgecore.modules.edgemesh.published import Published
 from edgecore.modules.edgemesh.recovery import recover
 from edgecore.modules.edgemesh.services import Lease, ServiceEntry, ServiceTable

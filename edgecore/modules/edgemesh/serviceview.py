@@ -7,7 +7,7 @@ from edgecore.errors import ContentError
 from edgecore.kube import ServicePort
 from edgecore.modules.edgemesh.intercept.rootless import RootlessListeners
 from edgecore.modules.edgemesh.names import ServiceKey
-from edgecore.modules.edgemesh.proxy.figures import HostFigures, PortFigures, quantile_s
+from edgecore.modules.edgemesh.proxy.figures.figures import HostFigures, PortFigures, quantile_s
 from edgecore.modules.edgemesh.published import is_ready
 from edgecore.modules.edgemesh.servicenames import meant, no_service
 from edgecore.modules.edgemesh.services import Route, ServiceEntry, ServiceTable

@@ -10,7 +10,7 @@ from edgecore.config.modules import EdgeMesh
 from edgecore.modules.edgemesh.dns.recipe import NameRecipe, Recipe
 from edgecore.modules.edgemesh.dns.resolver.resolvconf import search_domains
 from edgecore.modules.edgemesh.dns.resolver.resolved import ResolverSettings
-from edgecore.modules.edgemesh.proxy.accesslog import AccessSettings
+from edgecore.modules.edgemesh.proxy.accesslog.accesslog import AccessSettings
 from edgecore.modules.edgemesh.proxy.limits import ProxyLimits
 from edgecore.modules.edgemesh.proxy.options import ProxyOptions
 from edgecore.modules.edgemesh.proxy.workers.recipe import ProxyRecipe

@@ -12,8 +12,8 @@ from typing import Any, Protocol, cast
 
 from edgecore.clock import VirtualClock, settle
 from edgecore.modules.edgemesh.names import Endpoint, ServiceKey
-from edgecore.modules.edgemesh.proxy.access import Served
-from edgecore.modules.edgemesh.proxy.door import Door
+from edgecore.modules.edgemesh.proxy.accesslog.access import Served
+from edgecore.modules.edgemesh.proxy.doors.door import Door
 from edgecore.modules.edgemesh.proxy.gateway import Gateway
 from edgecore.modules.edgemesh.proxy.http.client import ClientConnection
 from edgecore.modules.edgemesh.proxy.limits import ProxyLimits

@@ -10,7 +10,7 @@ from edgecore.clock import VirtualClock, settle
 from edgecore.errors import ContentError
 from edgecore.modules.edgemesh.intercept.rootless import RootlessListeners
 from edgecore.modules.edgemesh.names import Endpoint, ServiceKey
-from edgecore.modules.edgemesh.proxy.figures import HostFigures, PortFigures, read
+from edgecore.modules.edgemesh.proxy.figures.figures import HostFigures, PortFigures, read
 from edgecore.modules.edgemesh.services import ServiceTable
 from edgecore.modules.edgemesh.serviceview import ServiceView
 from edgecore.modules.edgemesh.upstream.policy import Policy

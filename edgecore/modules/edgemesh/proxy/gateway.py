@@ -8,11 +8,11 @@ import structlog
 
 from edgecore.clock import Clock
 from edgecore.modules.edgemesh.names import Refusal, ServiceKey
-from edgecore.modules.edgemesh.proxy.access import Tell
-from edgecore.modules.edgemesh.proxy.counters import Counters
+from edgecore.modules.edgemesh.proxy.accesslog.access import Tell
 from edgecore.modules.edgemesh.proxy.datagrams.datagrams import Datagrams
 from edgecore.modules.edgemesh.proxy.deadlines import Deadlines
 from edgecore.modules.edgemesh.proxy.directory import Directory
+from edgecore.modules.edgemesh.proxy.figures.counters import Counters
 from edgecore.modules.edgemesh.proxy.http.backends import Backends
 from edgecore.modules.edgemesh.proxy.http.heads import Heads
 from edgecore.modules.edgemesh.proxy.http.refusals import bad_request

@@ -9,19 +9,19 @@ from edgecore.addresses import join_address
 from edgecore.clock import Clock
 from edgecore.errors import ListenError, listen_error
 from edgecore.modules.edgemesh.names import Endpoint, ServiceKey
-from edgecore.modules.edgemesh.proxy.acceptor import Acceptor
-from edgecore.modules.edgemesh.proxy.access import Tell
+from edgecore.modules.edgemesh.proxy.accesslog.access import Tell
 from edgecore.modules.edgemesh.proxy.datagrams.listener import open_datagrams
-from edgecore.modules.edgemesh.proxy.destination import Destination, DoorDestination
 from edgecore.modules.edgemesh.proxy.directory import Directory
-from edgecore.modules.edgemesh.proxy.door import Door, Doors
-from edgecore.modules.edgemesh.proxy.entrance import Entrance
-from edgecore.modules.edgemesh.proxy.figures import PortFigures
+from edgecore.modules.edgemesh.proxy.doors.acceptor import Acceptor
+from edgecore.modules.edgemesh.proxy.doors.destination import Destination, DoorDestination
+from edgecore.modules.edgemesh.proxy.doors.door import Door, Doors
+from edgecore.modules.edgemesh.proxy.doors.entrance import Entrance
+from edgecore.modules.edgemesh.proxy.doors.loopacceptor import LoopAcceptor
+from edgecore.modules.edgemesh.proxy.figures.figures import PortFigures
+from edgecore.modules.edgemesh.proxy.figures.proxyfigures import Elsewhere, ProxyFigures
 from edgecore.modules.edgemesh.proxy.gateway import Gateway
 from edgecore.modules.edgemesh.proxy.limits import ProxyLimits
-from edgecore.modules.edgemesh.proxy.loopacceptor import LoopAcceptor
 from edgecore.modules.edgemesh.proxy.options import ProxyOptions
-from edgecore.modules.edgemesh.proxy.proxyfigures import Elsewhere, ProxyFigures
 from edgecore.modules.edgemesh.upstream.spec import PortKey, Transport
 from edgecore.modules.edgemesh.upstream.upstream import Upstream
 from edgecore.modules.edgemesh.workers.sharing import Sharing, bind_shared

@@ -13,7 +13,7 @@ import uvloop
 
 from edgecore.clock import Clock, SystemClock
 from edgecore.modules.edgemesh.names import Endpoint, Refusal, ServiceKey
-from edgecore.modules.edgemesh.proxy.access import Served
+from edgecore.modules.edgemesh.proxy.accesslog.access import Served
 from edgecore.modules.edgemesh.proxy.gateway import Gateway
 from edgecore.modules.edgemesh.proxy.limits import ProxyLimits
 from edgecore.modules.edgemesh.proxy.server import Listening, MeshProxy

@@ -14,7 +14,7 @@ from edgecore.clock import SystemClock, VirtualClock
 from edgecore.errors import ListenError
 from edgecore.modules.edgemesh.names import Endpoint, Refusal, ServiceKey
 from edgecore.modules.edgemesh.proxy import lookups
-from edgecore.modules.edgemesh.proxy.access import Served
+from edgecore.modules.edgemesh.proxy.accesslog.access import Served
 from edgecore.modules.edgemesh.proxy.datagrams.flow import HELD_DATAGRAMS
 from edgecore.modules.edgemesh.proxy.datagrams.listener import DatagramListener
 from edgecore.modules.edgemesh.receivebuffer import widen

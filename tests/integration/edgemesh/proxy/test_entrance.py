@@ -10,7 +10,7 @@ import pytest
 
 from edgecore.errors import ListenError
 from edgecore.modules.edgemesh.names import Endpoint, ServiceKey
-from edgecore.modules.edgemesh.proxy.destination import OriginalDestination
+from edgecore.modules.edgemesh.proxy.doors.destination import OriginalDestination
 from edgecore.modules.edgemesh.workers.sharing import Sharing
 
 OTHER = ServiceKey("kube-system", "other")

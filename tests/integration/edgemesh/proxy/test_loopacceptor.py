@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from edgecore.clock import VirtualClock
+from edgecore.modules.edgemesh.proxy.doors.loopacceptor import CALM_S, HANDLES, LOOK_EVERY, LoopAcceptor
 from edgecore.modules.edgemesh.proxy.gateway import Gateway
 from edgecore.modules.edgemesh.proxy.limits import ProxyLimits
-from edgecore.modules.edgemesh.proxy.loopacceptor import CALM_S, HANDLES, LOOK_EVERY, LoopAcceptor
 from edgecore.observe.metrics import Metrics
 from tests.integration.edgemesh.proxy.conftest import FakeDirectory
 

@@ -8,7 +8,7 @@ from asyncio import StreamReader, StreamWriter
 import pytest
 
 from edgecore.modules.edgemesh.names import Endpoint
-from edgecore.modules.edgemesh.proxy.access import Served
+from edgecore.modules.edgemesh.proxy.accesslog.access import Served
 from edgecore.modules.edgemesh.proxy.options import ProxyOptions
 
 

@@ -24,7 +24,7 @@ from edgecore.modules.edgemesh.fakeip import FakeIpPool
 from edgecore.modules.edgemesh.mesh import Mesh
 from edgecore.modules.edgemesh.msgprocess import Rejected, process
 from edgecore.modules.edgemesh.names import Endpoint, ServiceKey
-from edgecore.modules.edgemesh.proxy.destination import OriginalDestination
+from edgecore.modules.edgemesh.proxy.doors.destination import OriginalDestination
 from edgecore.modules.edgemesh.proxy.limits import ProxyLimits
 from edgecore.modules.edgemesh.proxy.server import MeshProxy
 from edgecore.observe.metrics import Metrics

@@ -16,12 +16,12 @@ from contextlib import suppress
 from math import inf
 
 from edgecore.modules.edgemesh.names import Endpoint, Refusal
-from edgecore.modules.edgemesh.proxy.access import Served
+from edgecore.modules.edgemesh.proxy.accesslog.access import Served
 from edgecore.modules.edgemesh.proxy.bytes.asking import AskingAddress
 from edgecore.modules.edgemesh.proxy.bytes.dialling import Dialling
 from edgecore.modules.edgemesh.proxy.bytes.direction import Direction
 from edgecore.modules.edgemesh.proxy.bytes.lane import Lane
-from edgecore.modules.edgemesh.proxy.door import Door
+from edgecore.modules.edgemesh.proxy.doors.door import Door
 from edgecore.modules.edgemesh.proxy.gateway import Gateway
 from edgecore.modules.edgemesh.upstream.balancing.latency import observe
 from edgecore.modules.edgemesh.upstream.host import Host

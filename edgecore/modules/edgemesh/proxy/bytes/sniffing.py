@@ -7,7 +7,7 @@ from collections.abc import Callable
 from edgecore.clock import Clock, Timer
 from edgecore.modules.edgemesh.proxy.bytes.connection import close
 from edgecore.modules.edgemesh.proxy.bytes.sniff import LONG_LINE_BYTES, Verdict, sniff
-from edgecore.modules.edgemesh.proxy.door import Door
+from edgecore.modules.edgemesh.proxy.doors.door import Door
 
 Found = Callable[[Verdict], None]
 """Hears what the client speaks; from then on the socket is the hearer's."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from edgecore.addresses import join_address
 from edgecore.clock import before
 from edgecore.modules.edgemesh.names import Endpoint
-from edgecore.modules.edgemesh.proxy.access import Served
+from edgecore.modules.edgemesh.proxy.accesslog.access import Served
 from edgecore.modules.edgemesh.proxy.datagrams.table import Client, FlowTable
 from edgecore.modules.edgemesh.proxy.gateway import Gateway
 from edgecore.modules.edgemesh.upstream.balancing.latency import observe

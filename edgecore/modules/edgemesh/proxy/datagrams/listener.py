@@ -13,11 +13,11 @@ from ipaddress import ip_address
 from edgecore.addresses import join_address
 from edgecore.clock import Timer
 from edgecore.modules.edgemesh.names import Endpoint, Refusal, ServiceKey
-from edgecore.modules.edgemesh.proxy.access import Served
+from edgecore.modules.edgemesh.proxy.accesslog.access import Served
 from edgecore.modules.edgemesh.proxy.bytes.asking import AskingAddress
 from edgecore.modules.edgemesh.proxy.datagrams.flow import Flow, connected
 from edgecore.modules.edgemesh.proxy.datagrams.table import LOOK_S, Client, FlowTable
-from edgecore.modules.edgemesh.proxy.door import Door
+from edgecore.modules.edgemesh.proxy.doors.door import Door
 from edgecore.modules.edgemesh.proxy.gateway import Gateway
 from edgecore.modules.edgemesh.receivebuffer import widen
 from edgecore.modules.edgemesh.upstream.host import Host

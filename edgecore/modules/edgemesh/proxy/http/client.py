@@ -19,7 +19,7 @@ import asyncio
 from typing import cast
 
 from edgecore.modules.edgemesh.names import Refusal
-from edgecore.modules.edgemesh.proxy.door import Door
+from edgecore.modules.edgemesh.proxy.doors.door import Door
 from edgecore.modules.edgemesh.proxy.gateway import Gateway
 from edgecore.modules.edgemesh.proxy.http.attempts import Attempts, start
 from edgecore.modules.edgemesh.proxy.http.backend import BackendConnection, keep_alive

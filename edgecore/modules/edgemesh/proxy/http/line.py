@@ -8,7 +8,7 @@ from math import inf
 from typing import cast
 
 from edgecore.modules.edgemesh.names import Endpoint
-from edgecore.modules.edgemesh.proxy.door import Door
+from edgecore.modules.edgemesh.proxy.doors.door import Door
 from edgecore.modules.edgemesh.proxy.gateway import Gateway
 
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER with no time: closing sends RST

@@ -3,7 +3,7 @@
 from typing import Protocol, cast
 
 from edgecore.modules.edgemesh.names import Refusal
-from edgecore.modules.edgemesh.proxy.door import Door
+from edgecore.modules.edgemesh.proxy.doors.door import Door
 from edgecore.modules.edgemesh.proxy.gateway import Gateway
 from edgecore.modules.edgemesh.proxy.http.forwardedfor import forwarded_for
 from edgecore.modules.edgemesh.proxy.http.head import forwarded_request, with_lines

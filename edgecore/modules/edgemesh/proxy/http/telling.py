@@ -1,8 +1,8 @@
 """What the access log is told of HTTP requests."""
 
 from edgecore.modules.edgemesh.names import Refusal, ServiceKey
-from edgecore.modules.edgemesh.proxy.access import Served
-from edgecore.modules.edgemesh.proxy.accessline import MAX_PATH
+from edgecore.modules.edgemesh.proxy.accesslog.access import Served
+from edgecore.modules.edgemesh.proxy.accesslog.accessline import MAX_PATH
 from edgecore.modules.edgemesh.proxy.http.requesthead import RequestHead
 from edgecore.modules.edgemesh.upstream.spec import PortSpec
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from edgecore.modules.edgemesh.proxy.figures import PortFigures, has_traffic, read
+from edgecore.modules.edgemesh.proxy.figures.figures import PortFigures, has_traffic, read
 from edgecore.modules.edgemesh.upstream.host import Host
 from edgecore.modules.edgemesh.upstream.spec import PortKey
 from edgecore.modules.edgemesh.upstream.upstream import Upstream

@@ -12,7 +12,7 @@ from prometheus_client.core import CounterMetricFamily, Metric
 
 from edgecore.clock import Clock
 from edgecore.modules.edgemesh.names import Endpoint, ServiceKey
-from edgecore.modules.edgemesh.proxy.proxyfigures import ProxyFigures, added
+from edgecore.modules.edgemesh.proxy.figures.proxyfigures import ProxyFigures, added
 from edgecore.modules.edgemesh.proxy.workers.orders import (
     AccessLines,
     BadInput,

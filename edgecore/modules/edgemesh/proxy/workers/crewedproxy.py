@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 from edgecore.errors import ListenError
 from edgecore.modules.edgemesh.names import Endpoint, ServiceKey
-from edgecore.modules.edgemesh.proxy.figures import PortFigures
+from edgecore.modules.edgemesh.proxy.figures.figures import PortFigures
 from edgecore.modules.edgemesh.proxy.server import MeshProxy
 from edgecore.modules.edgemesh.proxy.workers.crew import ForwardingCrew
 from edgecore.modules.edgemesh.upstream.spec import PortKey, Transport

@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 from edgecore.modules.edgemesh.names import Endpoint, ServiceKey
-from edgecore.modules.edgemesh.proxy.proxyfigures import ProxyFigures
+from edgecore.modules.edgemesh.proxy.figures.proxyfigures import ProxyFigures
 from edgecore.modules.edgemesh.proxy.workers.recipe import ProxyRecipe
 from edgecore.modules.edgemesh.upstream.spec import PortKey, PortSpec, Transport
 from edgecore.modules.edgemesh.workers.link import Counted, Line

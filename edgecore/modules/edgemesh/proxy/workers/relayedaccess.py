@@ -6,9 +6,9 @@ So one process alone writes the file and puts it aside, and what the disk does n
 from msgspec import Struct
 
 from edgecore.clock import Clock, Timer
-from edgecore.modules.edgemesh.proxy.access import Served
-from edgecore.modules.edgemesh.proxy.accessline import LineMaker
-from edgecore.modules.edgemesh.proxy.accesslog import BATCH_EVERY_S, BATCH_LINES
+from edgecore.modules.edgemesh.proxy.accesslog.access import Served
+from edgecore.modules.edgemesh.proxy.accesslog.accessline import LineMaker
+from edgecore.modules.edgemesh.proxy.accesslog.accesslog import BATCH_EVERY_S, BATCH_LINES
 from edgecore.modules.edgemesh.proxy.workers.orders import AccessLines
 from edgecore.modules.edgemesh.workers.link import UNHEARD_LIMIT_BYTES, Link
 

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from edgecore.clock import Clock
 from edgecore.modules.edgemesh.names import Endpoint
-from edgecore.modules.edgemesh.proxy.proxyfigures import ProxyFigures
+from edgecore.modules.edgemesh.proxy.figures.proxyfigures import ProxyFigures
 from edgecore.modules.edgemesh.proxy.server import MeshProxy
 from edgecore.modules.edgemesh.proxy.workers.changes import Changes
 from edgecore.modules.edgemesh.proxy.workers.morelisteners import MoreListeners

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from edgecore.clock import VirtualClock
 from edgecore.modules.edgemesh.names import Endpoint, ServiceKey
-from edgecore.modules.edgemesh.proxy.access import Served
-from edgecore.modules.edgemesh.proxy.door import Door
+from edgecore.modules.edgemesh.proxy.accesslog.access import Served
+from edgecore.modules.edgemesh.proxy.doors.door import Door
 from edgecore.modules.edgemesh.proxy.gateway import Gateway
 from edgecore.modules.edgemesh.proxy.http.backend import BackendConnection, BackendOwner
 from edgecore.modules.edgemesh.proxy.http.client import ClientConnection

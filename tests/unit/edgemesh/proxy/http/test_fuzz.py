@@ -48,7 +48,7 @@ class Backend:
 
     def _look(self, data: bytes) -> None:
         """Have h11 look at what is forwarded, for as long as it is HTTP."""
-        if self.objection is None and b"pgrade: " not in self.got:
+        if self.objection is None and b"\r\nupgrade:" not in self.got.lower():
             try:
                 self.judge.take(data)
             except h11.RemoteProtocolError as error:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from edgecore.modules.edgemesh.names import Endpoint, ServiceKey
-from edgecore.modules.edgemesh.proxy.figures import read
+from edgecore.modules.edgemesh.proxy.figures.figures import read
 from edgecore.modules.edgemesh.proxy.workers.changes import Changes
 from edgecore.modules.edgemesh.upstream.upstream import Upstream
 from edgecore.modules.edgemesh.upstream.upstreams import Upstreams

@@ -6,8 +6,8 @@ import pytest
 
 from edgecore.clock import VirtualClock
 from edgecore.modules.edgemesh.names import Endpoint, ServiceKey
-from edgecore.modules.edgemesh.proxy.figures import HostFigures, PortFigures
-from edgecore.modules.edgemesh.proxy.proxyfigures import ProxyFigures
+from edgecore.modules.edgemesh.proxy.figures.figures import HostFigures, PortFigures
+from edgecore.modules.edgemesh.proxy.figures.proxyfigures import ProxyFigures
 from edgecore.modules.edgemesh.proxy.workers.crew import ForwardingCrew
 from edgecore.modules.edgemesh.proxy.workers.orders import Begin, Checked, Listen, PortRemoved, PortSet, Unlisten
 from edgecore.modules.edgemesh.proxy.workers.recipe import ProxyRecipe

@@ -6,10 +6,10 @@ import pytest
 from msgspec import msgpack
 
 from edgecore.modules.edgemesh.names import Endpoint, ServiceKey
-from edgecore.modules.edgemesh.proxy.figures import HostFigures, PortFigures
+from edgecore.modules.edgemesh.proxy.figures.figures import HostFigures, PortFigures
+from edgecore.modules.edgemesh.proxy.figures.proxyfigures import ProxyFigures
 from edgecore.modules.edgemesh.proxy.limits import ProxyLimits
 from edgecore.modules.edgemesh.proxy.options import ProxyOptions
-from edgecore.modules.edgemesh.proxy.proxyfigures import ProxyFigures
 from edgecore.modules.edgemesh.proxy.workers.orders import (
     AccessLines,
     BadInput,

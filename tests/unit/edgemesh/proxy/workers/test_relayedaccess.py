@@ -5,8 +5,8 @@ from typing import Any
 
 from edgecore.clock import VirtualClock
 from edgecore.modules.edgemesh.names import ServiceKey
-from edgecore.modules.edgemesh.proxy.access import Served
-from edgecore.modules.edgemesh.proxy.accesslog import BATCH_EVERY_S, BATCH_LINES
+from edgecore.modules.edgemesh.proxy.accesslog.access import Served
+from edgecore.modules.edgemesh.proxy.accesslog.accesslog import BATCH_EVERY_S, BATCH_LINES
 from edgecore.modules.edgemesh.proxy.workers.relayedaccess import RelayedAccess
 from edgecore.modules.edgemesh.workers.link import UNHEARD_LIMIT_BYTES
 

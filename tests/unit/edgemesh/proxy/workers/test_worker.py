@@ -6,7 +6,7 @@ import pytest
 
 from edgecore.clock import VirtualClock
 from edgecore.modules.edgemesh.names import Endpoint, ServiceKey
-from edgecore.modules.edgemesh.proxy.figures import PortFigures
+from edgecore.modules.edgemesh.proxy.figures.figures import PortFigures
 from edgecore.modules.edgemesh.proxy.workers.orders import BadInput, Begin, Checked, PortRemoved, PortSet
 from edgecore.modules.edgemesh.proxy.workers.recipe import ProxyRecipe
 from edgecore.modules.edgemesh.proxy.workers.worker import ForwardingDuty, RelayedMetrics

@@ -5,8 +5,8 @@ from urllib.parse import quote
 import pytest
 
 from edgecore.modules.edgemesh.names import ServiceKey
-from edgecore.modules.edgemesh.proxy.access import Served
-from edgecore.modules.edgemesh.proxy.accessline import MAX_PATH, LineMaker
+from edgecore.modules.edgemesh.proxy.accesslog.access import Served
+from edgecore.modules.edgemesh.proxy.accesslog.accessline import MAX_PATH, LineMaker
 from edgecore.modules.edgemesh.upstream.spec import Backend
 from tests.support.upstreams import host
 

@@ -17,9 +17,9 @@ import structlog
 from prometheus_client.core import CounterMetricFamily, Metric
 
 from edgecore.clock import Clock, Timer
-from edgecore.modules.edgemesh.proxy.access import Served
-from edgecore.modules.edgemesh.proxy.accessfile import AccessFile, AccessStream, Sink
-from edgecore.modules.edgemesh.proxy.accessline import LineMaker
+from edgecore.modules.edgemesh.proxy.accesslog.access import Served
+from edgecore.modules.edgemesh.proxy.accesslog.accessfile import AccessFile, AccessStream, Sink
+from edgecore.modules.edgemesh.proxy.accesslog.accessline import LineMaker
 from edgecore.observe.throttle import Throttle
 
 log = structlog.get_logger("edgemesh.proxy")

@@ -12,13 +12,13 @@ from functools import partial
 from typing import cast
 
 from edgecore.modules.edgemesh.names import Endpoint, Refusal
-from edgecore.modules.edgemesh.proxy.access import Served
+from edgecore.modules.edgemesh.proxy.accesslog.access import Served
 from edgecore.modules.edgemesh.proxy.bytes.connection import BytesConnection, close
 from edgecore.modules.edgemesh.proxy.bytes.lane import Lane
 from edgecore.modules.edgemesh.proxy.bytes.pipes import Pipes
 from edgecore.modules.edgemesh.proxy.bytes.sniff import Verdict
 from edgecore.modules.edgemesh.proxy.bytes.sniffing import Sniffing
-from edgecore.modules.edgemesh.proxy.door import Door
+from edgecore.modules.edgemesh.proxy.doors.door import Door
 from edgecore.modules.edgemesh.proxy.gateway import Gateway
 from edgecore.modules.edgemesh.proxy.http.client import ClientConnection
 from edgecore.modules.edgemesh.upstream.upstream import Upstream

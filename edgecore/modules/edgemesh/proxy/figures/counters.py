@@ -6,9 +6,9 @@ from typing import Any
 from msgspec.structs import replace
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
-from edgecore.modules.edgemesh.proxy.allports import AllPorts
-from edgecore.modules.edgemesh.proxy.portfamilies import PortFamilies
-from edgecore.modules.edgemesh.proxy.proxyfigures import Elsewhere, ProxyFigures, added
+from edgecore.modules.edgemesh.proxy.figures.allports import AllPorts
+from edgecore.modules.edgemesh.proxy.figures.portfamilies import PortFamilies
+from edgecore.modules.edgemesh.proxy.figures.proxyfigures import Elsewhere, ProxyFigures, added
 from edgecore.modules.edgemesh.upstream.upstream import Upstream
 
 

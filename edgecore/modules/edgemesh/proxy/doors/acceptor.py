@@ -8,9 +8,9 @@ import socket
 from edgecore.clock import Timer
 from edgecore.modules.edgemesh.names import Endpoint, Refusal
 from edgecore.modules.edgemesh.proxy.bytes.dialling import keep_alive
-from edgecore.modules.edgemesh.proxy.destination import Destination
-from edgecore.modules.edgemesh.proxy.door import Doors
-from edgecore.modules.edgemesh.proxy.entrance import Entrance
+from edgecore.modules.edgemesh.proxy.doors.destination import Destination
+from edgecore.modules.edgemesh.proxy.doors.door import Doors
+from edgecore.modules.edgemesh.proxy.doors.entrance import Entrance
 from edgecore.modules.edgemesh.proxy.gateway import Gateway
 
 BATCH = 64

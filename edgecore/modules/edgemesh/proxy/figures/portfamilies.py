@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
-from edgecore.modules.edgemesh.proxy.figures import HostFigures, PortFigures, cumulative
+from edgecore.modules.edgemesh.proxy.figures.figures import HostFigures, PortFigures, cumulative
 from edgecore.modules.edgemesh.upstream.spec import PortKey
 
 MAX_PORTS = 1000

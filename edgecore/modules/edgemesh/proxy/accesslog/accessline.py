@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from edgecore.modules.edgemesh.proxy.access import Served
+from edgecore.modules.edgemesh.proxy.accesslog.access import Served
 from edgecore.modules.edgemesh.upstream.host import Host
 from edgecore.modules.edgemesh.upstream.spec import Handling
 

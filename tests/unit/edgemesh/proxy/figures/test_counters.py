@@ -5,10 +5,10 @@ from prometheus_client.core import Metric
 
 from edgecore.clock import VirtualClock
 from edgecore.modules.edgemesh.names import Endpoint, ServiceKey
-from edgecore.modules.edgemesh.proxy.counters import Counters
-from edgecore.modules.edgemesh.proxy.figures import HostFigures, PortFigures
-from edgecore.modules.edgemesh.proxy.portfamilies import MAX_BACKENDS, MAX_CODES, MAX_PORTS
-from edgecore.modules.edgemesh.proxy.proxyfigures import ProxyFigures
+from edgecore.modules.edgemesh.proxy.figures.counters import Counters
+from edgecore.modules.edgemesh.proxy.figures.figures import HostFigures, PortFigures
+from edgecore.modules.edgemesh.proxy.figures.portfamilies import MAX_BACKENDS, MAX_CODES, MAX_PORTS
+from edgecore.modules.edgemesh.proxy.figures.proxyfigures import ProxyFigures
 from edgecore.modules.edgemesh.upstream.upstream import Upstream
 from edgecore.modules.edgemesh.upstream.upstreams import Upstreams
 from edgecore.observe.metrics import Metrics

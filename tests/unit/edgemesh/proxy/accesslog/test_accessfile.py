@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from edgecore.clock import VirtualClock
-from edgecore.modules.edgemesh.proxy.accessfile import LOOK_EVERY_S, AccessFile, AccessStream
+from edgecore.modules.edgemesh.proxy.accesslog.accessfile import LOOK_EVERY_S, AccessFile, AccessStream
 
 LINE = b'{"path":"/"}\n'
 

@@ -6,7 +6,7 @@ import msgspec
 from msgspec.structs import replace
 
 from edgecore.modules.edgemesh.proxy.datagrams.tally import Tally
-from edgecore.modules.edgemesh.proxy.figures import PortFigures, merge
+from edgecore.modules.edgemesh.proxy.figures.figures import PortFigures, merge
 from edgecore.modules.edgemesh.upstream.spec import PortKey
 
 Numbers = Mapping[str, int]

@@ -1,8 +1,8 @@
 """The doors behind one listening socket."""
 
 from edgecore.modules.edgemesh.names import Endpoint, ServiceKey
-from edgecore.modules.edgemesh.proxy.destination import Meant
-from edgecore.modules.edgemesh.proxy.door import Door, Doors
+from edgecore.modules.edgemesh.proxy.doors.destination import Meant
+from edgecore.modules.edgemesh.proxy.doors.door import Door, Doors
 
 NGINX = ServiceKey("default", "nginx")
 HERE = Endpoint("127.0.0.1", 80)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from edgecore.modules.edgemesh.names import Endpoint, ServiceKey
-from edgecore.modules.edgemesh.proxy.destination import Meant
+from edgecore.modules.edgemesh.proxy.doors.destination import Meant
 
 _TIDY_FROM = 64
 

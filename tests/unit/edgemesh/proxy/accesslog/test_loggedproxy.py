@@ -4,9 +4,9 @@ from typing import Any
 import pytest
 
 from edgecore.clock import VirtualClock
-from edgecore.modules.edgemesh.proxy.access import Served
-from edgecore.modules.edgemesh.proxy.accesslog import AccessLog, AccessSettings, open_access_log
-from edgecore.modules.edgemesh.proxy.loggedproxy import LoggedProxy
+from edgecore.modules.edgemesh.proxy.accesslog.access import Served
+from edgecore.modules.edgemesh.proxy.accesslog.accesslog import AccessLog, AccessSettings, open_access_log
+from edgecore.modules.edgemesh.proxy.accesslog.loggedproxy import LoggedProxy
 from edgecore.observe.metrics import Metrics
 
 

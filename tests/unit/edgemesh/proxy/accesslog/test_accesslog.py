@@ -8,9 +8,9 @@ from structlog.testing import capture_logs
 
 from edgecore.clock import VirtualClock
 from edgecore.modules.edgemesh.names import ServiceKey
-from edgecore.modules.edgemesh.proxy import accesslog
-from edgecore.modules.edgemesh.proxy.access import Served
-from edgecore.modules.edgemesh.proxy.accesslog import (
+from edgecore.modules.edgemesh.proxy.accesslog import accesslog
+from edgecore.modules.edgemesh.proxy.accesslog.access import Served
+from edgecore.modules.edgemesh.proxy.accesslog.accesslog import (
     BATCH_EVERY_S,
     BATCH_LINES,
     MAX_UNWRITTEN_BYTES,

@@ -5,8 +5,8 @@ A node may have very many ports, and whoever asks wants few of them: one service
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from edgecore.modules.edgemesh.proxy.figures import PortFigures, has_traffic, merge, read
-from edgecore.modules.edgemesh.proxy.proxyfigures import ProxyFigures
+from edgecore.modules.edgemesh.proxy.figures.figures import PortFigures, has_traffic, merge, read
+from edgecore.modules.edgemesh.proxy.figures.proxyfigures import ProxyFigures
 from edgecore.modules.edgemesh.upstream.spec import PortKey
 from edgecore.modules.edgemesh.upstream.upstream import Upstream
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any, Generic, Protocol, TypeVar
 
 from edgecore.modules.edgemesh.names import ServiceKey
-from edgecore.modules.edgemesh.proxy.accesslog import AccessLog
-from edgecore.modules.edgemesh.proxy.figures import PortFigures
+from edgecore.modules.edgemesh.proxy.accesslog.accesslog import AccessLog
+from edgecore.modules.edgemesh.proxy.figures.figures import PortFigures
 from edgecore.modules.edgemesh.upstream.spec import PortKey, Transport
 from edgecore.observe.metrics import Metrics
 

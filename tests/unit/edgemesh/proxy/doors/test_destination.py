@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from edgecore.modules.edgemesh.names import Endpoint, ServiceKey
-from edgecore.modules.edgemesh.proxy.destination import DoorDestination, Meant, OriginalDestination, endpoint_of
+from edgecore.modules.edgemesh.proxy.doors.destination import DoorDestination, Meant, OriginalDestination, endpoint_of
 
 NGINX = ServiceKey("default", "nginx")
 FAKE_IPS = {"9.251.1.2": NGINX, "fd00::1": NGINX}

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgecore.modules.edgemesh.names import Endpoint, ServiceKey
-from edgecore.modules.edgemesh.proxy.figures import (
+from edgecore.modules.edgemesh.proxy.figures.figures import (
     HostFigures,
     PortFigures,
     cumulative,
