@@ -143,10 +143,18 @@ async def other() -> AsyncIterator[Callable[..., Any]]:
 
     @asynccontextmanager
     async def run(replies: Callable[[int, bytes], list[bytes]]) -> AsyncIterator[Upstream]:
-        transport, upstream = await asyncio.get_running_loop().create_datagram_endpoint(
-            lambda: Upstream(replies), local_addr=("127.0.0.1", 0)
-        )
-        stream = await asyncio.start_server(upstream.serve, *upstream.address)
+        for _ in range(50):
+            transport, upstream = await asyncio.get_running_loop().create_datagram_endpoint(
+                lambda: Upstream(replies), local_addr=("127.0.0.1", 0)
+            )
+            try:
+                stream = await asyncio.start_server(upstream.serve, *upstream.address)
+            except OSError:  # somebody else has that port for TCP
+                transport.close()
+            else:
+                break
+        else:
+            raise AssertionError("no port is free for both UDP and TCP")
         try:
             yield upstream
         finally:
