@@ -2,12 +2,13 @@
 
 import os
 import signal
-import time
 import urllib.request
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.support.endings import wait_for_end
 
 
 def worker_of(node: Any) -> int:
@@ -18,21 +19,6 @@ def worker_of(node: Any) -> int:
 
     found: int = node.wait_for("worker", look)
     return found
-
-
-def has_ended(pid: int) -> bool:
-    """Say whether a process is gone, or a zombie: its sockets are closed then (and not when its memory is)."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return True
-
-
-def wait_for_end(pid: int) -> None:
-    deadline = time.monotonic() + 20
-    while not has_ended(pid):
-        assert time.monotonic() < deadline, f"process {pid} goes on"
-        time.sleep(0.02)
 
 
 def listening_at(host: str, port: int) -> int:

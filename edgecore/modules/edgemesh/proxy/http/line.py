@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import struct
+from abc import ABC, abstractmethod
 from contextlib import suppress
 from math import inf
 from typing import cast
@@ -14,7 +15,7 @@ from edgecore.modules.edgemesh.proxy.gateway import Gateway
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER with no time: closing sends RST
 
 
-class ClientLine(asyncio.Protocol):
+class ClientLine(asyncio.Protocol, ABC):
     """See the module. ``expire`` is called when the time is over that was given last (``touch``)."""
 
     __slots__ = (
@@ -125,9 +126,9 @@ class ClientLine(asyncio.Protocol):
         self.write_eof()
         self.touch(self._gateway.limits.linger_s)
 
+    @abstractmethod
     def expire(self) -> None:
         """See ``Timed``."""
-        raise NotImplementedError
 
     def _name(self) -> tuple[str, int]:
         if self._peername is None:
