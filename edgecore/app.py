@@ -18,11 +18,14 @@ from edgecore.beehive.bus import Bus
 from edgecore.beehive.module import Module, ModuleRunner
 from edgecore.beehive.port import Port
 from edgecore.clock import Clock, SystemClock
+from edgecore.config.addresses import AUTO
 from edgecore.config.host import pod_namespace
 from edgecore.config.load import LoadedConfig
 from edgecore.config.schema import EdgeCoreConfig
 from edgecore.control.server import ControlServer
+from edgecore.explainroutes import Explainer, explain_routes
 from edgecore.ids import NewId, random_ids, random_query_id
+from edgecore.interceptroutes import intercept_routes
 from edgecore.metaclient import MetaClient
 from edgecore.metaroutes import meta_routes
 from edgecore.modules.edged.hostfacts import read_host_facts
@@ -39,18 +42,43 @@ from edgecore.modules.edgehub.transport import CloudAddress
 from edgecore.modules.edgemesh import tables as mesh_tables
 from edgecore.modules.edgemesh.directory import ServiceDirectory
 from edgecore.modules.edgemesh.dns.byhand.handquery import HandQuery
+from edgecore.modules.edgemesh.dns.host.hijack import Hijack
 from edgecore.modules.edgemesh.dns.host.hostresolver import HostResolver
 from edgecore.modules.edgemesh.dns.listening.listeners import Bind
+from edgecore.modules.edgemesh.dns.recipe import Recipe
 from edgecore.modules.edgemesh.dns.server import DnsServer
+from edgecore.modules.edgemesh.explain.sight import Node as ExplainedNode
+from edgecore.modules.edgemesh.footing import Footing
+from edgecore.modules.edgemesh.intercept.alone import Alone
+from edgecore.modules.edgemesh.intercept.capability import has_interface, may_intercept
+from edgecore.modules.edgemesh.intercept.interceptmode import InterceptMode
+from edgecore.modules.edgemesh.intercept.interceptor import Interceptor
+from edgecore.modules.edgemesh.intercept.keeper.libnftables import find_nftables
+from edgecore.modules.edgemesh.intercept.keeper.link import KeeperLink
+from edgecore.modules.edgemesh.intercept.kernel.kernel import Kernel
+from edgecore.modules.edgemesh.intercept.ledplaces import LedPlaces
+from edgecore.modules.edgemesh.intercept.mark import why_no_mark as interception_mark
 from edgecore.modules.edgemesh.intercept.plain import BoundListener
-from edgecore.modules.edgemesh.module import EdgeMesh
+from edgecore.modules.edgemesh.intercept.rootless import RootlessListeners
+from edgecore.modules.edgemesh.intercept.settings import InterceptSettings
+from edgecore.modules.edgemesh.module import Dns, EdgeMesh
 from edgecore.modules.edgemesh.proxy.accesslog.accesslog import open_access_log
 from edgecore.modules.edgemesh.proxy.accesslog.loggedproxy import LoggedProxy
 from edgecore.modules.edgemesh.proxy.server import MeshProxy
 from edgecore.modules.edgemesh.proxy.workers.crew import ForwardingCrew
 from edgecore.modules.edgemesh.proxy.workers.crewedproxy import CrewedProxy
 from edgecore.modules.edgemesh.services import ServiceTable
-from edgecore.modules.edgemesh.settings import access_settings, default_policy, dns_recipe, proxy_recipe
+from edgecore.modules.edgemesh.settings import (
+    access_settings,
+    default_policy,
+    dns_recipe,
+    footing_wanted,
+    hijack_refusal,
+    intercept_settings,
+    kernel_unable,
+    proxy_recipe,
+    told_settings,
+)
 from edgecore.modules.edgemesh.upstream.health.judge import HealthJudge
 from edgecore.modules.edgemesh.upstream.upstreams import Upstreams
 from edgecore.modules.metamanager import tables as meta_tables
@@ -92,6 +120,10 @@ class Node:
         self.runner = ModuleRunner((), self.clock, self.bus.withdraw)
         self.mesh: EdgeMesh | None = None
         self.hand_query: HandQuery | None = None
+        self.interceptor: Interceptor | None = None
+        self.hub: EdgeHub | None = None
+        self.dns: DnsServer | None = None
+        self.directory: ServiceDirectory | None = None
         self.control: ControlServer | None = None
         self.observe: ObserveServer | None = None
 
@@ -118,7 +150,9 @@ class Node:
             )
             routes = {
                 **node_routes(self.bus, state, self.hand_query, self.mesh.view if self.mesh else None),
+                **intercept_routes(self.interceptor),
                 **meta_routes(self.config.node_name, self.store, self.meta, self.clock),
+                **explain_routes(self._explainer(state)),
             }
             self.control = ControlServer(self.config.control_socket, routes)
             await self.control.start()
@@ -167,7 +201,8 @@ class Node:
         ports = {name: self.bus.register(name, group) for name, (enabled, group) in wanted.items() if enabled}
         made: list[Module] = []
         if r.EDGEHUB in ports:
-            made.append(self._edgehub(ports[r.EDGEHUB], store))
+            self.hub = self._edgehub(ports[r.EDGEHUB], store)
+            made.append(self.hub)
         if r.METAMANAGER in ports:
             self.meta = MetaManager(
                 ports[r.METAMANAGER],
@@ -224,17 +259,39 @@ class Node:
         health = HealthJudge(self.clock, spread)
         upstreams = Upstreams(self.clock, spread, health.judge)
         table = ServiceTable(upstreams, default_policy(mesh), pod_addresses=mesh.traffic.pod_addresses)
-        recipe = dns_recipe(mesh.dns, cluster_domain, namespace)
-        dns = DnsServer(
-            recipe.names.table(),
-            recipe,
-            tuple(Bind(*bind) for bind in mesh.dns.binds),
-            clock=self.clock,
-            metrics=self.metrics,
-            random_id=random_query_id,
-        )
-        self.hand_query = HandQuery(dns.names, dns.resolver)
+        named = "modules.edgeMesh.listenInterface" in self._loaded.given
+        settings = intercept_settings(mesh, interface_named=named)
+        # `auto` never makes an interface: printed configurations name docker0, on machines without Docker too.
+        wanted = footing_wanted(mesh, interface_named=named and has_interface(mesh.listen_interface))
+        why_no_mark = interception_mark() if wanted.may_intercept else ""
+        mark = settings.mark if wanted.may_intercept and not why_no_mark else 0
+        intercepts = wanted.may_intercept and may_intercept()
+        recipe = dns_recipe(mesh.dns, cluster_domain, namespace, mark=mark, intercepts=intercepts)
+        server = self.dns = self._dns_server(recipe)
+        self.hand_query = HandQuery(server.names, server.resolver)
         directory = ServiceDirectory(table, cluster_domain, domains=mesh.dns.domains, namespace=namespace)
+        self.directory = directory
+        node, crewed, proxy = self._proxy(directory, upstreams)
+        path = Path(mesh.dns.resolv_conf)
+        dns: Dns = HostResolver(server, path, self.clock, wanted=mesh.dns.manage_resolv_conf)
+        intercepting = None
+        if wanted.may_intercept:
+            intercepting = self._intercepting(settings, upstreams, node, crewed)
+            self.interceptor = intercepting.interceptor
+            dns = hijack = Hijack(
+                dns,
+                server,
+                intercepting.interceptor.rules,
+                path,
+                clock=self.clock,
+                metrics=self.metrics,
+                address=intercepting.interceptor.listening_address,
+                listens=AUTO in mesh.dns.listen,
+                refused=hijack_refusal(mesh.dns, why_no_mark),
+            )
+            self.hand_query = HandQuery(server.names, server.resolver, hijack.told)
+        rebind_s = mesh.limits.rebind_interval
+        footing = Footing(wanted, lambda: RootlessListeners(proxy.listen, self.clock, rebind_s), intercepting)
         return EdgeMesh(
             port=port,
             meta=MetaClient(port, r.EDGEMESH),
@@ -242,21 +299,56 @@ class Node:
             clock=self.clock,
             metrics=self.metrics,
             table=table,
-            names=dns.feed,
-            dns=HostResolver(dns, Path(mesh.dns.resolv_conf), self.clock, wanted=mesh.dns.manage_resolv_conf),
-            proxy=self._proxy(directory, upstreams),
-            subnet=mesh.rootless_network,
+            names=server.feed,
+            dns=dns,
+            proxy=proxy,
+            footing=footing,
             ttl_s=mesh.dns.ttl,
             plain_address=mesh.plain_bind.host,
             plain_port=mesh.plain_bind.port,
-            rebind_interval_s=mesh.limits.rebind_interval,
-            mode=mesh.mode,
             health=health,
-            # What `auto` asks for: the privilege, and an interface that the user named.
-            intercept_wanted=os.geteuid() == 0 and "modules.edgeMesh.listenInterface" in self._loaded.given,
         )
 
-    def _proxy(self, directory: ServiceDirectory, upstreams: Upstreams) -> CrewedProxy | LoggedProxy[BoundListener]:
+    def _dns_server(self, recipe: Recipe) -> DnsServer:
+        return DnsServer(
+            recipe.names.table(),
+            recipe,
+            tuple(Bind(*bind) for bind in self.config.modules.edge_mesh.dns.binds),
+            clock=self.clock,
+            metrics=self.metrics,
+            random_id=random_query_id,
+        )
+
+    def _explainer(self, state: NodeState) -> Explainer | None:
+        if self.mesh is None or self.directory is None or self.dns is None or self.hand_query is None:
+            return None
+        mesh, edged = self.config.modules.edge_mesh, self.config.modules.edged
+        node = ExplainedNode(
+            self.directory,
+            state.origin,
+            settings=told_settings(mesh),
+            given=self._loaded.given,
+            domain=edged.cluster_domain or CLUSTER_DOMAIN,
+            processes=mesh.traffic.workers,
+        )
+        return Explainer(self.hand_query, self.dns, self.mesh, node, self.hub)
+
+    def _intercepting(
+        self, settings: InterceptSettings, upstreams: Upstreams, node: MeshProxy, proxy: CrewedProxy
+    ) -> InterceptMode:
+        mesh, clock = self.config.modules.edge_mesh, self.clock
+        interceptor = Interceptor(settings, clock, lambda on_end: KeeperLink(clock, on_end), Alone())
+        unable = kernel_unable(settings, find_nftables().tool)
+        kernel = Kernel(upstreams, interceptor.rules, interceptor.list_counters, clock, unable)
+        node.add_figures_of(kernel.figures)
+        rebind_s = mesh.limits.rebind_interval
+        places = LedPlaces(proxy, interceptor.rules, kernel.plane, clock, port=mesh.listen_port, rebind_s=rebind_s)
+        return InterceptMode(interceptor, places, kernel)
+
+    def _proxy(
+        self, directory: ServiceDirectory, upstreams: Upstreams
+    ) -> tuple[MeshProxy, CrewedProxy, CrewedProxy | LoggedProxy[BoundListener]]:
+        """Return the proxy of this process, that with its workers, and that with its log."""
         mesh, clock, metrics = self.config.modules.edge_mesh, self.clock, self.metrics
         recipe, settings = proxy_recipe(mesh), access_settings(mesh)
         access = open_access_log(settings, clock) if settings is not None else None
@@ -271,7 +363,7 @@ class Node:
         )
         crew = ForwardingCrew(recipe, upstreams, clock, metrics, access.pass_on if access is not None else None)
         proxy = CrewedProxy(node, crew)
-        return LoggedProxy(proxy, access, metrics) if access is not None else proxy
+        return node, proxy, LoggedProxy(proxy, access, metrics) if access is not None else proxy
 
     def _edged(self, port: Port) -> Edged:
         edged = self.config.modules.edged

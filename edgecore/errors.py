@@ -16,7 +16,9 @@
     ├── HostFileError        a file of the host is left as it is: names it, says why and what to do
     ├── LinkError            the connection to the cloud cannot be made or was lost
     │   └── EnrolmentError   the node's certificate cannot be got; carries the step as a word
+    ├── InterceptError       rules of the kernel cannot be made: says which step failed and what to do
     ├── PoolExhausted        no fake IP is free
+    ├── LabError             the lab cannot be built or asked, or a step of its walk-through did not hold
     └── ControlError         a command cannot reach, or was refused by, a running process
 
 Texts read ``cannot <verb> <object>: <reason>``.
@@ -134,8 +136,24 @@ class EnrolmentError(LinkError):
         self.step = step
 
 
+class InterceptError(EdgecoreError):
+    """Traffic cannot be intercepted, or no more.
+
+    ``reason`` is a fixed snake_case word: ``no_permission``, ``no_tool``, ``no_interface``, ``in_use`` (another
+    node intercepts the same addresses), ``refused`` (by the kernel) or ``keeper_gone``.
+    """
+
+    def __init__(self, reason: str, text: str) -> None:
+        super().__init__(f"cannot intercept traffic: {text}")
+        self.reason = reason
+
+
 class PoolExhausted(EdgecoreError):  # noqa: N818
     """No fake IP address is free."""
+
+
+class LabError(EdgecoreError):
+    """The lab cannot be built or asked, or a step of its walk-through did not hold."""
 
 
 class ControlError(EdgecoreError):

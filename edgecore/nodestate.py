@@ -159,8 +159,14 @@ def _reasons(modules: list[Json], link: Json, mesh: Json) -> Iterator[str]:
         yield f"port {port['address']}:{port['port']} of {port['service']} is not bound: {port['text']}"
     for missing in mesh.get("dns", {}).get("not_listening", ()):
         yield f"DNS {missing['text']}; it is tried again until it can (modules.edgeMesh.dns.listen)"
-    if problem := mesh.get("dns", {}).get("resolv_conf", {}).get("problem"):
-        yield problem
+    interception = mesh.get("intercept", {})
+    for finding in (*interception.get("findings", ()), *filter(None, (interception.get("problem"),))):
+        yield f"interception: {finding} (edgecore intercept status)"
+    if interception.get("state") == "removed":
+        yield "interception: rules are taken out; edgecore intercept apply puts them back"
+    for part in ("resolv_conf", "led"):
+        if problem := mesh.get("dns", {}).get(part, {}).get("problem"):
+            yield problem
 
 
 def _mesh_listening(mesh: Json) -> Json:

@@ -15,7 +15,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jwt
 import pytest
@@ -46,6 +46,13 @@ for name, examples in (("short", 60), ("long", 2000)):
         suppress_health_check=[HealthCheck.too_slow],
     )
 settings.load_profile(PROFILE)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    from outside import Outside
+
+    if not hasattr(config, "workerinput") and not config.option.collectonly:  # not in each process of pytest-xdist
+        config.pluginmanager.register(Outside())
 
 
 def pytest_report_header(config: pytest.Config) -> str:
@@ -185,6 +192,21 @@ _COMMANDS = {
 }
 
 
+_ON_THE_MACHINE = ("tests/e2e/", "tests/integration/")
+_WITHOUT_NODES = tuple(f"tests/integration/edgemesh/{folder}/" for folder in ("dns", "proxy", "upstream"))
+
+
+def _process_of(item: pytest.Item) -> str:
+    """Return what goes into one process, where there are several.
+
+    Nodes claim the machine's pools of fake IPs and keep theirs over restarts: what starts any goes one after the other.
+    """
+    starts_nodes = item.nodeid.startswith(_ON_THE_MACHINE) and not item.nodeid.startswith(_WITHOUT_NODES)
+    if starts_nodes and item.get_closest_marker("namespaces") is None:
+        return "machine"
+    return item.nodeid.partition("::")[0]
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     missing = {
         marker: f"the {command} command is not installed (Debian: apt-get install {package})"
@@ -194,9 +216,27 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if os.geteuid() != 0:
         missing["needs_root"] = "needs root: run the tests as root for this one"
     for item in items:
+        item.add_marker(pytest.mark.xdist_group(_process_of(item)))
         for marker in item.iter_markers():
             if marker.name in missing:
                 item.add_marker(pytest.mark.skip(reason=missing[marker.name]))
+            if marker.name == "namespaces" and (reason := _why_no_namespaces(*marker.args)):
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def _why_no_namespaces(*tools: str) -> str | None:
+    from netns import why_not
+
+    return why_not(*tools)
+
+
+@pytest.fixture
+def nets() -> Iterator[Any]:
+    """Network namespaces, made as the test asks and gone with it (``netns.Nets``). For ``namespaces`` tests."""
+    from netns import Nets
+
+    with Nets() as made:
+        yield made
 
 
 class _Held(NamedTuple):

@@ -10,14 +10,17 @@ VERBS = (
     Verb("run", "edgecore.cli.run", "run an edge node until it is told to stop"),
     Verb("status", "edgecore.cli.status", "show how the running node is: modules, link, services, ports"),
     Verb("services", "edgecore.cli.services", "show services: ports, strategy, backends and why each is in or out"),
+    Verb("explain", "edgecore.cli.explain", "show each step from a name to a backend, who says so, and what is amiss"),
     Verb("meta", "edgecore.cli.meta", "show what the node knows, since when, and by which message; check it"),
     Verb("ledger", "edgecore.cli.ledger", "show what became of every message of the link to the cloud"),
     Verb("dns", "edgecore.cli.dns", "ask the running node for a name, and see why it answers as it does"),
+    Verb("intercept", "edgecore.cli.intercept", "what interception does to this machine: plan, apply, remove, status"),
     Verb("doctor", "edgecore.cli.doctor", "look whether this machine is fit for a node, and say what to do"),
     Verb("db", "edgecore.cli.db", "the node's database file: what it is, backup, restore, check, repair"),
     Verb("env", "edgecore.cli.env", "print the shell lines that send HTTP through the running node"),
     Verb("config", "edgecore.cli.config", "print a configuration to start from"),
     Verb("demo", "edgecore.cli.demo", "show a service travel from the cloud to a curl, on this machine alone"),
+    Verb("lab", "edgecore.cli.lab", "build a network of edge nodes on this machine, and walk through EdgeMesh's guide"),
 )
 
 _DESCRIPTION = """\

@@ -112,6 +112,7 @@ def _node(root: Path, stub: Program, screen: Screen) -> Program:
             modules,
             edge_hub=replace(modules.edge_hub, websocket=replace(modules.edge_hub.websocket, server=url)),
             edged=replace(modules.edged, hostname_override="edge-node1"),
+            edge_mesh=replace(modules.edge_mesh, mode="rootless"),  # root shall not have rules of the kernel by a demo
         ),
     )
     file = root / "edgecore.yaml"

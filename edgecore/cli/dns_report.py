@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from edgecore.cli.status_report import duration
+from edgecore.cli.status_report import duration, led_text
 from edgecore.control.columns import one_line
 
 Json = Mapping[str, Any]
@@ -49,6 +49,8 @@ def _reason(told: Json) -> Iterator[str]:
     yield from _rows(told.get("rows") or ())
     if upstream := told.get("upstream"):
         yield f"upstream: {_upstream(upstream)}"
+    if led := told.get("led"):
+        yield f"asked by: {led_text(led)}"
 
 
 def _rows(rows: Iterable[Json]) -> Iterator[str]:

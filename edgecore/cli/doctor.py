@@ -76,12 +76,13 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def run(args: argparse.Namespace) -> int:
     """Print the findings, or mend the one file; return the exit code."""
     path = args.config or (DEFAULT_PATH if _is_there(DEFAULT_PATH) else None)
-    config, findings = read_config(path, this_machine())
+    config, findings, given = read_config(path, this_machine())
     if args.fix_resolv_conf:
         print(put_back(Path(config.modules.edge_mesh.dns.resolv_conf)))
         return 0
     is_configured = findings[0].level == "ok"
-    findings += Examination(Machine(), config, SystemClock(), args.control, is_configured=is_configured).findings()
+    examination = Examination(Machine(), config, SystemClock(), args.control, is_configured=is_configured, given=given)
+    findings += examination.findings()
     counts = count(findings)
     if args.json:
         print(json.dumps({"counts": counts, "findings": [finding._asdict() for finding in findings]}, indent=2))

@@ -21,7 +21,10 @@ A backend is out because the cloud says so (not_running, not_ready, terminating,
 no_host_port, ...), or because requests fail there (ejected, for the time shown) or the
 health check does (check_failed). P50 and P99 are the times within which an answer began,
 out of a histogram's buckets. ERRORS count failures at backends, those that were tried
-again elsewhere too, and requests that were refused."""
+again elsewhere too, and requests that were refused.
+
+In mode intercept PLANE says who moves the bytes: the proxy, or the kernel by itself, which
+counts connections and nothing else. With a NAME it says why it is not the kernel."""
 
 _EPILOG = """\
 exit code:

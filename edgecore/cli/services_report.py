@@ -8,7 +8,7 @@ from edgecore.control.columns import Columns, one_line
 
 Json = Mapping[str, Any]
 
-_COLUMNS = ("NAMESPACE", "NAME", "FAKE-IP", "PORTS", "STRATEGY", "BACKENDS", "REQUESTS", "ERRORS")
+_COLUMNS = ("NAMESPACE", "NAME", "FAKE-IP", "PORTS", "PLANE", "STRATEGY", "BACKENDS", "REQUESTS", "ERRORS")
 _BACKEND_COLUMNS = (
     *("POD", "BACKEND", "STATE", "REASON", "REQUESTS", "ERRORS", "P50", "P99"),
     *("ACTIVE", "CONNECTIONS", "EJECTIONS", "LAST-ERROR"),
@@ -22,6 +22,7 @@ _BECAUSE = {
     "protocol": "as its protocol says",
 }
 _NONE = "-"
+_PLANE = _COLUMNS.index("PLANE")
 
 
 def services_table(services: Sequence[Json], *, headers: bool = True) -> str:
@@ -29,7 +30,10 @@ def services_table(services: Sequence[Json], *, headers: bool = True) -> str:
     if not services:
         return "the node has no services\n" if headers else ""
     ordered = sorted(services, key=lambda one: (str(one.get("namespace")), str(one.get("name"))))
-    return _lines(([_COLUMNS] if headers else []) + [_row(one) for one in ordered])
+    rows = ([_COLUMNS] if headers else []) + [_row(one) for one in ordered]
+    if not any(_planes(one) for one in ordered):
+        rows = [row[:_PLANE] + row[_PLANE + 1 :] for row in rows]
+    return _lines(rows)
 
 
 def service_text(service: Json) -> str:
@@ -51,11 +55,22 @@ def _row(service: Json) -> tuple[str, ...]:
         str(service.get("name", "?")),
         _address(service),
         ",".join(map(_short_port, ports)) or _NONE,
+        ",".join(_planes(service)) or _NONE,
         ",".join(strategies) or _NONE,
         f"{backends.get('in', 0)}/{backends.get('all', 0)}",
         str(service.get("requests", 0)),
         str(service.get("errors", 0)),
     )
+
+
+def _planes(one: Json) -> dict[str, None]:
+    """Return who moves the bytes at the ports; nothing where there is no choice."""
+    ports: Sequence[Json] = one.get("ports") or ()
+    return dict.fromkeys(str(port["plane"]) for port in ports if _has_choice(port))
+
+
+def _has_choice(port: Json) -> bool:
+    return bool(port.get("plane")) and port.get("plane_reason") != "rootless"
 
 
 def _address(one: Json) -> str:
@@ -105,6 +120,9 @@ def _port_lines(port: Json) -> Iterator[str]:
     yield f"  speaks    {_SPOKEN.get(port['handling'], port['handling'])}{f', {because}' if because else ''}"
     policy = ", ".join(f"{key} {value}" for key, value in (port.get("policy") or {}).items())
     yield f"  strategy  {port.get('strategy', '?')}{f'; {policy}' if policy else ''}"
+    if _has_choice(port):
+        text = str(port.get("plane_text") or "")
+        yield f"  plane     {port['plane']}{f': {text}' if text else ''}"
     yield f"  requests  {_requests(port)}"
     if port.get("p50_ms") is not None:
         yield f"  answers   begin within {_ms(port['p50_ms'])} (p50), {_ms(port.get('p99_ms'))} (p99)"

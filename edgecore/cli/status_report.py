@@ -47,6 +47,10 @@ def _summary(status: Json, mesh: Json) -> str:
         lines.append(f"link: {_link(link)}")
     if mesh:
         lines.append(f"mesh: {mesh.get('mode', '?')}, addresses from {mesh.get('pool', '?')}{_draining(mesh)}")
+        if why := mesh.get("why_rootless"):
+            lines.append(f"  not intercepting, because {why}")
+    if told := mesh.get("intercept"):
+        lines.append(f"interception: {_interception(told)}")
     pods: Json = ((status.get("parts") or {}).get("edged") or {}).get("pods") or {}
     if phases := pods.get("phases"):
         lines.append(f"pods: {', '.join(f'{number} {phase}' for phase, number in phases.items())}")
@@ -55,7 +59,24 @@ def _summary(status: Json, mesh: Json) -> str:
     listening = [f"{what} {where}" for what, where in (status.get("listening") or {}).items() if where]
     if listening:
         lines.append(f"listening: {', '.join(listening)}")
+    if led := (mesh.get("dns") or {}).get("led"):
+        lines.append(f"names: {led_text(led)}")
     return "\n".join(map(one_line, lines))
+
+
+def _interception(told: Json) -> str:
+    if not told.get("tool"):  # there are no rules
+        return f"{told.get('state')}"
+    ports = f"{told.get('led')} ports led to the node, {told.get('balanced')} of them balanced by the kernel"
+    return f"{told.get('state')}, {told.get('tool')} on {told.get('interface')}; {ports}"
+
+
+def led_text(led: Json) -> str:
+    """Return which of the host's name servers have their questions led to the node."""
+    if not led.get("servers"):
+        return f"no questions are led here: {led.get('text') or led.get('reason') or '?'}"
+    text = f"questions to {', '.join(led['servers'])} are led to {led.get('listener', '?')}"
+    return f"{text}; {led['text']}" if led.get("text") else text
 
 
 def _draining(mesh: Json) -> str:

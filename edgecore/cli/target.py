@@ -7,6 +7,8 @@ of a running node         ``--control``, ``--config``
 of rows, wherever (meta)  the same, or ``--db``
 of the file (db)          ``--config``, which names the file here, or ``--db``
 ========================  ==================================================================
+
+Where there is no configuration, commands that go on without a node (``intercept``) go by the defaults.
 """
 
 import argparse
@@ -18,7 +20,7 @@ from edgecore.control.client import ControlClient
 from edgecore.errors import ConfigError
 
 if TYPE_CHECKING:
-    from edgecore.config.schema import EdgeCoreConfig
+    from edgecore.config.load import LoadedConfig
 
 
 def add_target(parser: argparse.ArgumentParser) -> "argparse._MutuallyExclusiveGroup":
@@ -49,7 +51,7 @@ def client_of(args: argparse.Namespace) -> ControlClient:
     if args.control is not None:
         return ControlClient(args.control, otherwise="--db FILE reads the file of one that is stopped" * takes_files)
     others = "its socket with --control, or a file with --db" if takes_files else "or its socket with --control"
-    config = _configured(args.config, "node", others)
+    config = _loaded(args.config, "node", others, by_defaults=_goes_by_defaults(args)).config
     file = f"--db {shlex.quote(str(config.database.path))} reads its file while it is stopped"
     return ControlClient(config.control_socket, otherwise=file * takes_files)
 
@@ -59,21 +61,32 @@ def database_of(args: argparse.Namespace) -> Path:
     if args.db is not None:
         path: Path = args.db
         return path.absolute()
-    return _configured(args.config, "database", "or the file with --db").database.path
+    return _loaded(args.config, "database", "or the file with --db").config.database.path
+
+
+def configuration_of(args: argparse.Namespace) -> "LoadedConfig":
+    """Return the configuration that the flags name; its origin is empty for the defaults. Raises ``ConfigError``."""
+    return _loaded(args.config, "node", "or its socket with --control", by_defaults=_goes_by_defaults(args))
+
+
+def _goes_by_defaults(args: argparse.Namespace) -> bool:
+    return getattr(args, "by_defaults", False)
 
 
 def _add_config(names: "argparse._MutuallyExclusiveGroup", what: str) -> None:
     names.add_argument("--config", type=Path, metavar="FILE", help=f"{what} (default: the same as of run)")
 
 
-def _configured(path: Path | None, what: str, others: str) -> "EdgeCoreConfig":
+def _loaded(path: Path | None, what: str, others: str, *, by_defaults: bool = False) -> "LoadedConfig":
     # Imported here: with the other flags no configuration is read.
-    from edgecore.config.host import this_machine  # noqa: PLC0415
-    from edgecore.config.load import DEFAULT_PATH, load  # noqa: PLC0415
+    from edgecore.config.host import default_config, this_machine  # noqa: PLC0415
+    from edgecore.config.load import DEFAULT_PATH, LoadedConfig, load  # noqa: PLC0415
 
     if path is None and not DEFAULT_PATH.exists():
+        if by_defaults:
+            return LoadedConfig(default_config(this_machine()), (), frozenset(), "")
         raise ConfigError(
             f"cannot tell which {what} is meant: {DEFAULT_PATH} does not exist;"
             f" name the node's configuration with --config, {others}"
         )
-    return load(path or DEFAULT_PATH, env=this_machine()).config
+    return load(path or DEFAULT_PATH, env=this_machine())

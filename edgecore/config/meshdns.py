@@ -40,7 +40,8 @@ class MeshDns(Section, frozen=True, kw_only=True):
     ipv6_prefix: Annotated[
         str,
         Key(
-            help="A /96: AAAA of a service is this with its fake IP behind it. Without it there is no AAAA.",
+            help="A /96: AAAA of a service is this with its fake IP behind it. Without it there is no AAAA. "
+            "In mode intercept ::ffff:0:0/96 alone is used.",
             rule=rules.IPV6_PREFIX,
         ),
     ] = ""
@@ -63,6 +64,13 @@ class MeshDns(Section, frozen=True, kw_only=True):
             rule=rules.ZONE_SERVERS,
         ),
     ] = ()
+    intercept: Annotated[
+        bool,
+        Key(
+            help="In mode intercept, lead questions to the name servers of resolvConf here, by rules that go with the "
+            "node. Not while manageResolvConf is on."
+        ),
+    ] = True
     cache_size: Annotated[
         int, Key(help="Answers of name servers kept; 0: none.", rule=rules.between(0, 10_000_000))
     ] = 10_000

@@ -14,6 +14,7 @@ from edgecore.config.addresses import (
 )
 from edgecore.config.keys import Key, Section
 from edgecore.config.meshdns import MeshDns
+from edgecore.config.meshintercept import MeshIntercept
 from edgecore.config.meshtraffic import MeshLimits, MeshTraffic
 
 CA_FILE = "/etc/kubeedge/ca/rootCA.crt"
@@ -184,13 +185,14 @@ class EdgeMesh(Section, frozen=True, kw_only=True):
 
     dns: Annotated[MeshDns, Key(help="The names of services.", ours=True)] = MeshDns()
     enable: Enable = True
+    intercept: Annotated[MeshIntercept, Key(help="Mode intercept.", ours=True)] = MeshIntercept()
     lb_strategy: Annotated[
         Literal["RoundRobin", "Random", "SessionStickiness", "LeastRequest", "ConsistentHash"],
         Key(help="How a backend is chosen; the last two are ours."),
     ] = "RoundRobin"
     limits: Annotated[MeshLimits, Key(help="What the proxy takes on.", ours=True)] = MeshLimits()
     listen_interface: Annotated[
-        str, Key(help="The interface whose traffic is intercepted (mode intercept).", rule=rules.NOT_EMPTY, used=False)
+        str, Key(help="The interface whose traffic is intercepted (mode intercept).", rule=rules.INTERFACE)
     ] = "docker0"
     listen_port: Annotated[
         int, Key(help="Port of the plain listener; if it is in use, the next free one.", rule=rules.PORT)
@@ -199,7 +201,7 @@ class EdgeMesh(Section, frozen=True, kw_only=True):
         Literal["auto", "rootless", "intercept"],
         Key(
             help="How connections reach the proxy: rootless listens on loopback fake IPs, intercept redirects packets. "
-            "auto: intercept only with the privilege and an explicitly named listenInterface.",
+            "auto: intercept only with the privilege and where the file names a listenInterface that is there.",
             ours=True,
         ),
     ] = "auto"
@@ -214,7 +216,7 @@ class EdgeMesh(Section, frozen=True, kw_only=True):
             ours=True,
         ),
     ] = "127.251.0.0/16"
-    sub_net: Annotated[str, Key(help="Fake IPs of mode intercept.", rule=rules.SUBNET, used=False)] = "9.251.0.0/16"
+    sub_net: Annotated[str, Key(help="Fake IPs of mode intercept.", rule=rules.SUBNET)] = "9.251.0.0/16"
 
     traffic: Annotated[MeshTraffic, Key(help="How requests and connections are treated.", ours=True)] = MeshTraffic()
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Network
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -87,6 +87,8 @@ PORT = between(1, 65535)
 PERCENT = between(0, 100)
 
 NOT_EMPTY = Rule("text that is not empty", bool)
+INTERFACE = Rule("a name of a network interface, of up to 15 characters", _matches(r"(?!-)[A-Za-z0-9._@-]+(?<!\.)", 15))
+IPV4_ADDRESS = Rule("an IPv4 address such as 169.254.96.16", _safely(IPv4Address))
 IP_ADDRESS = Rule("an IP address such as 192.0.2.10", is_ip)
 LISTEN = Rule(
     "auto, or an IP address and a port such as 127.0.0.1:10053 (port 0: any free one)",

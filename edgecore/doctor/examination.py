@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from edgecore.addresses import join_address
 from edgecore.clock import Clock
@@ -14,32 +14,43 @@ from edgecore.config.addresses import ListenAddress
 from edgecore.config.host import Environment, default_config
 from edgecore.config.load import LoadedConfig, load
 from edgecore.config.schema import EdgeCoreConfig
-from edgecore.doctor import host, nsswitch, sockets
+from edgecore.doctor import host, interception, nsswitch, sockets
 from edgecore.doctor.files import check_certificates, check_database
 from edgecore.doctor.finding import Finding
 from edgecore.doctor.machine import Machine
-from edgecore.doctor.node import a_service, check_dns, check_lookup, check_node, dns_addresses
+from edgecore.doctor.node import a_service, check_dns, check_lookup, check_node, dns_addresses, led_names
 from edgecore.doctor.resolver import check_resolv_conf, host_names_node
 from edgecore.errors import ConfigError
 from edgecore.modules.edgemesh.dns.byhand.question import TYPES
+from edgecore.modules.edgemesh.intercept.capability import has_net_admin
+from edgecore.modules.edgemesh.intercept.interface import OWN_INTERFACE
 from edgecore.modules.edgemesh.intercept.poolclaim import candidates
+from edgecore.modules.edgemesh.settings import intercept_settings
 
 CLUSTER_DOMAIN = "cluster.local"
 _FIRST_UNPRIVILEGED = "/proc/sys/net/ipv4/ip_unprivileged_port_start"
 
 
-def read_config(path: Path | None, env: Environment) -> tuple[EdgeCoreConfig, list[Finding]]:
-    """Return the configuration to examine by, and what is to be said of it; ``None``: there is none."""
+class Subject(NamedTuple):
+    """What to examine by, what is to be said of it, and which of its settings somebody has set."""
+
+    config: EdgeCoreConfig
+    findings: list[Finding]
+    given: frozenset[str] = frozenset()
+
+
+def read_config(path: Path | None, env: Environment) -> Subject:
+    """Return the configuration to examine by; ``None``: there is none."""
     if path is None:
         text = "there is no configuration; the machine is examined for one with all defaults"
         advice = "edgecore config --min --user > edgecore.yaml; then edgecore doctor --config edgecore.yaml"
-        return default_config(env), [Finding("note", "config", text, advice)]
+        return Subject(default_config(env), [Finding("note", "config", text, advice)])
     try:
         loaded = load(path, env=env)
     except ConfigError as error:
         advice = f"mend {path} (what a key may be: edgecore config --reference); what follows is for all defaults"
-        return default_config(env), [Finding("problem", "config", str(error), advice)]
-    return loaded.config, [*_config_findings(loaded)]
+        return Subject(default_config(env), [Finding("problem", "config", str(error), advice)])
+    return Subject(loaded.config, [*_config_findings(loaded)], loaded.given)
 
 
 def _config_findings(loaded: LoadedConfig) -> Iterator[Finding]:
@@ -51,7 +62,7 @@ def _config_findings(loaded: LoadedConfig) -> Iterator[Finding]:
 class Examination:
     """All checks of one machine, for a node of one configuration. Nothing is changed by them.
 
-    ``is_configured``: the configuration is a node's own, not that of all defaults.
+    ``is_configured``: the configuration is a node's own, not that of all defaults. ``given``: the settings that it has.
     """
 
     def __init__(
@@ -62,10 +73,12 @@ class Examination:
         control: Path | None = None,
         *,
         is_configured: bool = True,
+        given: frozenset[str] = frozenset(),
     ) -> None:
         self._machine = machine
         self._config = config
         self._is_configured = is_configured
+        self._names_interface = "modules.edgeMesh.listenInterface" in given
         self._now = datetime.fromtimestamp(clock.now_ms() / 1000, UTC)
         self._domain = (config.modules.edged.cluster_domain or CLUSTER_DOMAIN).lower()
         self._status, self._why_not = machine.status(control or config.control_socket)
@@ -89,8 +102,35 @@ class Examination:
         synchronised = machine.exists(host.SYNCHRONISED) if watched else None
         yield from host.check_python(sys.version_info[:2], platform.python_version())
         yield from host.check_clock(self._now, is_synchronised=synchronised, newest_file=newest)
-        yield from host.check_ip_forward(machine.text(host.IP_FORWARD))
-        yield from host.check_leftovers(machine.text(host.ROUTES))
+        forwarding = machine.text(host.IP_FORWARD)
+        if self._intercepts:
+            yield from interception.check_forwarding(forwarding) or host.check_ip_forward(forwarding)
+            yield from self._interception()
+        else:
+            yield from host.check_ip_forward(forwarding)
+            yield from host.check_leftovers(machine.text(host.ROUTES))
+
+    @property
+    def _intercepts(self) -> bool:
+        """Whether the node does, or would: ``auto`` does on an interface that is named and there."""
+        mesh, told = self._config.modules.edge_mesh, (self._status or {}).get("mesh") or {}
+        if told.get("mode"):
+            return bool(told["mode"] == "intercept")
+        if not mesh.enable or mesh.mode != "auto":
+            return mesh.enable and mesh.mode == "intercept"
+        return self._names_interface and mesh.listen_interface in self._machine.equipment().interfaces
+
+    def _interception(self) -> Iterator[Finding]:
+        """What mode intercept needs; a node that runs says itself what it lacks."""
+        mesh, machine = self._config.modules.edge_mesh, self._machine
+        settings = intercept_settings(mesh, interface_named=self._names_interface)
+        ours = (settings.interface, OWN_INTERFACE)
+        yield from interception.check_subnet(settings.subnet, machine.text(host.ROUTES), ours)
+        own, is_needed = machine.text("/proc/self/status"), mesh.mode == "intercept"
+        if settings.kernel_plane and has_net_admin(own or ""):
+            yield from interception.check_forward_policy(machine.dropping_chains(), settings.interface)
+        if self._status is None:
+            yield from interception.check_interception(settings, machine.equipment(), own, is_needed=is_needed)
 
     def _names(self) -> Iterator[Finding]:
         dns = self._config.modules.edge_mesh.dns
@@ -98,7 +138,8 @@ class Examination:
         yield from nsswitch.check_nsswitch(self._machine.text(nsswitch.PATH), self._domain)
         yield from nsswitch.check_hosts_file(self._machine.text(nsswitch.HOSTS_PATH), self._domain)
         file = self._machine.host_file(dns.resolv_conf)
-        yield from check_resolv_conf(file, addresses, wanted=dns.manage_resolv_conf)
+        led = led_names(self._status) if self._status is not None else None
+        yield from check_resolv_conf(file, addresses, wanted=dns.manage_resolv_conf, led=led)
 
     def _places(self) -> Iterator[Finding]:
         """Ports and fake IPs: of a node that runs they are its own, and its status says what it did not get."""
@@ -132,7 +173,7 @@ class Examination:
         service = a_service(status, self._domain)
         if service is not None:
             path = self._config.modules.edge_mesh.dns.resolv_conf
-            is_named = host_names_node(self._machine.host_file(path).content, addresses)
+            is_named = host_names_node(self._machine.host_file(path).content, addresses, led_names(status))
             found = self._machine.find(service[0])
             yield from check_lookup(*service, found, is_named=is_named, resolv_conf=path)
 

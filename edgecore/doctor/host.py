@@ -45,7 +45,7 @@ def check_ip_forward(text: str | None) -> list[Finding]:
 def check_leftovers(routes: str | None) -> list[Finding]:
     """Say whether a Go edgecore left its route behind: its EdgeMesh does not clean up when it ends."""
     lines = (line.split() for line in (routes or "").splitlines()[1:])
-    interfaces = [words[0] for words in lines if len(words) > 1 and words[1] == _GO_SUBNET]
+    interfaces = [words[0] for words in lines if len(words) > 1 and words[1] == _GO_SUBNET and words[0] != "*"]
     if not interfaces:
         return []
     text = f"there is a route to 9.251.0.0/16 by {interfaces[0]}, which the EdgeMesh of a Go edgecore has or left"

@@ -12,6 +12,7 @@ from typing import Any
 from edgecore.control.client import ControlClient
 from edgecore.doctor.files import FileFacts
 from edgecore.doctor.host import Room
+from edgecore.doctor.interception import Equipment, dropping_chains
 from edgecore.doctor.resolver import HostFile
 from edgecore.doctor.sockets import Descriptor
 from edgecore.errors import ControlError, HostFileError
@@ -19,8 +20,12 @@ from edgecore.modules.edgemesh.dns.byhand.presentation import present
 from edgecore.modules.edgemesh.dns.byhand.question import query_packet
 from edgecore.modules.edgemesh.dns.host import hostfile
 from edgecore.modules.edgemesh.dns.resolver.resolvconf import marked_host
+from edgecore.modules.edgemesh.intercept.capability import has_program
+from edgecore.modules.edgemesh.intercept.keeper.libnftables import find_nftables
 
+_LIST_CHAINS = "list chains\n"
 _LIMIT_BYTES = 4 << 20
+_PIECE_BYTES = 1 << 16
 _HEAD_BYTES = 1 << 18
 _QUERY_ID = 0xED6E
 _DNS_WAIT_S = 2.0
@@ -61,14 +66,40 @@ class Machine:
         return self._root / name.lstrip("/")
 
     def text(self, name: str) -> str | None:
-        """Return the beginning of a text file."""
+        """Return the beginning of a text file.
+
+        It is read piece by piece: a file of ``/proc/sys`` answers a read of 4 MiB with ENOMEM.
+        """
+        text = b""
         try:
             if stat.S_ISFIFO(self.path(name).stat().st_mode):
                 return None
-            with self.path(name).open("rb") as file:
-                return file.read(_LIMIT_BYTES).decode(errors="replace")
+            with self.path(name).open("rb", buffering=0) as file:
+                while len(text) < _LIMIT_BYTES and (piece := file.read(_PIECE_BYTES)):
+                    text += piece
+            return text[:_LIMIT_BYTES].decode(errors="replace")
         except OSError:
             return None
+
+    def equipment(self) -> Equipment:
+        """Return what there is for interception."""
+        return Equipment(
+            nftables=find_nftables().tool,
+            has_iptables=has_program("iptables-restore"),
+            has_ip=has_program("ip"),
+            interfaces=[name for _, name in socket.if_nameindex()],
+        )
+
+    def dropping_chains(self) -> dict[str, str]:
+        """Return the chains that forward nothing but what their rules accept, with those as text."""
+        nftables = find_nftables()
+        try:
+            names = dropping_chains(nftables.run(_LIST_CHAINS, json=False).output)
+            return {name: nftables.run(f"list chain {name}\n", json=False).output for name in names}
+        except OSError:  # nothing of it is in the kernel
+            return {}
+        finally:
+            nftables.close()
 
     def exists(self, name: str) -> bool:
         """Say whether there is such a file."""

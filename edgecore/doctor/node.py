@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from edgecore.doctor.finding import Finding
+from edgecore.doctor.resolver import Led
 
 Json = Mapping[str, Any]
 _NODE, _DNS, _LOOKUP = "node", "dns", "lookup"
@@ -33,6 +34,15 @@ def dns_addresses(status: Json) -> list[tuple[str, int]]:
     listening = ((status.get("mesh") or {}).get("dns") or {}).get("listening") or ()
     split = (str(address).rpartition(":") for address in listening)
     return [(host.strip("[]"), int(port)) for host, _, port in split if port.isdecimal()]
+
+
+def led_names(status: Json) -> Led | None:
+    """Return what a node says of questions that rules lead to it; ``None``: it is not to lead any."""
+    led = ((status.get("mesh") or {}).get("dns") or {}).get("led") or {}
+    if not led.get("wanted"):
+        return None
+    servers = tuple(map(str, led.get("servers") or ()))
+    return Led(servers, str(led.get("text") or ""), bool(led.get("problem")))
 
 
 def a_service(status: Json, domain: str) -> tuple[str, str] | None:

@@ -33,12 +33,23 @@ class HostFile(NamedTuple):
     """Whether a node runs that has put itself into it."""
 
 
+class Led(NamedTuple):
+    """What a running node in mode intercept says of questions to the host's name servers."""
+
+    servers: tuple[str, ...]
+    """Those whose questions are led to the node."""
+    text: str = ""
+    """Why there are none, or not all."""
+    is_problem: bool = False
+
+
 def check_resolv_conf(
-    file: HostFile, dns_addresses: Sequence[tuple[str, int]] | None, *, wanted: bool
+    file: HostFile, dns_addresses: Sequence[tuple[str, int]] | None, *, wanted: bool, led: Led | None = None
 ) -> list[Finding]:
     """Say who is asked for names.
 
-    ``dns_addresses``: where the running node listens, ``None`` if none runs; ``wanted``: it is to put itself first.
+    ``dns_addresses``: where the running node listens, ``None`` if none runs; ``wanted``: it is to put itself first;
+    ``led`` of ``None``: rules that lead questions are not what it is to bring them by.
     """
     if file.content is None:
         text = f"{file.path} cannot be read: programs ask 127.0.0.1, and the node knows no other name server"
@@ -48,17 +59,17 @@ def check_resolv_conf(
         *_left_by_a_crash(file),
         *_servers(file, said),
         *_link(file, wanted),
-        *_order(file, said, dns_addresses, wanted),
+        *(_order(file, said, dns_addresses, wanted) if led is None else _by_rules(file, said, led)),
         *_search(said),
     ]
     return found or [Finding("ok", CHECK, f"{file.path} names {', '.join(said.servers)}")]
 
 
-def host_names_node(content: bytes | None, dns_addresses: Sequence[tuple[str, int]]) -> bool:
+def host_names_node(content: bytes | None, dns_addresses: Sequence[tuple[str, int]], led: Led | None = None) -> bool:
     """Say whether programs that go by the file ask the node first."""
     host = nameable(dns_addresses)
-    said = read_resolv_conf((content or b"").decode(errors="replace"))
-    return host is not None and said.servers[:1] == (host,)
+    first = read_resolv_conf((content or b"").decode(errors="replace")).servers[:1]
+    return first in [(server,) for server in (host, *(led.servers if led is not None else ()))]
 
 
 def _left_by_a_crash(file: HostFile) -> Iterator[Finding]:
@@ -127,6 +138,15 @@ def _order(
     else:
         text = f"{file.path} does not name the node ({host}): programs do not ask it"
         yield Finding("note", CHECK, text, f"set manageResolvConf to true, or put nameserver {host} before the others")
+
+
+def _by_rules(file: HostFile, said: ResolvConf, led: Led) -> Iterator[Finding]:
+    if led.servers and said.servers[:1] == led.servers[:1]:
+        yield Finding("ok", CHECK, f"questions to {', '.join(led.servers)}, named in {file.path}, are led to the node")
+        return
+    stale = f"questions to {', '.join(led.servers)} are led to the node, but {file.path} names others first"
+    text = led.text or stale
+    yield Finding("problem" if led.is_problem else "note", CHECK, text, "edgecore status; docs/dns.md, mode intercept")
 
 
 def _search(said: ResolvConf) -> Iterator[Finding]:

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from edgecore.demo.story import BACKENDS
+from netns import texts_of_host
 
 ROOT = Path(__file__).parents[2]
 HINTS = "Ctrl-C ends everything."
@@ -212,3 +213,12 @@ def test_a_missing_directory_of_recordings_is_one_line_that_names_it(programs: A
     assert done.stderr.startswith(f"edgecore: cannot find the recordings in {tmp_path / 'nothing'}: ")
     assert "--recordings" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_the_demo_leaves_the_rules_and_routes_of_the_machine_alone_also_as_root(demo: Callable[..., Demo]) -> None:
+    before = [*texts_of_host()]
+    run = demo()
+    run.wait_for("[5/8]")
+    assert [*texts_of_host()] == before
+    assert run.process.wait() == 0
+    assert [*texts_of_host()] == before

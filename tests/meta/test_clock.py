@@ -15,6 +15,8 @@ EXEMPT = {
     "cloudhub_stub/app.py": "makes both",
     "edgecore/cli/demo.py": "a client process: waits for other programs in real time",
     "edgecore/demo/": "as cli/demo.py",
+    "edgecore/cli/lab.py": "as cli/demo.py",
+    "edgecore/lab/": "as cli/demo.py",
     "cloudhub_stub/testing/processes.py": "as cli/demo.py",
 }
 _WHOLE = frozenset({"time", "uuid", "secrets"})

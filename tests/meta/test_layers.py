@@ -9,9 +9,10 @@ Trees = Mapping[str, ast.Module]
 FLOORS = (
     ("__main__",),
     ("cli",),
+    ("lab",),
     ("demo", "doctor"),
     ("app",),
-    ("routes", "metaroutes"),
+    ("routes", "metaroutes", "explainroutes", "interceptroutes"),
     ("nodestate",),
     ("metadata",),
     ("control", "modules"),

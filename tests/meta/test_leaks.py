@@ -64,8 +64,9 @@ _LINE = re.compile(r"^(PASSED|ERROR|SKIPPED|FAILED) (.*)$", re.MULTILINE)
 def report(root: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     """What pytest prints about the suite, on a machine without any command."""
     place = tmp_path_factory.mktemp("suite")
-    (place / "tests").mkdir()
-    shutil.copy(root / "tests/conftest.py", place / "tests")
+    (place / "tests/support").mkdir(parents=True)
+    for name in ("conftest.py", "support/outside.py"):
+        shutil.copy(root / "tests" / name, place / "tests" / name)
     shutil.copy(root / "pyproject.toml", place)
     (place / "tests/test_suite.py").write_text(SUITE)
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:randomly", "-rA", "tests"]
@@ -102,3 +103,7 @@ def test_a_missing_command_skips_and_says_how_to_get_it(report: str) -> None:
 
 def test_the_head_of_the_report_says_how_to_repeat_it(report: str) -> None:
     assert "hypothesis profile short (60 examples a property), scale 1" in report
+
+
+def test_the_head_of_the_report_says_what_of_the_machine_is_compared_before_and_after(report: str) -> None:
+    assert re.search(r"^from outside: \d+ things of this machine are compared before and after$", report, re.MULTILINE)

@@ -16,6 +16,8 @@ from edgecore.metaclient import MetaClient
 from edgecore.modules.edgemesh import tables
 from edgecore.modules.edgemesh.directory import ServiceDirectory
 from edgecore.modules.edgemesh.dns.zone.nametable import NameTable
+from edgecore.modules.edgemesh.footing import Footing, Wanted
+from edgecore.modules.edgemesh.intercept.rootless import RootlessListeners
 from edgecore.modules.edgemesh.module import EdgeMesh
 from edgecore.modules.edgemesh.names import ServiceKey
 from edgecore.modules.edgemesh.proxy.server import MeshProxy
@@ -69,6 +71,7 @@ class Node:
         self.meta = MetaManager(
             self.bus.register(METAMANAGER, "meta"), self.store, self.metrics, ledger=Ledger(clock.monotonic)
         )
+        proxy = MeshProxy(ServiceDirectory(table, "cluster.local"), table.upstreams, clock, self.metrics)
         self.mesh = EdgeMesh(
             port=port,
             meta=MetaClient(port, EDGEMESH),
@@ -78,12 +81,13 @@ class Node:
             table=table,
             names=self.names,
             dns=SilentDns() if dns is None else dns(self.names, self.metrics),
-            proxy=MeshProxy(ServiceDirectory(table, "cluster.local"), table.upstreams, clock, self.metrics),
-            subnet=SUBNET,
+            proxy=proxy,
+            footing=Footing(
+                Wanted(mode="rootless", rootless_subnet=SUBNET), lambda: RootlessListeners(proxy.listen, clock, 5.0)
+            ),
             ttl_s=ttl_s,
             plain_address="127.0.0.1",
             plain_port=0,
-            rebind_interval_s=5.0,
         )
         self._tasks: list[asyncio.Task[Any]] = []
         self._unacknowledged: set[str] = set()

@@ -171,6 +171,13 @@ async def test_a_resolv_conf_that_could_not_be_changed_is_a_reason(rig: Rig) -> 
     assert state.status()["reasons"] == ["cannot change it: denied; do this"]
 
 
+async def test_questions_that_cannot_be_led_here_are_a_reason(rig: Rig) -> None:
+    led = {"wanted": True, "servers": [], "problem": "cannot lead questions here: no mark"}
+    state = await rig.start(FakeModule("edgemesh", MESH | {"dns": MESH["dns"] | {"led": led}}))
+
+    assert state.status()["reasons"] == ["cannot lead questions here: no mark"]
+
+
 async def test_an_address_that_dns_does_not_listen_at_is_a_reason(rig: Rig) -> None:
     missing = {"address": "127.0.0.1:53", "reason": "in_use", "text": "cannot listen on 127.0.0.1:53: in use"}
     state = await rig.start(FakeModule("edgemesh", MESH | {"dns": MESH["dns"] | {"not_listening": [missing]}}))

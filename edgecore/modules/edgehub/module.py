@@ -94,7 +94,7 @@ class EdgeHub:
         self._incoming = Incoming(port, self._outgoing, ledger, metrics)
         self._conversation: Conversation | None = None
         self._state = "connecting"
-        self._since = port.clock.monotonic()
+        self._since = self._away_since = port.clock.monotonic()
         self._error = ""
         self._sessions = self._sent = 0
         self._over = False
@@ -145,6 +145,7 @@ class EdgeHub:
             "state": self._state,
             "url": self._address.url,
             "since_s": round(self._port.clock.monotonic() - self._since, 3),
+            "away_s": 0.0 if self._state == "connected" else round(self._port.clock.monotonic() - self._away_since, 3),
             "error": self._error,
             "sessions": self._sessions,
             "received": self._incoming.received,
@@ -277,7 +278,10 @@ class EdgeHub:
 
     def _become(self, state: str, error: str) -> None:
         if state != self._state:
-            self._state, self._since = state, self._port.clock.monotonic()
+            now = self._port.clock.monotonic()
+            if self._state == "connected":
+                self._away_since = now
+            self._state, self._since = state, now
         self._error = error
 
 

@@ -11,7 +11,7 @@ from edgecore.modules.edgemesh.discovery.addresses import is_reachable
 from edgecore.modules.edgemesh.discovery.pods import is_address
 from edgecore.modules.edgemesh.names import Refusal, ServiceKey
 from edgecore.modules.edgemesh.published import external_name
-from edgecore.modules.edgemesh.services import ServiceEntry, ServiceTable
+from edgecore.modules.edgemesh.services import ServiceTable
 from edgecore.modules.edgemesh.upstream.spec import Transport
 from edgecore.modules.edgemesh.upstream.upstream import Upstream
 
@@ -69,6 +69,22 @@ class ServiceDirectory:
 
     def _otherwise(self, service: ServiceKey, port: int, transport: Transport) -> Upstream | Refusal:
         """Return what forwards for a port that is not ready made: one of an ExternalName."""
+        found = self.stands_for(service, port)
+        if isinstance(found, Refusal):
+            return found
+        key, name = found
+        if not name:
+            return self._table.upstreams.get((key, port, transport)) or self._why_not(key, port, transport)
+        entry = self._table.get(key)
+        if entry is None or entry.service is None:  # not by what stands_for has just found
+            return _refusal(service, port, *self._why_unknown("there is no such service"))
+        return self._table.externals.make(key, entry.service, name, port, transport)
+
+    def stands_for(self, service: ServiceKey, port: int) -> tuple[ServiceKey, str] | Refusal:
+        """Return what a service comes to, as ExternalNames lead from one to the next: the last, and the name outside.
+
+        The name is empty where the last is none. A service that is no ExternalName comes to itself.
+        """
         entry = self._table.get(service)
         for _ in range(MAX_ALIASES):
             if entry is None or entry.service is None or not entry.is_external:
@@ -76,19 +92,17 @@ class ServiceDirectory:
             name = external_name(entry.service)
             target = self._ours(name)
             if target is None:
-                return self._outside(entry, name, port, transport)
+                return self._why_not_outside(entry.key, name, port) or (entry.key, name)
             entry = self._table.get(target)
             if entry is None:
                 why, text = self._why_unknown("there is no such service")
                 return _refusal(service, port, why, f"it stands for {name}: {text}")
         else:
             return _refusal(service, port, "external_name_loop", "it stands for a name that leads back to it")
-        key = entry.key if entry is not None else service
-        return self._table.upstreams.get((key, port, transport)) or self._why_not(key, port, transport)
+        return (entry.key if entry is not None else service), ""
 
-    def _outside(self, entry: ServiceEntry, name: str, port: int, transport: Transport) -> Upstream | Refusal:
-        key, service = entry.key, entry.service
-        if service is None or not name:
+    def _why_not_outside(self, key: ServiceKey, name: str, port: int) -> Refusal | None:
+        if not name:
             return _refusal(key, port, "external_name_unusable", "it stands for a name that DNS could not find")
         if _is_this_host(name) or self._table.at_address(name) is not None:
             return _refusal(key, port, "external_name_loop", f"it stands for {name}, which is this host")
@@ -96,7 +110,7 @@ class ServiceDirectory:
             return _refusal(key, port, "external_name_unusable", f"it stands for {name}, which is not forwarded to")
         if not port:
             return _refusal(key, port, "port_not_in_service", "there is no port 0")
-        return self._table.externals.make(key, service, name, port, transport)
+        return None
 
     def _ours(self, name: str) -> ServiceKey | None:
         """Return the service or pod that a name of DNS means, if it is one of ours."""

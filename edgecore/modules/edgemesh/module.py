@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from functools import partial
 from ipaddress import IPv4Network
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import structlog
 from prometheus_client.core import Metric
@@ -17,14 +17,15 @@ from edgecore.beehive.message import Message
 from edgecore.beehive.port import Port
 from edgecore.beehive.resource import EDGEMESH, GROUP_MESH, METAMANAGER
 from edgecore.clock import Clock
-from edgecore.errors import BusClosed, BusError, ConfigError, StoreError
+from edgecore.errors import BusClosed, BusError, StoreError
 from edgecore.modules.edgemesh import tables
 from edgecore.modules.edgemesh.addressbook import AddressBook
 from edgecore.modules.edgemesh.backlog import Backlog
+from edgecore.modules.edgemesh.explain.sight import Sight
 from edgecore.modules.edgemesh.fakeip import AddressRow, FakeIpPool
+from edgecore.modules.edgemesh.footing import Footing
+from edgecore.modules.edgemesh.intercept.places import Places
 from edgecore.modules.edgemesh.intercept.plain import BoundListener, PlainListener
-from edgecore.modules.edgemesh.intercept.poolclaim import PoolClaim, TryLock, candidates, claim_pool, machine_lock
-from edgecore.modules.edgemesh.intercept.rootless import RootlessListeners
 from edgecore.modules.edgemesh.inventory import Inventory, MetaQuestions, read_inventory
 from edgecore.modules.edgemesh.mesh import (
     AddressGiven,
@@ -112,19 +113,17 @@ class Closing(Protocol):
 class _Parts:
     """What there is between ``start`` and ``stop``."""
 
-    def __init__(self, claim: PoolClaim, mesh: Mesh, book: AddressBook, listeners: RootlessListeners) -> None:
-        self.claim = claim
+    def __init__(self, mesh: Mesh, book: AddressBook, places: Places) -> None:
         self.mesh = mesh
         self.book = book
-        self.listeners = listeners
+        self.places = places
 
 
 class EdgeMesh:
     """The module ``edgemesh``.
 
-    ``subnet`` is the /16 of fake IPs to begin with; ``ttl_s`` how long resolvers may remember one. The plain listener
-    gets ``plain_port`` or one soon behind it. ``intercept_wanted`` says that interception would be used if it were
-    built. ``health`` is closed when the ports are gone. Raises ``ConfigError`` for a mode that is not built.
+    ``footing`` gives the fake IPs and who leads here; ``ttl_s`` is how long resolvers may remember one. The plain
+    listener gets ``plain_port`` or one soon behind it. ``health`` is closed when the ports are gone.
     """
 
     name = EDGEMESH
@@ -142,20 +141,12 @@ class EdgeMesh:
         names: Names,
         dns: Dns,
         proxy: Proxy,
-        subnet: IPv4Network,
+        footing: Footing,
         ttl_s: int,
         plain_address: str,
         plain_port: int,
-        rebind_interval_s: float,
-        mode: Literal["auto", "rootless", "intercept"] = "auto",
-        intercept_wanted: bool = False,
         health: Closing | None = None,
-        try_lock: TryLock | None = None,
     ) -> None:
-        if mode == "intercept":
-            raise ConfigError(
-                "cannot use modules.edgeMesh.mode intercept: interception is not built yet; set it to rootless or auto",
-            )
         self._port = port
         self._meta = meta
         self._store = store
@@ -165,13 +156,9 @@ class EdgeMesh:
         self._names = names
         self._dns = dns
         self._proxy = proxy
-        self._subnet = subnet
+        self._footing = footing
         self._ttl_s = ttl_s
-        self._rebind_interval_s = rebind_interval_s
         self._health = health
-        self._mode_in_force: Literal["rootless"] = "rootless"  # what "auto" comes to, as long as there is nothing else
-        self._intercept_wanted = intercept_wanted
-        self._try_lock = try_lock or machine_lock()
         self._parts: _Parts | None = None
         self._plain = PlainListener(proxy.listen, plain_address, plain_port)
         self._omissions = Omissions()
@@ -181,7 +168,10 @@ class EdgeMesh:
         metrics.pull(self._collect)
 
     async def start(self) -> None:
-        """Claim a pool, start DNS and the plain listener. Raises ``PoolExhausted``, ``ListenError``, ``StoreError``."""
+        """Claim a pool, start DNS and the plain listener.
+
+        Raises ``PoolExhausted``, ``ListenError``, ``StoreError`` or ``InterceptError``.
+        """
         try:
             await self._start()
         except BaseException:
@@ -207,7 +197,7 @@ class EdgeMesh:
         try:
             if parts is not None:
                 await parts.book.close()
-                await parts.listeners.stop()
+            await self._footing.stop()
             self._plain.close()
             await self._proxy.stop()
             self._table.upstreams.close()
@@ -215,15 +205,13 @@ class EdgeMesh:
                 await self._health.close()
         finally:  # whatever would not end in time: the host's resolv.conf is put back
             await self._dns.stop()
-            if parts is not None:
-                parts.claim.close()
+            self._footing.close()
 
     def status(self) -> dict[str, Any]:
         """See ``Module``. Lists every service."""
         parts = self._parts
         return {
-            "mode": self._mode_in_force,
-            "pool": str(parts.claim.subnet) if parts is not None else None,
+            **self._footing.status(),
             "recovered": self._recovered,
             "backlog": len(self._backlog),
             "backlog_dropped": self._backlog.dropped,
@@ -233,40 +221,40 @@ class EdgeMesh:
             "dns": self._dns.status(),
             "plain_listener": self._plain.in_use or None,
             "proxy": {key: value for key, value in self._proxy.status().items() if key != "listeners"},
-            "services": services_status(self._table, parts.listeners) if parts is not None else [],
-            "ports_not_bound": not_bound_status(parts.listeners.not_bound) if parts is not None else [],
+            "services": services_status(self._table, parts.places) if parts is not None else [],
+            "ports_not_bound": not_bound_status(parts.places.not_bound) if parts is not None else [],
         }
 
     def view(self) -> ServiceView:
         """Return a look at the services and their traffic, as they are now."""
-        listeners = self._parts.listeners if self._parts is not None else None
-        return ServiceView(self._table, self._proxy.figures(), listeners, self._clock.monotonic())
+        return ServiceView(*self.sight()[:4])
+
+    def sight(self) -> Sight:
+        """Return what there is to explain from, as it is now."""
+        places = self._parts.places if self._parts is not None else None
+        sight = Sight(self._table, self._proxy.figures(), places, self._clock.monotonic(), plain=self._plain.in_use)
+        return sight.standing_on(self._footing.status())
 
     def _collect(self) -> Iterable[Metric]:
         parts = self._parts
         if parts is None:
             return ()
-        return metric_families(self._table, len(parts.mesh.pool), len(parts.listeners.not_bound), self._backlog.dropped)
+        not_bound, dropped = len(parts.places.not_bound), self._backlog.dropped
+        return (*metric_families(self._table, len(parts.mesh.pool), not_bound, dropped), *self._footing.families())
 
     # Starting.
 
     async def _start(self) -> None:
-        if self._intercept_wanted:
-            log.warning("interception_not_built", used=self._mode_in_force, subnet=str(self._subnet))
         last_used = tables.read_pool(self._store)
-        claim = claim_pool(candidates(self._subnet, last_used), self._try_lock)
+        subnet, places = await self._footing.start(last_used)
         # Twice the TTL: a resolver may have fetched the name just before it went, and a client have just asked it.
-        pool = FakeIpPool(claim.subnet, 2.0 * self._ttl_s)
-        self._parts = _Parts(
-            claim,
-            Mesh(self._table, pool),
-            AddressBook(self._store, self._meta, pool, self._clock),
-            RootlessListeners(self._proxy.listen, self._clock, self._rebind_interval_s),
-        )
-        self._names.serve_pool(claim.subnet)
-        log.info("pool_claimed", subnet=str(claim.subnet), configured=str(self._subnet))
-        if str(claim.subnet) != last_used:
-            await self._store.write(tables.pool_used(str(claim.subnet)))
+        pool = FakeIpPool(subnet, 2.0 * self._ttl_s)
+        book = AddressBook(self._store, self._meta, pool, self._clock)
+        self._parts = _Parts(Mesh(self._table, pool), book, places)
+        self._names.serve_pool(subnet)
+        log.info("pool_claimed", subnet=str(subnet), mode=self._footing.mode)
+        if str(subnet) != last_used:
+            await self._store.write(tables.pool_used(str(subnet)))
         await self._dns.start()
         await self._plain.start()
 
@@ -367,7 +355,7 @@ class EdgeMesh:
             case NamesChanged():
                 self._tell_dns(event)
             case PortsChanged(key, address, ports):
-                parts.listeners.set(key, address, ports)
+                parts.places.set(key, address, ports)
             case AddressReturned(key, address):
                 parts.book.release(key, address)
             case PoolEmpty(key, text):

@@ -5,8 +5,13 @@ either, the first bytes of each connection do. UDP is passed on as datagrams, wh
 alone, and serves ``http``: kubeedge edgemesh/pkg/proxy/protocol.go@v1.3.1, bug X2.)
 """
 
+from typing import Literal
+
 from edgecore.kube import ServicePort
 from edgecore.modules.edgemesh.upstream.spec import Handling, Transport
+
+Source = Literal["protocol", "appProtocol", "name", "first_bytes"]
+"""What says how connections are treated."""
 
 _HTTP = frozenset(("http", "ws", "kubernetes.io/ws"))
 _BYTES = frozenset(
@@ -36,14 +41,23 @@ _BYTES = frozenset(
 
 def handling_of(port: ServicePort) -> Handling:
     """Return how connections to ``port`` are treated."""
+    return handling_and_source(port)[0]
+
+
+def handling_and_source(port: ServicePort) -> tuple[Handling, Source]:
+    """Return how connections to ``port`` are treated, and what says so."""
     if port.protocol == "UDP":
-        return "datagrams"
-    for word in (port.app_protocol.lower(), port.name.partition("-")[0]):
+        return "datagrams", "protocol"
+    words: tuple[tuple[str, Source], ...] = (
+        (port.app_protocol.lower(), "appProtocol"),
+        (port.name.partition("-")[0], "name"),
+    )
+    for word, source in words:
         if word in _HTTP:
-            return "http"
+            return "http", source
         if word in _BYTES:
-            return "bytes"
-    return "sniff"
+            return "bytes", source
+    return "sniff", "first_bytes"
 
 
 def transport_of(port: ServicePort) -> Transport:

@@ -4,16 +4,17 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from edgecore.errors import ContentError
-from edgecore.kube import ServicePort
-from edgecore.modules.edgemesh.intercept.rootless import RootlessListeners
+from edgecore.modules.edgemesh.intercept.kernel.planes import explain
+from edgecore.modules.edgemesh.intercept.places import Places
 from edgecore.modules.edgemesh.names import ServiceKey
+from edgecore.modules.edgemesh.protocols import handling_and_source
 from edgecore.modules.edgemesh.proxy.figures.figures import HostFigures, PortFigures, quantile_s
 from edgecore.modules.edgemesh.published import is_ready
 from edgecore.modules.edgemesh.servicenames import meant, no_service
 from edgecore.modules.edgemesh.services import Route, ServiceEntry, ServiceTable
 from edgecore.modules.edgemesh.status import kind_status, port_status
 from edgecore.modules.edgemesh.upstream.policy import Policy
-from edgecore.modules.edgemesh.upstream.spec import Backend, Handling, PortKey
+from edgecore.modules.edgemesh.upstream.spec import Backend, PortKey
 from edgecore.modules.edgemesh.upstream.upstream import Upstream
 
 Json = dict[str, Any]
@@ -25,30 +26,30 @@ class ServiceView:
     """Looks at the services of ``table``; ``figures`` are those of all processes, by port; ``now`` is of the
     monotonic clock.
 
-    ``listeners`` of ``None``: the mesh has not started, and there is nothing to be seen.
+    ``places`` of ``None``: the mesh has not started, and there is nothing to be seen.
     """
 
     def __init__(
         self,
         table: ServiceTable,
         figures: Mapping[PortKey, PortFigures],
-        listeners: RootlessListeners | None,
+        places: Places | None,
         now: float,
     ) -> None:
         self._table = table
         self._figures = figures
         self._now = now
-        self._listeners = listeners
+        self._places = places
         self._upstreams: dict[ServiceKey, list[Upstream]] = {}
         for upstream in table.upstreams:
             self._upstreams.setdefault(upstream.spec.service, []).append(upstream)
 
     def every(self, namespace: str = "") -> Iterator[Json]:
         """Yield the services of a namespace, or all of them, in short, as JSON values."""
-        if self._listeners is not None:
+        if self._places is not None:
             for entry in tuple(self._table):
                 if namespace in ("", entry.key.namespace):
-                    yield self._short(entry, self._listeners)
+                    yield self._short(entry, self._places)
 
     def one(self, name: str, namespace: str = "") -> Json:
         """Return everything of one service, as JSON values; ``meant`` says how it may be named.
@@ -56,16 +57,16 @@ class ServiceView:
         Raises ``ContentError``, which names services like it, if there is none.
         """
         found = meant(self._table, name, namespace)
-        if self._listeners is None or not isinstance(found, ServiceEntry):
+        if self._places is None or not isinstance(found, ServiceEntry):
             raise ContentError(no_service(self._table, name, namespace))
-        return self._whole(found, self._listeners)
+        return self._whole(found, self._places)
 
-    def _short(self, entry: ServiceEntry, listeners: RootlessListeners) -> Json:
+    def _short(self, entry: ServiceEntry, places: Places) -> Json:
         """Return a service in short; its backends are counted port by port."""
-        ports = self._ports(entry, listeners)
+        ports = self._ports(entry, places)
         backends = [backend for port in ports for backend in port["backends"]]
-        every = [port for one in (entry, *entry.named.values()) for port in self._ports(one, listeners)]
-        told = ("name", "port", "transport", "state", "reason", "handling", "strategy")
+        every = [port for one in (entry, *entry.named.values()) for port in self._ports(one, places)]
+        told = ("name", "port", "transport", "state", "reason", "handling", "strategy", "plane", "plane_reason")
         return {
             **_named(entry),
             "fake_ip": entry.address,
@@ -80,33 +81,34 @@ class ServiceView:
             "errors": sum(port["errors"] for port in every),
         }
 
-    def _whole(self, entry: ServiceEntry, listeners: RootlessListeners) -> Json:
+    def _whole(self, entry: ServiceEntry, places: Places) -> Json:
         """Return everything of a service, its pods with names included."""
         return {
             **_named(entry),
             "problems": list(dict.fromkeys(problem for route in entry.routes for problem in route.plan.problems)),
             "ready_endpoints": entry.endpoints.ready_addresses if entry.endpoints is not None else None,
-            **self._reached(entry, listeners),
+            **self._reached(entry, places),
             "named_pods": [
                 {"hostname": hostname, "pods": [pod.metadata.name for pod in named.pods or ()]}
-                | self._reached(named, listeners)
+                | self._reached(named, places)
                 for hostname, named in sorted(entry.named.items())
             ],
         }
 
-    def _reached(self, entry: ServiceEntry, listeners: RootlessListeners) -> Json:
-        return {"fake_ip": entry.address, "ready": is_ready(entry), "ports": self._ports(entry, listeners)}
+    def _reached(self, entry: ServiceEntry, places: Places) -> Json:
+        return {"fake_ip": entry.address, "ready": is_ready(entry), "ports": self._ports(entry, places)}
 
-    def _ports(self, entry: ServiceEntry, listeners: RootlessListeners) -> list[Json]:
+    def _ports(self, entry: ServiceEntry, places: Places) -> list[Json]:
         """Return the ports that the service names, then those that were asked for all the same (ExternalName)."""
-        return [*(self._port(entry, route, listeners) for route in entry.routes), *self._asked_for(entry)]
+        return [*(self._port(entry, route, places) for route in entry.routes), *self._asked_for(entry)]
 
-    def _port(self, entry: ServiceEntry, route: Route, listeners: RootlessListeners) -> Json:
-        status = port_status(entry, route, listeners)
-        said: Json = {"handling": None, "handling_from": None, "strategy": None, "policy": {}}
+    def _port(self, entry: ServiceEntry, route: Route, places: Places) -> Json:
+        status = port_status(entry, route, places)
+        said: Json = {"handling": None, "handling_from": None, "strategy": None, "policy": {}, "plane_text": ""}
         if route.upstream is not None:
             said = _treatment(route.upstream)
-            said["handling_from"] = _source(route.port, route.upstream.spec.handling)
+            said["handling_from"] = handling_and_source(route.port)[1]
+            said["plane_text"] = explain(status["plane_reason"] or "", route.upstream.spec.handling)
         key = (entry.key, route.port.port, route.transport)
         told = self._figures.get(key) if route.upstream is not None else None
         return {**status, "transport": route.transport, **said, **_traffic(told, route.backends, self._now)}
@@ -124,6 +126,9 @@ class ServiceView:
                 "target": spec.port,
                 "state": "asked_for",
                 "reason": "",
+                "plane": "proxy",
+                "plane_reason": "external",
+                "plane_text": explain("external", spec.handling),
                 "transport": spec.transport,
                 "handling_from": None,
                 **_treatment(upstream),
@@ -146,13 +151,6 @@ def _treatment(upstream: Upstream) -> Json:
             name: value for name, value in values.items() if name != "strategy" and value != getattr(_BUILT_IN, name)
         },
     }
-
-
-def _source(port: ServicePort, handling: Handling) -> str:
-    """Return where it is from how connections are treated."""
-    if handling in ("datagrams", "sniff"):
-        return "protocol" if handling == "datagrams" else "first_bytes"
-    return "appProtocol" if getattr(port, "app_protocol", "") else "name"
 
 
 def _traffic(told: PortFigures | None, backends: tuple[Backend, ...], now: float) -> Json:

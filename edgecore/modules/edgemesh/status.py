@@ -6,23 +6,24 @@ from typing import Any
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from edgecore.kube import Service
-from edgecore.modules.edgemesh.intercept.rootless import NotBound, Place, RootlessListeners
+from edgecore.modules.edgemesh.intercept.places import Places
+from edgecore.modules.edgemesh.intercept.rootless import NotBound, Place
 from edgecore.modules.edgemesh.published import external_name, is_ready
 from edgecore.modules.edgemesh.services import Route, ServiceEntry, ServiceTable
 
 
-def services_status(table: ServiceTable, listeners: RootlessListeners) -> list[dict[str, Any]]:
+def services_status(table: ServiceTable, places: Places) -> list[dict[str, Any]]:
     """Return each service with its ports and the pods behind them, as JSON values."""
     return [
         {
             "namespace": entry.key.namespace,
             "name": entry.key.name,
             **kind_status(entry.service),
-            **_reached_status(entry, listeners),
+            **_reached_status(entry, places),
             "ready_endpoints": entry.endpoints.ready_addresses if entry.endpoints is not None else None,
             "named_pods": [
                 {"hostname": hostname, "pods": [pod.metadata.name for pod in named.pods or ()]}
-                | _reached_status(named, listeners)
+                | _reached_status(named, places)
                 for hostname, named in sorted(entry.named.items())
             ],
         }
@@ -68,22 +69,23 @@ def kind_status(service: Service | None) -> dict[str, Any]:
     }
 
 
-def _reached_status(entry: ServiceEntry, listeners: RootlessListeners) -> dict[str, Any]:
+def _reached_status(entry: ServiceEntry, places: Places) -> dict[str, Any]:
     """Return where a service or a pod is reached, and what is behind that."""
     return {
         "fake_ip": entry.address,
         "ready": is_ready(entry),
-        "ports": [port_status(entry, route, listeners) for route in entry.routes],
+        "ports": [port_status(entry, route, places) for route in entry.routes],
         "backends": [backend for route in entry.routes for backend in _backends_status(route)],
     }
 
 
-def port_status(entry: ServiceEntry, route: Route, listeners: RootlessListeners) -> dict[str, Any]:
+def port_status(entry: ServiceEntry, route: Route, places: Places) -> dict[str, Any]:
     """Return a port and whether it is listened at, as JSON values."""
     state, reason = "not_served", route.not_served
+    place = None
     if not reason:
         place = Place(entry.key, entry.address or "", route.port.port, route.transport)
-        reason = listeners.problem(place) or ""
+        reason = places.problem(place) or ""
         state = "not_bound" if reason else "listening"
     return {
         "name": route.port.name,
@@ -92,7 +94,15 @@ def port_status(entry: ServiceEntry, route: Route, listeners: RootlessListeners)
         "target": route.port.target_port,
         "state": state,
         "reason": reason,
+        **_plane(places, place),
     }
+
+
+def _plane(places: Places, place: Place | None) -> dict[str, Any]:
+    """Return who moves the bytes, and why not the kernel."""
+    if place is None:
+        return {"plane": None, "plane_reason": None}
+    return {"plane": places.plane(place), "plane_reason": places.why_proxy(place) or None}
 
 
 def _backends_status(route: Route) -> Iterator[dict[str, Any]]:

@@ -5,7 +5,6 @@ The recordings are one node's life, and are played as such: one node, restarted 
 
 import asyncio
 import json
-import os
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -21,8 +20,8 @@ from fidelity.rules import NOT_YET_BUILT
 
 pytestmark = pytest.mark.timeout(300)
 
-SUBNET = f"127.{200 + os.getpid() % 50}.0.0/16"
-"""Fake IPs that neither the default nor the other tests use."""
+SUBNET = "127.235.0.0/16"
+"""Fake IPs that neither the default nor other tests use, nor those of the networks below, which further nodes get."""
 
 UNBUILT = {
     "a_connect_first_sync": {f.TWIN: 1},

@@ -42,6 +42,9 @@ class FakeMachine(Machine):
     def ask(self, server: tuple[str, int], name: str, qtype: int) -> dict[str, Any] | str:
         return {"status": "NOERROR"}
 
+    def dropping_chains(self) -> dict[str, str]:
+        return {"ip filter FORWARD": ""}
+
 
 def config(**dns: Any) -> EdgeCoreConfig:
     lines = "".join(f"      {key}: {value}\n" for key, value in dns.items())
@@ -137,7 +140,7 @@ def test_a_joined_node_has_its_certificates_examined(tmp_path: Path) -> None:
 def test_the_configuration_is_the_first_thing_to_be_examined(tmp_path: Path, text: str, levels: list[str]) -> None:
     path = tmp_path / "edgecore.yaml"
     path.write_text(text)
-    loaded, findings = read_config(path, ENV)
+    loaded, findings, _ = read_config(path, ENV)
     assert [finding.level for finding in findings] == levels
     assert loaded.node_name == ("edge-7" if "edge-7" in text else "edge-1")
 
@@ -146,6 +149,43 @@ def test_no_configuration_is_a_note() -> None:
     assert [finding.level for finding in read_config(None, ENV)[1]] == ["note"]
 
 
+@pytest.mark.parametrize(
+    ("keys", "status", "levels"),
+    [
+        ("mode: intercept", None, 1),
+        ("mode: rootless", None, 0),
+        ("listenInterface: lo", None, 1),
+        ("listenInterface: none-such0", None, 0),
+        ("lbStrategy: Random", None, 0),
+        ("lbStrategy: Random", {"mesh": {"mode": "intercept"}}, 0),  # a node that runs says itself what it lacks
+    ],
+)
+def test_what_interception_needs_is_looked_at_where_it_would_be(
+    tmp_path: Path, keys: str, status: dict[str, Any] | None, levels: int
+) -> None:
+    path = tmp_path / "edgecore.yaml"
+    path.write_text(f"modules:\n  edgeMesh:\n    {keys}\n")
+    loaded, _, given = read_config(path, ENV)
+    machine, clock = FakeMachine(tmp_path, status), VirtualClock(start_ms=1_800_000_000_000)
+    findings = list(Examination(machine, loaded, clock, given=given).findings())
+    assert len(of(findings, "intercept")) == levels
+
+
 def test_all_places_where_a_node_listens_are_looked_at() -> None:
     places = [(place.protocol, place.host, place.port) for place in wanted_places(config(listen="['[::1]:53']"))]
     assert places == [("udp", "::1", 53), ("tcp", "::1", 53), ("tcp", "127.0.0.1", 40001), ("tcp", "127.0.0.1", 10550)]
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "kernel_plane", "told"), [("1fff", "true", 1), ("0", "true", 0), ("1fff", "false", 0)]
+)
+def test_a_firewall_in_the_way_of_the_kernel_plane_is_told_to_who_may_look(
+    tmp_path: Path, capabilities: str, kernel_plane: str, told: int
+) -> None:
+    own = tmp_path / "proc/self/status"
+    own.parent.mkdir(parents=True)
+    own.write_text(f"CapEff:\t{capabilities}\n")
+    mesh = f"    mode: intercept\n    intercept:\n      kernelPlane: {kernel_plane}\n"
+    loaded = parse(f"modules:\n  edgeMesh:\n{mesh}", "edgecore.yaml", env=ENV).config
+    found = [one for one in examine(FakeMachine(tmp_path), loaded) if "the chain ip filter FORWARD drops" in one.text]
+    assert len(found) == told

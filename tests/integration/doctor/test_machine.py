@@ -34,6 +34,10 @@ def test_files_are_those_below_the_root(root: Path) -> None:
     assert (machine.changed_at("/etc/resolv.conf") or 0) > 0
 
 
+def test_a_setting_of_the_kernel_is_read() -> None:
+    assert Machine().text("/proc/sys/kernel/ostype") == "Linux\n"
+
+
 def test_a_named_pipe_is_not_waited_for(root: Path) -> None:
     os.mkfifo(root / "etc/nsswitch.conf")
     os.mkfifo(root / "edgecore.db")

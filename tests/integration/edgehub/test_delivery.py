@@ -269,6 +269,17 @@ async def test_a_half_open_link_is_found_within_two_heartbeats(link: Any, until:
     assert linked.hub.status()["error"] == ("lost the cloud: no answer to a ping in 15 s, the link is half-open")
 
 
+async def test_how_long_the_cloud_is_away_counts_from_the_end_of_the_last_session(link: Any, until: Any) -> None:
+    linked = await link(ping=False)
+    session = await linked.session()
+    await linked.clock.advance(60)
+    assert linked.hub.status()["away_s"] == 0
+    await session.websocket.close()
+    await linked.lost()
+    await linked.clock.advance(0.25)  # before it is dialled again
+    assert linked.hub.status()["away_s"] == pytest.approx(0.25)
+
+
 async def test_a_link_that_answers_pings_lives(link: Any, until: Any) -> None:
     linked = await link(ping=True)
     session = await linked.session()

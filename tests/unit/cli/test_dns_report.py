@@ -117,3 +117,10 @@ def test_what_a_terminal_would_obey_is_written_out() -> None:
 
 def test_a_reply_that_cannot_be_read_says_why() -> None:
     assert "the reply cannot be read: too short" in report(told(answer=[], unreadable="too short"))
+
+
+def test_it_says_whose_questions_are_led_to_the_node() -> None:
+    led = {"servers": ["192.0.2.1"], "listener": "169.254.96.16:53", "text": ""}
+    line = "asked by: questions to 192.0.2.1 are led to 169.254.96.16:53"
+    assert report(told(led=led)).splitlines()[-1] == line
+    assert not any(line.startswith("asked by") for line in report(told(led=None)).splitlines())

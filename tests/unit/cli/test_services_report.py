@@ -233,3 +233,27 @@ def test_nothing_a_cloud_says_moves_the_cursor(service: Json) -> None:
 
     assert "\x1b" not in service_text(service)
     assert "\x1b" not in services_table([service | {"backends": {}, "name": "\x1b"}])
+
+
+def test_in_mode_intercept_the_table_says_which_plane_serves_the_ports(service: Json) -> None:
+    service["ports"] = [
+        PORT | {"plane": "kernel", "plane_reason": None, "handling": "bytes"},
+        PORT | {"port": 81, "plane": "proxy", "plane_reason": "http"},
+    ]
+    rootless = service | {"ports": [PORT | {"plane": "proxy", "plane_reason": "rootless"}]}
+
+    head, row = services_table([service]).splitlines()
+    assert head.split()[4] == "PLANE"
+    assert row.split()[4] == "kernel,proxy"
+    assert "PLANE" not in services_table([rootless])
+
+
+def test_a_port_says_which_plane_serves_it_and_why(service: Json) -> None:
+    service["ports"] = [
+        PORT | {"plane": "kernel", "plane_reason": None, "plane_text": ""},
+        PORT | {"port": 81, "plane": "proxy", "plane_reason": "strategy", "plane_text": "the kernel knows others"},
+        PORT | {"port": 82, "plane": "proxy", "plane_reason": "rootless", "plane_text": "no rules"},
+    ]
+
+    told = [line.strip() for line in service_text(service).splitlines() if line.strip().startswith("plane")]
+    assert told == ["plane     kernel", "plane     proxy: the kernel knows others"]

@@ -42,6 +42,28 @@ def test_only_what_is_listened_on_is_listed(status: Status) -> None:
     assert "listening: control /run/edgecore.sock, observe http://127.0.0.1:10550" in report(status).splitlines()
 
 
+@pytest.mark.parametrize(
+    ("led", "line"),
+    [
+        (
+            {"servers": ["192.0.2.1", "192.0.2.2"], "listener": "169.254.96.16:53", "text": ""},
+            "names: questions to 192.0.2.1, 192.0.2.2 are led to 169.254.96.16:53",
+        ),
+        (
+            {"servers": ["192.0.2.1"], "listener": "169.254.96.16:53", "text": "programs ask fd00::1 first"},
+            "names: questions to 192.0.2.1 are led to 169.254.96.16:53; programs ask fd00::1 first",
+        ),
+        (
+            {"servers": [], "listener": None, "text": "modules.edgeMesh.dns.intercept is false"},
+            "names: no questions are led here: modules.edgeMesh.dns.intercept is false",
+        ),
+    ],
+)
+def test_name_servers_whose_questions_are_led_here_are_named(status: Status, led: Status, line: str) -> None:
+    status["mesh"].setdefault("dns", {})["led"] = led
+    assert line in report(status).splitlines()
+
+
 def test_modules_are_shown_with_their_mailboxes(status: Status) -> None:
     rows = _section(report(status), "modules")
     assert rows[0] == ["websocket", "hub", "running", "0", "0", "3", "1024", "5", "6", "0.250", "s"]
@@ -184,3 +206,18 @@ def test_backends_that_are_gone_are_told_while_they_still_serve(
     status["mesh"]["draining_backends"] = number
 
     assert (f"backends that are gone and still serve somebody: {number}" in report(status)) is told
+
+
+@pytest.mark.parametrize(
+    ("told", "line"),
+    [
+        (
+            {"state": "active", "tool": "nft", "interface": "docker0", "led": 5, "balanced": 2},
+            "interception: active, nft on docker0; 5 ports led to the node, 2 of them balanced by the kernel",
+        ),
+        ({"state": "removed", "tool": None, "interface": "docker0", "led": 0, "balanced": 0}, "interception: removed"),
+    ],
+)
+def test_of_interception_what_there_is_is_said(status: Status, told: Status, line: str) -> None:
+    status["mesh"]["intercept"] = told
+    assert line in report(status).splitlines()

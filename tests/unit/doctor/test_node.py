@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from edgecore.doctor.node import a_service, check_dns, check_lookup, check_node, dns_addresses
+from edgecore.doctor.node import a_service, check_dns, check_lookup, check_node, dns_addresses, led_names
+from edgecore.doctor.resolver import Led
 
 SERVICE = {"namespace": "default", "name": "web", "fake_ip": "127.251.0.1"}
 NAME = "web.default.svc.cluster.local"
@@ -81,3 +82,17 @@ def test_a_node_that_is_first_in_a_file_that_programs_do_not_read_is_told() -> N
     (finding,) = check_lookup(NAME, "127.251.0.1", [], is_named=True, resolv_conf="/run/other/resolv.conf")
     assert finding.level == "warning"
     assert finding.advice.startswith("name the node in /etc/resolv.conf too: programs do not read /run/other")
+
+
+def test_what_rules_lead_to_the_node_is_read_from_its_status() -> None:
+    led = {"wanted": True, "servers": ["192.0.2.1"], "text": "", "problem": ""}
+    assert led_names({"mesh": {"dns": {"led": led}}}) == Led(("192.0.2.1",))
+    refused = led | {"servers": [], "text": "cannot", "problem": "cannot"}
+    assert led_names({"mesh": {"dns": {"led": refused}}}) == Led((), "cannot", is_problem=True)
+
+
+@pytest.mark.parametrize(
+    "status", [{}, {"mesh": None}, {"mesh": {"dns": {}}}, {"mesh": {"dns": {"led": {"wanted": False}}}}]
+)
+def test_a_node_that_leads_no_questions_has_nothing_to_say_of_it(status: dict[str, Any]) -> None:
+    assert led_names(status) is None

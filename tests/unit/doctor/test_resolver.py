@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from edgecore.doctor.resolver import HostFile, check_resolv_conf, host_names_node
+from edgecore.doctor.resolver import HostFile, Led, check_resolv_conf, host_names_node
 from edgecore.modules.edgemesh.dns.resolver.resolvconf import put_first
 
 PATH = "/etc/resolv.conf"
@@ -14,9 +14,11 @@ OFFICE = b"nameserver 192.0.2.1\nnameserver 192.0.2.2\n"
 OURS = put_first(OFFICE, "127.0.0.1")
 
 
-def found(content: bytes | None, addresses: Any = None, *, wanted: bool = False, **file: Any) -> list[tuple[str, str]]:
+def found(
+    content: bytes | None, addresses: Any = None, *, wanted: bool = False, led: Led | None = None, **file: Any
+) -> list[tuple[str, str]]:
     """Return level and text of each finding."""
-    findings = check_resolv_conf(HostFile(PATH, content, **file), addresses, wanted=wanted)
+    findings = check_resolv_conf(HostFile(PATH, content, **file), addresses, wanted=wanted, led=led)
     return [(finding.level, finding.text) for finding in findings]
 
 
@@ -104,3 +106,25 @@ def test_programs_that_go_by_the_file_ask_its_first_server() -> None:
     assert not host_names_node(OFFICE, ON_53)
     assert not host_names_node(OURS, ON_10053)
     assert not host_names_node(None, ON_53)
+
+
+def test_questions_that_are_led_to_the_node_need_nothing_in_the_file() -> None:
+    led = Led(("192.0.2.1", "192.0.2.2"))
+    text = f"questions to 192.0.2.1, 192.0.2.2, named in {PATH}, are led to the node"
+    assert found(OFFICE, ON_10053, led=led) == [("ok", text)]
+    assert host_names_node(OFFICE, ON_10053, led)
+
+
+@pytest.mark.parametrize(
+    ("led", "level", "words"),
+    [
+        (Led((), "cannot lead questions here: no mark", is_problem=True), "problem", "no mark"),
+        (Led((), "there is no name server"), "note", "there is no name server"),
+        (Led(("192.0.2.2",), "programs ask fd00::1 first"), "note", "fd00::1 first"),
+        (Led(("192.0.2.9",)), "note", "names others first"),
+    ],
+)
+def test_questions_that_are_not_led_to_the_node_are_told_with_the_reason(led: Led, level: str, words: str) -> None:
+    ((found_level, text),) = found(OFFICE, ON_10053, led=led)
+    assert (found_level, words in text) == (level, True)
+    assert not host_names_node(OFFICE, ON_10053, led)

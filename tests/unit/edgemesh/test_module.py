@@ -11,9 +11,11 @@ from edgecore.beehive.bus import Bus
 from edgecore.beehive.message import Route
 from edgecore.beehive.port import Port
 from edgecore.clock import VirtualClock, settle
-from edgecore.errors import ConfigError, ListenError, PoolExhausted, ReplyTimeout, StoreError
+from edgecore.errors import InterceptError, ListenError, PoolExhausted, ReplyTimeout, StoreError
 from edgecore.ids import seeded_ids
 from edgecore.modules.edgemesh.dns.zone.nametable import NameTable, Standing
+from edgecore.modules.edgemesh.footing import Footing, Wanted
+from edgecore.modules.edgemesh.intercept.rootless import RootlessListeners
 from edgecore.modules.edgemesh.module import RECOVERY_RETRY_S, EdgeMesh
 from edgecore.modules.edgemesh.names import Endpoint, ServiceKey
 from edgecore.modules.edgemesh.published import Published, PublishedPod, PublishedPort
@@ -88,7 +90,17 @@ class FakeLock:
 class Rig:
     """An EdgeMesh on a bus of its own, with doubles behind it. Keyword arguments replace those of its constructor."""
 
-    def __init__(self, meta: Any, store: Any, listen: Any, **settings: Any) -> None:
+    def __init__(
+        self,
+        meta: Any,
+        store: Any,
+        listen: Any,
+        *,
+        wanted: Wanted | None = None,
+        intercepting: Any = None,
+        privileged: bool = True,
+        **settings: Any,
+    ) -> None:
         self.clock = VirtualClock()
         self.bus = Bus(self.clock, seeded_ids(1))
         self.cloud: Port = self.bus.register("cloud", "hub")
@@ -101,12 +113,17 @@ class Rig:
         self.metrics = Metrics()
         self.task: asyncio.Task[None] | None = None
         defaults: dict[str, Any] = {
-            "subnet": SUBNET,
             "ttl_s": 64,
             "plain_address": "127.0.0.1",
             "plain_port": 40001,
-            "rebind_interval_s": 5.0,
         }
+        footing = Footing(
+            wanted or Wanted(rootless_subnet=SUBNET),
+            lambda: RootlessListeners(self.proxy.listen, self.clock, 5.0),
+            intercepting,
+            try_lock=self.lock,
+            may_intercept=lambda: privileged,
+        )
         self.mesh = EdgeMesh(
             port=self.bus.register("edgemesh", "mesh"),
             meta=meta,
@@ -117,7 +134,7 @@ class Rig:
             names=self.names,
             dns=self.dns,
             proxy=self.proxy,
-            try_lock=self.lock,
+            footing=footing,
             **(defaults | settings),
         )
 
@@ -787,27 +804,135 @@ async def test_a_start_that_fails_leaves_nothing_open(make_rig: MakeRig, listen:
     assert (rig.lock.held, rig.dns.running, rig.proxy.stopped) == ([], False, True)
 
 
-async def test_mode_intercept_is_refused_and_rootless_named(make_rig: MakeRig) -> None:
-    with pytest.raises(ConfigError, match=r"modules\.edgeMesh\.mode intercept.*rootless"):
-        await make_rig(mode="intercept")
+class FakeInterception:
+    """What would make rules; ``problem``: it fails."""
+
+    def __init__(self, places: Any, problem: Exception | None = None) -> None:
+        self.places = places
+        self.problem = problem
+        self.calls: list[str] = []
+
+    async def start(self) -> None:
+        self.calls.append("start")
+        if self.problem is not None:
+            raise self.problem
+
+    async def stop(self) -> None:
+        self.calls.append("stop")
+
+    def status(self) -> dict[str, Any]:
+        return {"state": "active"}
+
+    def families(self) -> Any:
+        return ()
 
 
-@pytest.mark.parametrize("mode", ["auto", "rootless"])
-async def test_the_other_modes_are_rootless(make_rig: MakeRig, mode: str) -> None:
-    rig = await make_rig(mode=mode)
+@pytest.fixture
+async def places(listen: Any) -> AsyncIterator[RootlessListeners]:
+    places = RootlessListeners(listen, VirtualClock(), 5.0)
+    yield places
+    await places.stop()
 
-    assert rig.mesh.status()["mode"] == "rootless"
+
+INTERCEPT = Wanted(mode="intercept")
+AUTO = Wanted(interface_named=True, rootless_subnet=SUBNET)
 
 
-@pytest.mark.parametrize(("wanted", "warnings"), [(False, []), (True, ["rootless"])])
-async def test_interception_that_was_wanted_is_one_warning_that_says_what_is_used(
-    make_rig: MakeRig, wanted: bool, warnings: list[str]
+async def test_mode_intercept_has_the_fake_ips_of_its_subnet_and_its_own_places(
+    make_rig: MakeRig, places: RootlessListeners
 ) -> None:
-    rig = await make_rig(intercept_wanted=wanted)
+    interception = FakeInterception(places)
+    rig = await make_rig(wanted=INTERCEPT, intercepting=interception)
+    await rig.run()
+    await rig.put(WEB, ("http", 80))
+
+    status = rig.mesh.status()
+    assert (status["mode"], status["pool"], status["intercept"]) == ("intercept", "9.251.0.0/16", {"state": "active"})
+    assert (rig.address(WEB), rig.fake_ip_ports) == ("9.251.0.1", [("9.251.0.1", 80)])
+
+    await rig.mesh.stop()
+    assert interception.calls == ["start", "stop"]
+    assert rig.fake_ip_ports == []
+
+
+async def test_mode_intercept_that_cannot_be_fails_the_start_and_holds_no_pool(
+    make_rig: MakeRig, places: RootlessListeners
+) -> None:
+    interception = FakeInterception(places, InterceptError("no_interface", "there is no interface docker0"))
+    rig = await make_rig(wanted=INTERCEPT, intercepting=interception)
+    with pytest.raises(InterceptError, match="docker0"):
+        await rig.run()
+
+    assert rig.mesh.status()["pool"] is None
+    assert not rig.lock.held
+
+
+async def test_mode_intercept_without_the_capability_fails_the_start_and_says_what_to_do(
+    make_rig: MakeRig, places: RootlessListeners
+) -> None:
+    rig = await make_rig(wanted=INTERCEPT, intercepting=FakeInterception(places), privileged=False)
+    with pytest.raises(InterceptError, match=r"CAP_NET_ADMIN.*modules\.edgeMesh\.mode"):
+        await rig.run()
+
+
+@pytest.mark.parametrize("wanted", [Wanted(rootless_subnet=SUBNET), Wanted(mode="rootless", interface_named=True)])
+async def test_mode_auto_without_a_named_interface_is_rootless(
+    make_rig: MakeRig, places: RootlessListeners, wanted: Wanted
+) -> None:
+    interception = FakeInterception(places)
+    rig = await make_rig(wanted=wanted, intercepting=interception)
     with capture_logs() as logs:
         await rig.run()
 
-    assert [line["used"] for line in logs if line["event"] == "interception_not_built"] == warnings
+    assert (rig.mesh.status()["mode"], interception.calls) == ("rootless", [])
+    assert not [line for line in logs if line["event"] == "not_intercepting"]
+
+
+async def test_mode_auto_with_a_named_interface_and_the_capability_intercepts(
+    make_rig: MakeRig, places: RootlessListeners
+) -> None:
+    rig = await make_rig(wanted=AUTO, intercepting=FakeInterception(places))
+    await rig.run()
+
+    assert rig.mesh.status()["mode"] == "intercept"
+
+
+@pytest.mark.parametrize(
+    ("privileged", "problem", "why"),
+    [
+        (False, None, "CAP_NET_ADMIN"),
+        (True, InterceptError("refused", "the kernel says no"), "the kernel says no"),
+        (True, ListenError("169.254.96.16:40001", "in_use", "address already in use"), "already in use"),
+    ],
+)
+async def test_mode_auto_that_cannot_intercept_is_rootless_and_says_why(
+    make_rig: MakeRig, places: RootlessListeners, privileged: bool, problem: Exception | None, why: str
+) -> None:
+    interception = FakeInterception(places, problem)
+    rig = await make_rig(wanted=AUTO, intercepting=interception, privileged=privileged)
+    with capture_logs() as logs:
+        await rig.run()
+
+    status = rig.mesh.status()
+    assert (status["mode"], status["pool"]) == ("rootless", str(SUBNET))
+    assert why in status["why_rootless"]
+    [line] = [line for line in logs if line["event"] == "not_intercepting"]
+    assert why in line["reason"]
+
+
+async def test_addresses_of_mode_rootless_are_replaced_in_mode_intercept(
+    make_rig: MakeRig, places: RootlessListeners, meta: Any, store: Any
+) -> None:
+    meta.stored_services = [json.dumps(service_json(WEB)).encode()]
+    store.answers = {
+        "edgemesh_address": [("127.251.0.9", "default", "web", None)],
+        "edgemesh_pool": [("127.251.0.0/16",)],
+    }
+    rig = await make_rig(wanted=INTERCEPT, intercepting=FakeInterception(places))
+    await rig.run()
+
+    assert rig.address(WEB) == "9.251.0.1"
+    assert ("INSERT", "9.251.0.1", "default", "web") in store.committed
 
 
 async def test_the_status_lists_services_and_what_is_listened_at(rig: Rig) -> None:

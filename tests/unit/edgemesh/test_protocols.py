@@ -1,7 +1,7 @@
 import pytest
 
 from edgecore.kube import ServicePort
-from edgecore.modules.edgemesh.protocols import handling_of, is_of, transport_of, why_not_served
+from edgecore.modules.edgemesh.protocols import handling_and_source, handling_of, is_of, transport_of, why_not_served
 
 # X2: the Go code keeps ports as one text, cut at "-", "," and "|".
 
@@ -73,3 +73,17 @@ def test_a_protocol_that_is_not_given_is_tcp() -> None:
     assert is_of("udp", "UDP")
     assert not is_of("udp", "")
     assert not is_of("tcp", "UDP")
+
+
+@pytest.mark.parametrize(
+    ("port", "found"),
+    [
+        (ServicePort("http", "TCP", 80), ("http", "name")),
+        (ServicePort("http", "TCP", 80, app_protocol="tls"), ("bytes", "appProtocol")),
+        (ServicePort("http", "TCP", 80, app_protocol="unheard-of"), ("http", "name")),
+        (ServicePort("web", "TCP", 80), ("sniff", "first_bytes")),
+        (ServicePort("http", "UDP", 80), ("datagrams", "protocol")),
+    ],
+)
+def test_how_a_port_is_treated_names_what_says_so(port: ServicePort, found: tuple[str, str]) -> None:
+    assert handling_and_source(port) == found

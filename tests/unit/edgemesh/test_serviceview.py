@@ -250,3 +250,11 @@ def test_before_the_mesh_has_started_there_is_nothing_to_be_seen(table: ServiceT
     assert list(view.every()) == []
     with pytest.raises(ContentError, match="cannot show web"):
         view.one("web")
+
+
+async def test_a_port_says_which_plane_serves_it_and_why(look: Callable[..., ServiceView]) -> None:
+    port = look().one("web")["ports"][0]
+    short = next(iter(look().every()))["ports"][0]
+
+    assert (port["plane"], port["plane_reason"]) == (short["plane"], short["plane_reason"]) == ("proxy", "rootless")
+    assert port["plane_text"] == "mode rootless has no rules of the kernel"

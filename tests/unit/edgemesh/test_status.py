@@ -48,8 +48,19 @@ async def test_each_port_says_whether_it_is_listened_at_or_why_not(
             "target": "web",
             "state": "not_bound",
             "reason": "no_permission",
+            "plane": "proxy",
+            "plane_reason": "rootless",
         },
-        {"name": "http-1", "port": 8080, "protocol": "TCP", "target": 80, "state": "listening", "reason": ""},
+        {
+            "name": "http-1",
+            "port": 8080,
+            "protocol": "TCP",
+            "target": 80,
+            "state": "listening",
+            "reason": "",
+            "plane": "proxy",
+            "plane_reason": "rootless",
+        },
         {
             "name": "tcp",
             "port": 0,
@@ -57,6 +68,8 @@ async def test_each_port_says_whether_it_is_listened_at_or_why_not(
             "target": 80,
             "state": "not_served",
             "reason": "no_port_number",
+            "plane": None,
+            "plane_reason": None,
         },
     ]
 

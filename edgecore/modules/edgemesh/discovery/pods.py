@@ -111,6 +111,11 @@ def _backend(pod: Pod, target: int | str, transport: Transport, terms: Terms) ->
     return msgspec.structs.replace(found, probe=probe_of(container, endpoint.host, way))
 
 
+def container_port(pod: Pod, port: ServicePort) -> int:
+    """Return the number in ``pod`` that the targetPort of ``port`` means; 0 if it has no port of that name."""
+    return _container_ports(pod, port.target_port or port.port, transport_of(port))[0]
+
+
 def _container_ports(pod: Pod, target: int | str, transport: Transport) -> tuple[int, list[ContainerPort]]:
     """Return the number in the pod that ``target`` means, 0 if none, and where the pod declares it."""
     matching = [

@@ -51,6 +51,7 @@ class Recipe(Struct, frozen=True, kw_only=True):
 
     ``upstreams``: the servers for other names; ``None`` for those in ``resolv_conf``; ``zones``: those for the names of
     a zone. The limits, and the size of the cache, are those of all processes together, as far as each has enough.
+    ``mark``: that of packets to upstream servers (``asking_socket``); 0: none.
     """
 
     names: NameRecipe = NameRecipe()
@@ -60,6 +61,7 @@ class Recipe(Struct, frozen=True, kw_only=True):
     resolving: ResolverSettings = ResolverSettings()
     connections_limit: int = CONNECTIONS_LIMIT
     processes: int = 1
+    mark: int = 0
 
     def share(self, limit: int, least: int = 0) -> int:
         """Return what of a limit one process has; ``least`` of it at least.
@@ -96,4 +98,5 @@ class Recipe(Struct, frozen=True, kw_only=True):
             clock=clock,
             random_id=random_id,
             listening=listening,
+            mark=self.mark,
         )

@@ -79,6 +79,15 @@ class DnsServer:
         self._crew.start()
         await self._answering.listeners.listen(self._binds)
 
+    def leave_unmarked(self) -> None:
+        """Have our questions carry no mark, for no rule looks for it; to be called before ``start``."""
+        self._crew.leave_unmarked()
+        self.resolver.upstream.mark = 0
+
+    async def listen(self, *binds: Bind) -> None:
+        """Listen at these addresses too; to be called after ``start``."""
+        await self._answering.listeners.listen(binds)
+
     async def stop(self) -> None:
         """Close the sockets and forget the queries in flight; may be called again."""
         await self._crew.stop()

@@ -1,1 +1,1 @@
-"""How traffic for a fake IP reaches the proxy: rootless listeners, and who may use which pool of addresses."""
+"""How traffic for a fake IP reaches the proxy: rootless listeners, or rules of the kernel; who may use which pool."""

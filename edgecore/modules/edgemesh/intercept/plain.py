@@ -38,17 +38,9 @@ class PlainListener:
 
     async def start(self) -> None:
         """Listen. Raises the ``ListenError`` of the last port tried; only a port that is taken has others tried."""
-        last = min(self._port + FURTHER_PORTS, _LAST_PORT)
-        for port in range(self._port, last + 1):
-            try:
-                self._listener = await self._listen(self._address, port, None)
-            except ListenError as error:
-                if error.reason != "in_use" or port == last:
-                    raise
-            else:
-                self.in_use = str(self._listener.address)
-                log.info("plain_listener", address=self.in_use, configured_port=self._port)
-                return
+        listener = await listen_near(lambda address, port: self._listen(address, port, None), self._address, self._port)
+        self._listener, self.in_use = listener, str(listener.address)
+        log.info("plain_listener", address=self.in_use, configured_port=self._port)
 
     def close(self) -> None:
         """Listen no more."""
@@ -56,3 +48,17 @@ class PlainListener:
         self.in_use = ""
         if listener is not None:
             listener.close()
+
+
+async def listen_near(listen: Callable[[str, int], Awaitable[BoundListener]], address: str, port: int) -> BoundListener:
+    """Listen at ``port``, or, where that is taken, at the first free port behind it.
+
+    Raises the ``ListenError`` of the last port tried; only a port that is taken has others tried.
+    """
+    for each in range(port, min(port + FURTHER_PORTS, _LAST_PORT)):
+        try:
+            return await listen(address, each)
+        except ListenError as error:
+            if error.reason != "in_use":
+                raise
+    return await listen(address, min(port + FURTHER_PORTS, _LAST_PORT))

@@ -60,8 +60,13 @@ def candidates(configured: IPv4Network, last_used: str | None) -> tuple[IPv4Netw
     return tuple(sorted(subnets, key=lambda subnet: str(subnet) != last_used))
 
 
-def claim_pool(subnets: Sequence[IPv4Network], try_lock: TryLock) -> PoolClaim:
-    """Hold the first of ``subnets`` that nobody holds. Raises ``PoolExhausted`` if there is none; see ``TryLock``."""
+def claim_pool(
+    subnets: Sequence[IPv4Network], try_lock: TryLock, otherwise: str = "rootlessSubNet to another loopback /16"
+) -> PoolClaim:
+    """Hold the first of ``subnets`` that nobody holds. Raises ``PoolExhausted`` if there is none; see ``TryLock``.
+
+    ``otherwise``: which setting would help then.
+    """
     for subnet in subnets:
         held = try_lock(subnet)
         if held is not None:
@@ -69,7 +74,7 @@ def claim_pool(subnets: Sequence[IPv4Network], try_lock: TryLock) -> PoolClaim:
     tried = ", ".join(str(subnet) for subnet in subnets)
     raise PoolExhausted(
         f"cannot claim a pool of fake IPs: other nodes of this machine hold {tried}; "
-        "stop one of them, or set modules.edgeMesh.rootlessSubNet to another loopback /16",
+        f"stop one of them, or set modules.edgeMesh.{otherwise}",
     )
 
 
@@ -80,13 +85,21 @@ def machine_lock() -> TryLock:
 
 def lock_by_socket(subnet: IPv4Network) -> Held | None:
     """Hold ``subnet`` by an abstract Unix socket (Linux). See ``TryLock``."""
+    try:
+        return hold_name(f"fake-ip-pool/{subnet}")
+    except OSError as error:
+        raise ListenError(str(subnet), "failed", str(error)) from error
+
+
+def hold_name(name: str) -> socket.socket | None:
+    """Hold an abstract name (unix(7)) below ``edgecore/``; ``None`` if another process does. Raises ``OSError``."""
     held = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        held.bind(f"\0edgecore/fake-ip-pool/{subnet}")
+        held.bind(f"\0edgecore/{name}")
     except OSError as error:
         held.close()
         if error.errno != errno.EADDRINUSE:
-            raise ListenError(str(subnet), "failed", str(error)) from error
+            raise
         return None
     return held
 

@@ -8,7 +8,7 @@ again every ``rebind_interval_s``; the log gets one line when it begins to fail 
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import structlog
 
@@ -97,6 +97,14 @@ class RootlessListeners:
             return None
         failure = self._failed.get(place)
         return failure.reason if failure is not None else "pending"
+
+    def plane(self, place: Place) -> Literal["proxy"]:
+        """Say who moves the bytes of ``place``."""
+        return "proxy"
+
+    def why_proxy(self, place: Place) -> str:
+        """See ``Places``."""
+        return "rootless"
 
     @property
     def not_bound(self) -> tuple[NotBound, ...]:

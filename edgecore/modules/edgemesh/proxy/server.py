@@ -13,7 +13,7 @@ from edgecore.modules.edgemesh.proxy.accesslog.access import Tell
 from edgecore.modules.edgemesh.proxy.datagrams.listener import open_datagrams
 from edgecore.modules.edgemesh.proxy.directory import Directory
 from edgecore.modules.edgemesh.proxy.doors.acceptor import Acceptor
-from edgecore.modules.edgemesh.proxy.doors.destination import Destination, DoorDestination
+from edgecore.modules.edgemesh.proxy.doors.destination import Destination, DoorDestination, OriginalDestination
 from edgecore.modules.edgemesh.proxy.doors.door import Door, Doors
 from edgecore.modules.edgemesh.proxy.doors.entrance import Entrance
 from edgecore.modules.edgemesh.proxy.doors.loopacceptor import LoopAcceptor
@@ -140,13 +140,17 @@ class MeshProxy:
     ) -> Listening:
         """Accept clients at ``address`` and ``port`` (0: any that is free), for ``service`` or, if None, for any.
 
-        ``destination`` says of each connection which service it means, if they do not all mean ``service``.
+        ``destination`` says of each connection which service it means, if they do not all mean ``service``; datagrams
+        do, but may have been led here from another port.
         Raises ``ListenError`` with the reason ``in_use``, ``no_permission``, ``no_such_address`` or ``failed``.
         """
         sock = _bound(address, port, transport, sharing)
         door = Door(service, Endpoint(*sock.getsockname()[:2]))
         try:
-            listener = self._datagrams(door, sock) if transport == "udp" else await self._tcp(door, sock, destination)
+            if transport == "udp":
+                listener: Listening = self._datagrams(door, sock, destination)
+            else:
+                listener = await self._tcp(door, sock, destination)
         except BaseException:
             sock.close()
             raise
@@ -154,9 +158,12 @@ class MeshProxy:
         self._tidy()
         return listener
 
-    def _datagrams(self, door: Door, sock: socket.socket) -> Listening:
+    def _datagrams(self, door: Door, sock: socket.socket, destination: Destination | None) -> Listening:
+        meant = destination.fixed if destination is not None else None
         try:
-            return open_datagrams(self._gateway, door, sock)
+            return open_datagrams(
+                self._gateway, door, sock, (meant.address if meant is not None else door.address).port
+            )
         except ValueError as error:
             raise ListenError(str(door.address), "failed", str(error)) from error
 
@@ -170,6 +177,14 @@ class MeshProxy:
             meant = destination or DoorDestination(door.service, door.address)
             accepting = Acceptor(sock, self._gateway, entrance, meant, doors)
         return Listener(doors, accepting)
+
+    async def listen_led(self, address: str, port: int, sharing: Sharing = Sharing.ALONE) -> Listening:
+        """Accept there connections that the system has led here from fake IPs; each means the service that has its.
+
+        Raises ``ListenError``; see ``listen``.
+        """
+        destination = OriginalDestination(self._gateway.directory.service_at)
+        return await self.listen(address, port, None, sharing=sharing, destination=destination)
 
     def _tidy(self) -> None:
         """Forget listeners that are over, when there are twice as many as were left the last time."""
@@ -189,8 +204,8 @@ class MeshProxy:
         return self._gateway.counters.ports()
 
     def add_figures_of(self, elsewhere: Elsewhere) -> None:
-        """Add what other processes have counted wherever figures are told."""
-        self._gateway.counters.elsewhere = elsewhere
+        """Add what others have counted wherever figures are told: other processes, the kernel."""
+        self._gateway.counters.add_figures_of(elsewhere)
 
     def status(self) -> dict[str, Any]:
         """Return what is listened on and what was served, as JSON values."""

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, get_args
 from edgecore.kube import MESH_ANNOTATIONS
 from edgecore.modules.edgemesh.upstream.balancing.keys import COOKIE
 from edgecore.modules.edgemesh.upstream.durations import duration_s
-from edgecore.modules.edgemesh.upstream.policy import Strategy
+from edgecore.modules.edgemesh.upstream.policy import PlaneWanted, Strategy
 
 PREFIX = MESH_ANNOTATIONS
 
@@ -66,6 +66,12 @@ def _health_check(text: str) -> Fields:
     if text.lower() not in ("off", "probe", "tcp"):
         raise ValueError("it can be off, probe or tcp")
     return {"checks": text.lower()}
+
+
+def _plane(text: str) -> Fields:
+    if text.lower() not in get_args(PlaneWanted):
+        raise ValueError(f"it can be {', '.join(get_args(PlaneWanted))}")
+    return {"plane": text.lower()}
 
 
 def _number(text: str) -> float:
@@ -208,6 +214,13 @@ ANNOTATIONS = (
         "0, 1s to 1h",
         "How long connections to a backend that has gone may last.",
         _time("drain_s", "1s", "1h", or_zero=True),
+    ),
+    Annotation(
+        "plane",
+        "`auto`, `kernel`, `proxy`",
+        "Mode `intercept`: whether the kernel itself balances connections. `auto`: where nothing is lost by it; "
+        "`kernel`: HTTP too, as connections and not as requests.",
+        _plane,
     ),
 )
 """All there are, in the order in which they are documented."""

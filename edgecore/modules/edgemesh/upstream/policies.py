@@ -32,17 +32,40 @@ def policy_of(defaults: Policy, service: Service, port: ServicePort) -> tuple[Po
     problems: list[str] = []
     policy = _with_affinity(defaults, service, problems)
     fields: dict[str, object] = {}
-    # What is said of a port comes behind what is said of all, so that it wins; its name behind its number.
-    for place in dict.fromkeys(("", str(port.port), port.name)):
-        for name, text in _ours(service):
-            base, _, suffix = name.partition(".")
-            if suffix == place and base in _BY_NAME:
-                fields |= _read(_BY_NAME[base], name, text, problems)
+    for name, text in _said(service, port):
+        fields |= _read(_BY_NAME[name.partition(".")[0]], name, text, problems)
     problems += islice(_strangers(service), MAX_PROBLEMS)
     policy = msgspec.structs.replace(policy, **fields)
     if policy.eject_max_s < policy.eject_base_s:
         policy = msgspec.structs.replace(policy, eject_max_s=policy.eject_base_s)
     return policy, tuple(problems[:MAX_PROBLEMS])
+
+
+def sources_of(service: Service, port: ServicePort) -> dict[str, str]:
+    """Return which fields of the policy of ``port`` are the service's own: to the annotation, or field, that says so.
+
+    All others are the node's defaults.
+    """
+    found: dict[str, str] = {}
+    if service.spec.session_affinity == "ClientIP":
+        found |= dict.fromkeys(("strategy", "hash_by", "hash_name"), "spec.sessionAffinity")
+        if service.spec.session_affinity_config.client_ip.timeout_seconds is not None:
+            found["affinity_timeout_s"] = "spec.sessionAffinityConfig.clientIP.timeoutSeconds"
+    for name, text in _said(service, port):
+        found |= dict.fromkeys(_read(_BY_NAME[name.partition(".")[0]], name, text, []), PREFIX + name)
+    return found
+
+
+def _said(service: Service, port: ServicePort) -> Iterator[tuple[str, str]]:
+    """Yield name and text of each annotation that counts for ``port``, the one that wins the last.
+
+    What is said of a port comes behind what is said of all, its name behind its number.
+    """
+    for place in dict.fromkeys(("", str(port.port), port.name)):
+        for name, text in _ours(service):
+            base, _, suffix = name.partition(".")
+            if suffix == place and base in _BY_NAME:
+                yield name, text
 
 
 def _with_affinity(defaults: Policy, service: Service, problems: list[str]) -> Policy:

@@ -11,6 +11,8 @@ import msgspec
 Strategy = Literal["RoundRobin", "Random", "SessionStickiness", "LeastRequest", "ConsistentHash"]
 HashBy = Literal["source", "header", "cookie"]
 """What of a request says where it goes: the address of the client, a header, or a cookie."""
+PlaneWanted = Literal["auto", "kernel", "proxy"]
+"""Who is to move the bytes (mode intercept); auto: the kernel where nothing is lost by it."""
 
 
 class Policy(msgspec.Struct, frozen=True):
@@ -55,3 +57,4 @@ class Policy(msgspec.Struct, frozen=True):
     """Active checks: none; as the pod's readinessProbe says, else by connecting; always by connecting."""
     drain_s: float = 30.0
     """How long connections to a host that has gone may last."""
+    plane: PlaneWanted = "auto"

@@ -15,6 +15,7 @@ from edgecore.modules.edgemesh.names import Endpoint, Refusal
 from edgecore.modules.edgemesh.upstream.balancing.choice import same_strategy, strategy_of
 from edgecore.modules.edgemesh.upstream.balancing.latency import observe_failure
 from edgecore.modules.edgemesh.upstream.balancing.room import Room
+from edgecore.modules.edgemesh.upstream.balancing.roundrobin import RoundRobin
 from edgecore.modules.edgemesh.upstream.balancing.strategy import Asking, Strategy
 from edgecore.modules.edgemesh.upstream.drains import Drains
 from edgecore.modules.edgemesh.upstream.health.budget import Budget
@@ -35,6 +36,7 @@ class Upstream:
 
     __slots__ = (
         "_budget",
+        "_changed",
         "_clock",
         "_drains",
         "_health",
@@ -62,7 +64,15 @@ class Upstream:
     """As ``choose``."""
 
     def __init__(
-        self, spec: PortSpec, clock: Clock, rng: random.Random, make_health: MakeHealth, *, drains: Drains, room: Room
+        self,
+        spec: PortSpec,
+        clock: Clock,
+        rng: random.Random,
+        make_health: MakeHealth,
+        *,
+        drains: Drains,
+        room: Room,
+        changed: "Callable[[Upstream], None]",
     ) -> None:
         self.spec = spec
         self.hosts: dict[Endpoint, Host] = {}
@@ -86,6 +96,7 @@ class Upstream:
         self._make_health = make_health
         self._drains = drains
         self._room = room
+        self._changed = changed
         self._health: Health | None = None
         self._budget: Budget | None = None
         self._strategy: Strategy | None = None
@@ -111,6 +122,17 @@ class Upstream:
     def pick(self, asking: Asking, tried: Sequence[Host] = ()) -> Host | Refusal:
         """Return the host for the next request, or why there is none (503)."""
         return self.choose(asking, tried) or self.refusal()
+
+    def foretell(self) -> Host | None:
+        """Return the host of the next request, if that can be said without asking for it; ``None``: it cannot.
+
+        Nothing is changed by it: a strategy is made when the first request comes.
+        """
+        if len(self.available) == 1:
+            return self.available[0]
+        if self._strategy is None:
+            return self.available[0] if self.available and self.spec.policy.strategy == "RoundRobin" else None
+        return self._strategy.foretell() if isinstance(self._strategy, RoundRobin) else None
 
     def refusal(self) -> Refusal:
         """Return why no host can be chosen (503)."""
@@ -180,12 +202,8 @@ class Upstream:
 
     def refresh(self) -> None:
         """Find out anew which hosts may be chosen: the health of one has changed."""
-        hosts = tuple(self.hosts.values())
-        well = tuple(host for host in hosts if _is_well(host))
-        self.panicking = len(well) < len(hosts) * self.spec.policy.panic_share
-        self.available = hosts if self.panicking else well
-        if self._strategy is not None:
-            self._strategy.replace(self.available)
+        self._choose_among_well()
+        self._changed(self)
 
     def close(self) -> None:
         """Be no more: as if no host were left."""
@@ -193,7 +211,7 @@ class Upstream:
         if self._health is not None:
             self._health.close()
         leaving, self.hosts = self.hosts, {}
-        self.refresh()
+        self._choose_among_well()
         self._retire(leaving)
 
     def _take(self, spec: PortSpec) -> None:
@@ -214,8 +232,16 @@ class Upstream:
             self._health.follow(tuple(self.hosts.values()), spec.policy)
         elif spec.policy.checks != "off":
             self._judge()
-        self.refresh()
+        self._choose_among_well()
         self._retire(before)
+
+    def _choose_among_well(self) -> None:
+        hosts = tuple(self.hosts.values())
+        well = tuple(host for host in hosts if _is_well(host))
+        self.panicking = len(well) < len(hosts) * self.spec.policy.panic_share
+        self.available = hosts if self.panicking else well
+        if self._strategy is not None:
+            self._strategy.replace(self.available)
 
     def _judge(self) -> Health:
         if self._health is None:

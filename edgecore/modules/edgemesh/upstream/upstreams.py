@@ -12,6 +12,8 @@ from edgecore.modules.edgemesh.upstream.upstream import Upstream
 
 Follower = Callable[[PortKey, PortSpec | None], None]
 """Hears of a port that is new or changed; ``None``: it is no more."""
+HealthFollower = Callable[[Upstream], None]
+"""Hears that other hosts of a port may be chosen now, though the port is as it was."""
 
 
 class Upstreams:
@@ -25,6 +27,8 @@ class Upstreams:
         self._room = Room()
         self._upstreams: dict[PortKey, Upstream] = {}
         self._followers: list[Follower] = []
+        self._health_followers: list[HealthFollower] = []
+        self._health_changed = self._tell_of_health  # one object for all ports
 
     def __iter__(self) -> Iterator[Upstream]:
         return iter(self._upstreams.values())
@@ -45,7 +49,15 @@ class Upstreams:
         """Have a port be as ``spec`` says, and return what is known of it."""
         upstream = self._upstreams.get(spec.key)
         if upstream is None:
-            upstream = Upstream(spec, self._clock, self._rng, self._make_health, drains=self._drains, room=self._room)
+            upstream = Upstream(
+                spec,
+                self._clock,
+                self._rng,
+                self._make_health,
+                drains=self._drains,
+                room=self._room,
+                changed=self._health_changed,
+            )
             self._upstreams[spec.key] = upstream
         elif upstream.spec == spec:
             return upstream
@@ -71,6 +83,14 @@ class Upstreams:
         """Tell ``follower`` nothing more."""
         self._followers.remove(follower)
 
+    def follow_health(self, follower: HealthFollower) -> None:
+        """Tell ``follower`` whenever the health of hosts changes which of them may be chosen."""
+        self._health_followers.append(follower)
+
+    def unfollow_health(self, follower: HealthFollower) -> None:
+        """Tell ``follower`` nothing more."""
+        self._health_followers.remove(follower)
+
     def close(self) -> None:
         """End everything that runs for the ports, connections that drain included; followers are not told."""
         upstreams, self._upstreams = self._upstreams, {}
@@ -81,3 +101,7 @@ class Upstreams:
     def _tell(self, key: PortKey, spec: PortSpec | None) -> None:
         for follower in tuple(self._followers):
             follower(key, spec)
+
+    def _tell_of_health(self, upstream: Upstream) -> None:
+        for follower in tuple(self._health_followers):
+            follower(upstream)

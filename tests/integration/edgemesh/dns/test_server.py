@@ -12,7 +12,9 @@ from dnslib import RR, A, DNSRecord
 from structlog.testing import capture_logs
 
 from edgecore.modules.edgemesh.dns.listening.listeners import Bind
+from edgecore.modules.edgemesh.dns.recipe import Recipe
 from edgecore.modules.edgemesh.dns.resolver.resolved import ResolverSettings
+from edgecore.modules.edgemesh.dns.server import DnsServer
 from edgecore.modules.edgemesh.dns.zone.search import SearchList
 from edgecore.modules.edgemesh.names import ServiceKey
 from edgecore.modules.edgemesh.published import Published
@@ -344,3 +346,12 @@ async def test_start_that_is_given_up_at_any_moment_leaves_no_socket(steps, runn
     gc.collect()  # a socket that nobody closed is told of now
     async with running(listen=addresses) as again:
         assert again.addresses == addresses
+
+
+def test_questions_carry_no_mark_in_any_process_where_no_rule_looks_for_it(names, clock, metrics, random_id):
+    recipe = Recipe(upstreams=(), processes=2, mark=7)
+    server = DnsServer(names, recipe, [], clock=clock, metrics=metrics, random_id=random_id)
+    assert server.resolver.upstream.mark == 7
+    server.leave_unmarked()
+    [begin, *_] = server._crew.everything()
+    assert (server.resolver.upstream.mark, begin.recipe.mark) == (0, 0)

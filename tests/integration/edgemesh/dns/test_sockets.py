@@ -63,9 +63,24 @@ def test_privileged_port_is_refused_for_lack_of_permission():
 
 
 def test_two_nodes_get_two_ports_without_being_told():
-    with closing(bind_pair_auto(10053)) as first, closing(bind_pair_auto(10053)) as second:
+    with closing(bind_pair_auto("127.0.0.1", 10053)) as first, closing(bind_pair_auto("127.0.0.1", 10053)) as second:
         ports = [first.address[1], second.address[1]]
     assert 10053 <= ports[0] < ports[1] < 10153
+
+
+def test_the_port_that_is_rather_wanted_goes_before_the_others():
+    with closing(bind_pair("127.0.0.1", 0)) as pair:
+        port = pair.address[1]
+    with closing(bind_pair_auto("127.0.0.1", 10053, rather=port)) as first:
+        assert first.address == ("127.0.0.1", port)
+        with closing(bind_pair_auto("127.0.0.1", 10053, rather=port)) as second:
+            assert 10053 <= second.address[1] < 10153
+
+
+@pytest.mark.usefixtures("unprivileged")
+def test_a_port_that_is_rather_wanted_and_not_permitted_is_left_for_others():
+    with closing(bind_pair_auto("127.0.0.1", 10053, rather=1)) as pair:
+        assert 10053 <= pair.address[1] < 10153
 
 
 def test_no_free_port_is_an_error_that_names_the_range():
@@ -73,7 +88,7 @@ def test_no_free_port_is_an_error_that_names_the_range():
         with suppress(ListenError):  # somebody else has it: as good
             stack.enter_context(bind_udp("127.0.0.1", 65535))
         with pytest.raises(ListenError, match=r"127\.0\.0\.1:65535-65535: all these ports are in use"):
-            bind_pair_auto(65535)
+            bind_pair_auto("127.0.0.1", 65535)
 
 
 def test_wildcard_of_ipv6_leaves_the_ipv4_port_free(six):

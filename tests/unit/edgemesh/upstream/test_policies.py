@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from edgecore.kube import Service, ServicePort, decode_service
 from edgecore.modules.edgemesh.upstream.annotations import ANNOTATIONS, PREFIX
-from edgecore.modules.edgemesh.upstream.policies import MAX_PROBLEMS, policy_of
+from edgecore.modules.edgemesh.upstream.policies import MAX_PROBLEMS, policy_of, sources_of
 from edgecore.modules.edgemesh.upstream.policy import Policy
 
 HTTP = ServicePort(name="http-api", port=80)
@@ -196,3 +196,16 @@ def test_whatever_is_annotated_gives_a_policy_that_other_processes_can_read(anno
         assert msgspec.json.decode(msgspec.json.encode(policy), type=Policy) == policy
         assert policy.eject_max_s >= policy.eject_base_s
         assert all(text.startswith("cannot use ") for text in problems)
+
+
+def test_each_field_names_the_annotation_or_the_field_that_says_so_the_one_that_wins() -> None:
+    annotations = {"retries": "1", "retries.http-api": "2", "eject-after": "x", "hash-key": "source"}
+    affinity = {"clientIP": {"timeoutSeconds": 60}}
+    said = service(annotations, sessionAffinity="ClientIP", sessionAffinityConfig=affinity)
+    assert sources_of(said, HTTP) == {
+        "strategy": "spec.sessionAffinity",
+        "hash_by": PREFIX + "hash-key",
+        "hash_name": PREFIX + "hash-key",
+        "affinity_timeout_s": "spec.sessionAffinityConfig.clientIP.timeoutSeconds",
+        "retries": PREFIX + "retries.http-api",
+    }

@@ -8,6 +8,7 @@ import pytest
 from edgecore.modules.edgemesh.names import Endpoint, Refusal, ServiceKey
 from edgecore.modules.edgemesh.upstream.policy import Policy
 from edgecore.modules.edgemesh.upstream.spec import Backend, PortKey, PortSpec
+from edgecore.modules.edgemesh.upstream.upstream import Upstream
 from edgecore.modules.edgemesh.upstream.upstreams import Upstreams
 from tests.support.healthrig import WEB, HealthRig, endpoint
 from tests.support.upstreams import asking, fresh_upstreams
@@ -312,3 +313,24 @@ async def test_a_port_that_is_put_again_as_it_was_is_left_alone() -> None:
 def _small(number: int, port: int) -> PortSpec:
     backend = Backend(f"web-{number}", Endpoint(f"10.0.{number >> 8}.{number & 255}", port))
     return PortSpec(ServiceKey("default", f"web-{number}"), port, "tcp", "http", (backend,))
+
+
+async def test_a_change_of_health_is_told_to_those_who_follow_it_and_a_change_of_the_port_is_not(
+    rig: HealthRig,
+) -> None:
+    told: list[list[str]] = []
+
+    def follow(upstream: Upstream) -> None:
+        told.append([host.endpoint.host for host in upstream.available])
+
+    rig.upstreams.follow_health(follow)
+    rig.put((1, 2, 3))
+    rig.fail(2, 5)
+    assert told == [["10.0.0.1", "10.0.0.3"]]
+    rig.put((1, 2))
+    await rig.clock.advance(60)
+    assert told[1:] == [["10.0.0.1", "10.0.0.2"]]
+
+    rig.upstreams.unfollow_health(follow)
+    rig.fail(1, 5)
+    assert len(told) == 2

@@ -1,5 +1,6 @@
 """Answers a question that is asked by hand, by the same code that answers packets, and says why."""
 
+from collections.abc import Callable
 from typing import Any
 
 from edgecore.addresses import join_address
@@ -16,11 +17,17 @@ from edgecore.modules.edgemesh.dns.zone.nametable import NameTable
 
 
 class HandQuery:
-    """Asks ``names``, and ``resolver`` for what leads outside, as for a packet that came over TCP."""
+    """Asks ``names``, and ``resolver`` for what leads outside, as for a packet that came over TCP.
 
-    def __init__(self, names: NameTable, resolver: Resolver) -> None:
+    ``led`` returns which name servers have their questions led here (``Hijack.told``); ``None``: that is not the mode.
+    """
+
+    def __init__(
+        self, names: NameTable, resolver: Resolver, led: Callable[[], dict[str, Any] | None] = lambda: None
+    ) -> None:
         self._names = names
         self._resolver = resolver
+        self._led = led
 
     async def ask(self, name: str, type_text: str = "") -> dict[str, Any]:
         """Return the answer, and why it is that, as JSON values. Raises ``ContentError`` for what cannot be asked.
@@ -57,6 +64,7 @@ class HandQuery:
             "service": why.service._asdict() if why.service is not None else None,
             "ready": ready is not None,
             "upstream": None if how is None else _told(how),
+            "led": self._led(),
         }
 
 

@@ -26,11 +26,13 @@ RETRY_S = 5.0
 
 
 class Bind(NamedTuple):
-    """Where to listen. With ``next_free`` it is at loopback, at the first port that is free from ``port`` on."""
+    """Where to listen. With ``next_free`` it is at the first port that is free from ``port`` on."""
 
     host: str
     port: int
     next_free: bool = False
+    rather: int = 0
+    """A port that is tried before ``port``, if that may be another."""
 
     def __str__(self) -> str:
         return join_address(self.host, self.port)
@@ -128,7 +130,7 @@ class Listeners:
 
     def _bound(self, bind: Bind) -> Pair:
         if bind.next_free:
-            return bind_pair_auto(bind.port, self._sharing)
+            return bind_pair_auto(bind.host, bind.port, self._sharing, rather=bind.rather)
         return bind_pair(bind.host, bind.port, self._sharing)
 
     def _note_failure(self, bind: Bind, error: ListenError) -> None:

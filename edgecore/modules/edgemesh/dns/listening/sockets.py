@@ -9,7 +9,6 @@ from edgecore.modules.edgemesh.dns.resolver.exchange import Server
 from edgecore.modules.edgemesh.receivebuffer import widen
 from edgecore.modules.edgemesh.workers.sharing import Sharing, bind_shared
 
-AUTO_HOST = "127.0.0.1"
 BACKLOG = 128
 
 _PORTS_TRIED = 100
@@ -62,19 +61,25 @@ def bind_pair(host: str, port: int, sharing: Sharing = Sharing.ALONE) -> Pair:
     raise AssertionError("the last chance raised or returned")
 
 
-def bind_pair_auto(first_port: int, sharing: Sharing = Sharing.ALONE) -> Pair:
-    """Return sockets at the first free port of the hundred from ``first_port`` on, on loopback.
+def bind_pair_auto(host: str, first_port: int, sharing: Sharing = Sharing.ALONE, *, rather: int = 0) -> Pair:
+    """Return sockets at ``host``: at port ``rather``, else at the first free one of a hundred from ``first_port`` on.
 
     Raises ``ListenError``.
     """
+    if rather:
+        try:
+            return bind_pair(host, rather, sharing)
+        except ListenError as error:
+            if error.reason not in ("in_use", "no_permission"):
+                raise
     ports = range(first_port, min(first_port + _PORTS_TRIED, 65536))
     for port in ports:
         try:
-            return bind_pair(AUTO_HOST, port, sharing)
+            return bind_pair(host, port, sharing)
         except ListenError as error:
             if error.reason != "in_use":
                 raise
-    raise ListenError(f"{AUTO_HOST}:{ports[0]}-{ports[-1]}", "in_use", "all these ports are in use")
+    raise ListenError(f"{host}:{ports[0]}-{ports[-1]}", "in_use", "all these ports are in use")
 
 
 def _bind(host: str, port: int, kind: socket.SocketKind, sharing: Sharing) -> socket.socket:

@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections.abc import Callable
 
+from edgecore.modules.edgemesh.dns.resolver.asking import asking_socket
 from edgecore.modules.edgemesh.dns.resolver.exchange import Server
 
 _DATAGRAM_LIMIT_BYTES = 65535
@@ -13,17 +14,17 @@ _AT_A_TIME = 16
 class Conversation:
     """A query and what comes back. ``hear(self, datagram)``; ``None``: the system reports that nobody is there.
 
-    Raises ``OSError`` if the system will not send to ``server``.
+    ``mark``: see ``asking_socket``. Raises ``OSError`` if the system will not send to ``server``.
     """
 
-    def __init__(self, server: Server, query: bytes, sent_at: float) -> None:
+    def __init__(self, server: Server, query: bytes, sent_at: float, mark: int = 0) -> None:
         self.server = server
         self.query = query
         self.sent_at = sent_at
         self.ignored = 0
         self.hear: Callable[[Conversation, bytes | None], None] = _deaf
         self._loop = asyncio.get_running_loop()
-        self._sock = _connect(server)
+        self._sock = _connect(server, mark)
         self._loop.add_reader(self._sock, self._read)
 
     @property
@@ -67,10 +68,9 @@ def _deaf(_conversation: Conversation, _datagram: bytes | None) -> None:
     """Hear nothing: nobody has asked yet."""
 
 
-def _connect(server: Server) -> socket.socket:
-    sock = socket.socket(socket.AF_INET6 if ":" in server[0] else socket.AF_INET, socket.SOCK_DGRAM)
+def _connect(server: Server, mark: int) -> socket.socket:
+    sock = asking_socket(server, socket.SOCK_DGRAM, mark)
     try:
-        sock.setblocking(False)
         sock.connect(server)
     except BaseException:
         sock.close()

@@ -110,7 +110,7 @@ class Inquiry:
         now = self._clock.monotonic()
         has_edns = server not in self._without_edns and upstream.health.takes_edns(server, now)
         query = query_packet(upstream.random_id().to_bytes(2, "big"), self._question, edns=has_edns)
-        conversation = Conversation(server, query, now)
+        conversation = Conversation(server, query, now, upstream.mark)
         upstream.sockets += 1
         self._conversations[server] = conversation
         conversation.hear = self._hear
@@ -176,7 +176,7 @@ class Inquiry:
         query = query_packet(upstream.random_id().to_bytes(2, "big"), self._question, edns=has_edns)
         upstream.streams += 1
         try:
-            reply = await ask_stream(server, query, self._clock, self._clock.monotonic() + STREAM_S)
+            reply = await ask_stream(server, query, self._clock, self._clock.monotonic() + STREAM_S, upstream.mark)
         except StreamError as error:
             self._give_up(server, error.word, part)
             return

@@ -55,7 +55,7 @@ class Resolver:
     """Resolves through ``nameservers``, or those of a zone in ``zones``.
 
     ``random_id`` returns an unpredictable number from 0 to 65535; ``listening`` our own addresses, which are never
-    asked.
+    asked; ``mark`` is that of our packets (``asking_socket``).
     """
 
     def __init__(
@@ -68,6 +68,7 @@ class Resolver:
         clock: Clock,
         random_id: Callable[[], int],
         listening: Callable[[], Sequence[Server]],
+        mark: int = 0,
     ) -> None:
         self.cache = Cache(settings.cache_size if settings.max_ttl_s else 0, stale_s=settings.stale_s)
         self.counts = dict.fromkeys(HOW, 0)
@@ -76,7 +77,12 @@ class Resolver:
         self.waiting = Waiting()
         """Askers that wait for upstream servers, in all and by client."""
         self.upstream = Upstream(
-            clock, random_id, listening, on_change=self._changed, max_ttl_s=settings.max_ttl_s or 604_800
+            clock,
+            random_id,
+            listening,
+            on_change=self._changed,
+            max_ttl_s=settings.max_ttl_s or 604_800,
+            mark=mark,
         )
         self._nameservers = nameservers
         self._zones = zones

@@ -4,6 +4,7 @@ import asyncio
 import socket
 
 from edgecore.clock import Clock, before
+from edgecore.modules.edgemesh.dns.resolver.asking import asking_socket
 from edgecore.modules.edgemesh.dns.resolver.exchange import Server
 
 
@@ -15,20 +16,22 @@ class StreamError(Exception):
         self.word = word
 
 
-async def ask_stream(server: Server, query: bytes, clock: Clock, deadline: float) -> bytes:
-    """Return the first message that ``server`` sends back, of up to 65535 bytes. Raises ``StreamError``."""
+async def ask_stream(server: Server, query: bytes, clock: Clock, deadline: float, mark: int = 0) -> bytes:
+    """Return the first message that ``server`` sends back, of up to 65535 bytes. Raises ``StreamError``.
+
+    ``mark``: see ``asking_socket``.
+    """
     try:
-        return await before(clock, deadline, _ask(server, query))
+        return await before(clock, deadline, _ask(server, query, mark))
     except TimeoutError:
         raise StreamError("tcp_silent") from None
     except OSError:
         raise StreamError("tcp_refused") from None
 
 
-async def _ask(server: Server, query: bytes) -> bytes:
+async def _ask(server: Server, query: bytes, mark: int) -> bytes:
     loop = asyncio.get_running_loop()
-    with socket.socket(socket.AF_INET6 if ":" in server[0] else socket.AF_INET, socket.SOCK_STREAM) as sock:
-        sock.setblocking(False)
+    with asking_socket(server, socket.SOCK_STREAM, mark) as sock:
         await loop.sock_connect(sock, server)
         await loop.sock_sendall(sock, len(query).to_bytes(2, "big") + query)
         size = int.from_bytes(await _receive(sock, 2), "big")

@@ -25,7 +25,8 @@ class Upstream:
     """The upstream servers as all questions see them.
 
     ``random_id`` returns an unpredictable number from 0 to 65535 for each query; ``listening`` returns our own
-    addresses, which are never asked; ``on_change`` is told when a server goes away or comes back.
+    addresses, which are never asked; ``on_change`` is told when a server goes away or comes back; ``mark`` is that of
+    our packets (``asking_socket``).
     """
 
     def __init__(
@@ -37,11 +38,13 @@ class Upstream:
         on_change: Callable[[Change], object] = lambda _: None,
         max_ttl_s: int = 3600,
         sockets_limit: int = SOCKETS_LIMIT,
+        mark: int = 0,
     ) -> None:
         self.clock = clock
         self.random_id = random_id
         self.listening = listening
         self.max_ttl_s = max_ttl_s
+        self.mark = mark
         self.health = Health()
         self.ignored = 0
         """Datagrams that were not the reply to our query."""

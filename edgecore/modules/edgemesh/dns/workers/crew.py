@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from edgecore.clock import Clock
 from edgecore.modules.edgemesh.dns.listening.responder import Report
@@ -33,6 +34,10 @@ class AnsweringCrew(Crew[Figures]):
         self._feed.follow(self.tell)
         self._is_following = True
         super().start()
+
+    def leave_unmarked(self) -> None:
+        """See ``DnsServer``."""
+        self._recipe = replace(self._recipe, mark=0)
 
     def listen(self, address: Server) -> None:
         """Have them answer at ``address``, at which the node listens already."""

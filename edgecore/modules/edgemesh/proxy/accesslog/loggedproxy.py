@@ -6,6 +6,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from edgecore.modules.edgemesh.names import ServiceKey
 from edgecore.modules.edgemesh.proxy.accesslog.accesslog import AccessLog
 from edgecore.modules.edgemesh.proxy.figures.figures import PortFigures
+from edgecore.modules.edgemesh.proxy.figures.proxyfigures import Elsewhere
 from edgecore.modules.edgemesh.upstream.spec import PortKey, Transport
 from edgecore.observe.metrics import Metrics
 
@@ -30,6 +31,9 @@ class Proxy(Protocol[ListenerT_co]):
     def figures(self) -> Mapping[PortKey, PortFigures]:
         """Return what was counted at each port."""
 
+    def add_figures_of(self, elsewhere: Elsewhere) -> None:
+        """Add what others have counted wherever figures are told."""
+
 
 class LoggedProxy(Generic[ListenerT]):
     """To be used as ``proxy`` is, which was given ``log.tell``."""
@@ -38,6 +42,7 @@ class LoggedProxy(Generic[ListenerT]):
         self._proxy = proxy
         self._log = log
         self.listen = proxy.listen
+        self.add_figures_of = proxy.add_figures_of
         metrics.pull(log.families)
 
     async def stop(self) -> None:

@@ -26,25 +26,27 @@ BATCH = 64
 """So many datagrams of clients are passed on at one wake-up."""
 
 
-def open_datagrams(gateway: Gateway, door: Door, sock: socket.socket) -> "DatagramListener":
+def open_datagrams(gateway: Gateway, door: Door, sock: socket.socket, port: int) -> "DatagramListener":
     """Forward what comes to ``sock``, which is bound and non-blocking, and is the listener's from now on.
 
+    ``port`` is the one of the service that is meant: the door's own, unless datagrams were led here from elsewhere.
     Raises ``ValueError`` for a door that is of no service: datagrams do not say which they mean.
     """
     if door.service is None:
         raise ValueError(f"cannot forward datagrams of {door.address}: it is of no service")
     widen(sock)
-    return DatagramListener(gateway, door, door.service, sock)
+    return DatagramListener(gateway, door, door.service, sock, port)
 
 
 class DatagramListener:
     """One address and port that datagrams come in by. Made by ``open_datagrams``."""
 
-    def __init__(self, gateway: Gateway, door: Door, service: ServiceKey, sock: socket.socket) -> None:
+    def __init__(self, gateway: Gateway, door: Door, service: ServiceKey, sock: socket.socket, port: int) -> None:
         self.address: Endpoint = door.address
         """What is listened on."""
         self.service: ServiceKey = service
         """Whose datagrams come in here."""
+        self._port = port
         self._gateway = gateway
         self._door = door
         self._socket = sock
@@ -114,7 +116,7 @@ class DatagramListener:
         if not self._table.make_room(now):
             self._tally.drop("too_many_flows")
             return None
-        upstream = self._gateway.directory.upstream(self.service, self.address.port, "udp")
+        upstream = self._gateway.directory.upstream(self.service, self._port, "udp")
         if isinstance(upstream, Refusal):
             self._refused(client, upstream)
             return None
@@ -153,7 +155,7 @@ class DatagramListener:
             served = Served(
                 client=peer,
                 service=self.service,
-                port=self.address.port,
+                port=self._port,
                 handling="datagrams",
                 reason=refusal.reason,
             )

@@ -13,19 +13,24 @@ from edgecore.modules.edgemesh.upstream.upstream import Upstream
 
 
 class Counters:
-    """All numbers of one proxy; those of a port are kept where the port is.
-
-    ``elsewhere`` may be set to have the figures of other processes added.
-    """
+    """All numbers of one proxy; those of a port are kept where the port is."""
 
     def __init__(self, upstreams: Iterable[Upstream]) -> None:
         self._upstreams = upstreams
         self._port_families = PortFamilies()
-        self.elsewhere: Elsewhere = tuple
+        self._elsewhere: list[Elsewhere] = []
         self.connections = 0
         """Open connections of clients."""
         self.accepted = 0
         """Connections of clients since the start."""
+
+    def add_figures_of(self, elsewhere: Elsewhere) -> None:
+        """Add what others have counted wherever figures are told: other processes, the kernel."""
+        self._elsewhere.append(elsewhere)
+
+    def elsewhere(self) -> list[ProxyFigures]:
+        """Return what others have counted."""
+        return [figures for each in self._elsewhere for figures in each()]
 
     def ports(self) -> AllPorts:
         """Return what was counted at each port there is, in all processes together."""

@@ -12,9 +12,11 @@ from prometheus_client.core import CounterMetricFamily, Metric
 
 from edgecore.clock import Clock
 from edgecore.modules.edgemesh.names import Endpoint, ServiceKey
+from edgecore.modules.edgemesh.proxy.doors.destination import Meant
 from edgecore.modules.edgemesh.proxy.figures.proxyfigures import ProxyFigures, added
 from edgecore.modules.edgemesh.proxy.workers.orders import (
     AccessLines,
+    AddressOf,
     BadInput,
     Begin,
     Checked,
@@ -57,7 +59,8 @@ class ForwardingCrew(Crew[ProxyFigures]):
         self._upstreams = upstreams
         self._metrics = metrics
         metrics.pull(self._families)
-        self._places: dict[Place, ServiceKey] = {}
+        self._places: dict[Place, Meant] = {}
+        self._addresses: dict[str, ServiceKey] = {}
         self._checked: dict[PortKey, Findings] = {}
         """What the workers were told of hosts last; ``None`` is left out."""
 
@@ -77,12 +80,21 @@ class ForwardingCrew(Crew[ProxyFigures]):
         if self.runs:
             self._upstreams.unfollow(self._pass_on)
             self._places.clear()
+            self._addresses.clear()
         await super().stop()
 
-    def listen(self, address: Endpoint, service: ServiceKey, transport: Transport) -> None:
-        """Have them accept clients of ``service`` at ``address`` too, at which the node listens already."""
-        self._places[address, transport] = service
-        self.tell(Listen(address, service, transport))
+    def listen(self, address: Endpoint, meant: Meant, transport: Transport) -> None:
+        """Have them accept clients at ``address`` too, at which the node listens already; see ``Listen``."""
+        self._places[address, transport] = meant
+        self.tell(Listen(address, meant, transport))
+
+    def own(self, address: str, service: ServiceKey | None) -> None:
+        """Tell them whose fake IP ``address`` is; ``None``: nobody's any more."""
+        if service is not None:
+            self._addresses[address] = service
+        elif self._addresses.pop(address, None) is None:
+            return
+        self.tell(AddressOf(address, service))
 
     def unlisten(self, address: Endpoint, transport: Transport) -> None:
         """Have them accept no more clients there; what is being served is served."""
@@ -97,8 +109,10 @@ class ForwardingCrew(Crew[ProxyFigures]):
             yield PortSet(upstream.spec)
             for endpoint, well in self._checked.get(key, {}).items():  # as the others know it
                 yield Checked(key, endpoint, well)
-        for (address, transport), service in self._places.items():
-            yield Listen(address, service, transport)
+        for fake_ip, service in self._addresses.items():
+            yield AddressOf(fake_ip, service)
+        for (address, transport), meant in self._places.items():
+            yield Listen(address, meant, transport)
 
     def take(self, member: Member[ProxyFigures], news: Any) -> None:
         """See ``Crew``."""

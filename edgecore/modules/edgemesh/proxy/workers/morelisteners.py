@@ -11,7 +11,8 @@ import structlog
 
 from edgecore.clock import Clock
 from edgecore.errors import ListenError
-from edgecore.modules.edgemesh.names import Endpoint, ServiceKey
+from edgecore.modules.edgemesh.names import Endpoint
+from edgecore.modules.edgemesh.proxy.doors.destination import DoorDestination, Meant
 from edgecore.modules.edgemesh.proxy.server import MeshProxy
 from edgecore.modules.edgemesh.upstream.spec import Transport
 from edgecore.modules.edgemesh.workers.sharing import Sharing
@@ -36,16 +37,16 @@ class MoreListeners:
     def __init__(self, proxy: MeshProxy, clock: Clock) -> None:
         self._proxy = proxy
         self._clock = clock
-        self._wanted: dict[Place, ServiceKey] = {}
+        self._wanted: dict[Place, Meant] = {}
         self._open: dict[Place, Listener] = {}
         self._failed: set[Place] = set()
         self._retrying: asyncio.Task[None] | None = None
 
-    async def open(self, address: Endpoint, service: ServiceKey, transport: Transport) -> None:
-        """Accept clients of ``service`` at ``address``: now, or as soon as it can be done."""
+    async def open(self, address: Endpoint, meant: Meant, transport: Transport) -> None:
+        """Accept clients at ``address``, as ``Listen`` says: now, or as soon as it can be done."""
         place = (address, transport)
-        self._wanted[place] = service
-        await self._try(place, service)
+        self._wanted[place] = meant
+        await self._try(place, meant)
         if self._failed and self._retrying is None:
             self._retrying = asyncio.create_task(self._retry())
 
@@ -64,23 +65,32 @@ class MoreListeners:
             self._retrying.cancel()
             await asyncio.gather(self._retrying, return_exceptions=True)
 
-    async def _try(self, place: Place, service: ServiceKey) -> None:
+    async def _try(self, place: Place, meant: Meant) -> None:
         address, transport = place
-        where = {"service": str(service), "address": str(address), "transport": transport}
+        where = {"service": str(meant.service or ""), "address": str(address), "transport": transport}
         try:
-            listener = await self._proxy.listen(*address, service, transport, sharing=Sharing.MORE)
+            listener = await self._listen(place, meant)
         except ListenError as error:
             if place not in self._failed:
                 log.warning("port_not_bound", **where, reason=error.reason, error=str(error), again_every_s=RETRY_S)
             self._failed.add(place)
             return
-        if place in self._open or self._wanted.get(place) != service:  # it was given up while it was being opened
+        if place in self._open or self._wanted.get(place) != meant:  # it was given up while it was being opened
             listener.close()
             return
         self._open[place] = listener
         if place in self._failed:
             self._failed.remove(place)
             log.info("port_bound", **where)
+
+    async def _listen(self, place: Place, meant: Meant) -> Listener:
+        address, transport = place
+        if meant.service is None:
+            return await self._proxy.listen_led(*address, sharing=Sharing.MORE)
+        destination = DoorDestination(*meant) if meant.address != address else None
+        return await self._proxy.listen(
+            *address, meant.service, transport, sharing=Sharing.MORE, destination=destination
+        )
 
     async def _retry(self) -> None:
         while self._failed:

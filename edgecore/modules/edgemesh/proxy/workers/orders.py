@@ -3,6 +3,7 @@
 from msgspec import Struct
 
 from edgecore.modules.edgemesh.names import Endpoint, ServiceKey
+from edgecore.modules.edgemesh.proxy.doors.destination import Meant
 from edgecore.modules.edgemesh.proxy.figures.proxyfigures import ProxyFigures
 from edgecore.modules.edgemesh.proxy.workers.recipe import ProxyRecipe
 from edgecore.modules.edgemesh.upstream.spec import PortKey, PortSpec, Transport
@@ -36,11 +37,18 @@ class Checked(Struct, frozen=True, tag="checked"):
 
 
 class Listen(Struct, frozen=True, tag="listen"):
-    """To a worker: accept clients of a service here too."""
+    """To a worker: accept clients here too. What they mean has no service where the system has led them here."""
 
     address: Endpoint
-    service: ServiceKey
+    meant: Meant
     transport: Transport
+
+
+class AddressOf(Struct, frozen=True, tag="address"):
+    """To a worker: whose fake IP this is; ``None``: nobody's any more."""
+
+    address: str
+    service: ServiceKey | None
 
 
 class Unlisten(Struct, frozen=True, tag="unlisten"):
@@ -50,7 +58,7 @@ class Unlisten(Struct, frozen=True, tag="unlisten"):
     transport: Transport
 
 
-Order = Begin | PortSet | PortRemoved | Checked | Listen | Unlisten
+Order = Begin | PortSet | PortRemoved | Checked | Listen | Unlisten | AddressOf
 
 
 class BadInput(Struct, frozen=True, tag="bad_input"):

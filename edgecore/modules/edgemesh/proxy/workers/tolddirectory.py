@@ -10,11 +10,12 @@ from edgecore.modules.edgemesh.upstream.upstreams import Upstreams
 
 
 class ToldDirectory:
-    """A ``Directory`` over ``upstreams`` alone."""
+    """A ``Directory`` over ``upstreams``, and the fake IPs that it was told of."""
 
     def __init__(self, upstreams: Upstreams) -> None:
         self._upstreams = upstreams
         self._ports: dict[ServiceKey, set[PortKey]] = {}
+        self._addresses: dict[str, ServiceKey] = {}
         upstreams.follow(self._told)
 
     def service_named(self, host: str, port: int) -> ServiceKey | Refusal:
@@ -22,8 +23,15 @@ class ToldDirectory:
         return Refusal(503, "unknown_service", f"cannot reach {host}:{port}: no service is called that here")
 
     def service_at(self, address: str) -> ServiceKey | None:
-        """See ``Directory``. The node alone has clients that say where they go."""
-        return None
+        """See ``Directory``."""
+        return self._addresses.get(address)
+
+    def own(self, address: str, service: ServiceKey | None) -> None:
+        """Take note whose fake IP ``address`` is; ``None``: nobody's."""
+        if service is None:
+            self._addresses.pop(address, None)
+        else:
+            self._addresses[address] = service
 
     def upstream(self, service: ServiceKey, port: int, transport: Transport = "tcp") -> Upstream | Refusal:
         """See ``Directory``."""

@@ -13,6 +13,7 @@ from edgecore.modules.edgemesh.proxy.server import MeshProxy
 from edgecore.modules.edgemesh.proxy.workers.changes import Changes
 from edgecore.modules.edgemesh.proxy.workers.morelisteners import MoreListeners
 from edgecore.modules.edgemesh.proxy.workers.orders import (
+    AddressOf,
     BadInput,
     Begin,
     Checked,
@@ -43,6 +44,7 @@ class ForwardingDuty:
         spread = random.Random()  # noqa: S311 - spreads load, guards nothing
         self._judge = HealthJudge(clock, spread)
         self._upstreams = Upstreams(clock, spread, self._judge.judge)
+        self._directory = ToldDirectory(self._upstreams)
         self._proxy: MeshProxy | None = None
         self._listeners: MoreListeners | None = None
         self._access: RelayedAccess | None = None
@@ -60,10 +62,12 @@ class ForwardingDuty:
                 self._upstreams.remove(key)
             case Checked(key, endpoint, well):
                 self._checked(key, endpoint, well)
-            case Listen(address, service, transport) if self._listeners is not None:
-                await self._listeners.open(address, service, transport)
+            case Listen(address, meant, transport) if self._listeners is not None:
+                await self._listeners.open(address, meant, transport)
             case Unlisten(address, transport) if self._listeners is not None:
                 self._listeners.close(address, transport)
+            case AddressOf(fake_ip, service):
+                self._directory.own(fake_ip, service)
 
     def figures(self) -> ProxyFigures | None:
         """See ``Duty``. Ports whose figures are as they were the last time are left out."""
@@ -82,12 +86,12 @@ class ForwardingDuty:
         await self._judge.close()
 
     def _begin(self, recipe: ProxyRecipe) -> None:
-        directory, metrics = ToldDirectory(self._upstreams), RelayedMetrics(self._link)
+        metrics = RelayedMetrics(self._link)
         if recipe.access_log:
             self._access = RelayedAccess(self._link, self._clock)
         tell = self._access.tell if self._access is not None else None
         self._proxy = MeshProxy(
-            directory, self._upstreams, self._clock, metrics, recipe.share, options=recipe.options, access=tell
+            self._directory, self._upstreams, self._clock, metrics, recipe.share, options=recipe.options, access=tell
         )
         self._listeners = MoreListeners(self._proxy, self._clock)
 

@@ -25,6 +25,13 @@ class RoundRobin(Cookieless):
         start = hosts.index(self._last) + 1 if self._last in hosts else 0
         self._next = cycle(hosts[start:] + hosts[:start]).__next__
 
+    def foretell(self) -> Host | None:
+        """Return what ``choose`` will return next, if nobody asks meanwhile."""
+        hosts = self.hosts
+        if not hosts:
+            return None
+        return hosts[(hosts.index(self._last) + 1) % len(hosts)] if self._last in hosts else hosts[0]
+
     def choose(self, asking: Asking, tried: Sequence[Host] = ()) -> Host | None:
         """See ``Strategy``."""
         try:

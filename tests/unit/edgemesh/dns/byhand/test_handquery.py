@@ -72,6 +72,7 @@ async def test_a_service_is_answered_from_the_ready_answers(hand_query, servers)
         "service": {"namespace": "default", "name": "web"},
         "ready": True,
         "upstream": None,
+        "led": None,
     }
     assert servers.asked == []
 

@@ -151,6 +151,7 @@ def test_while_the_table_is_incomplete_an_alias_of_an_unknown_name_of_ours_is_se
         (upstream_reply(authority=(OUTER_SOA,)), f"rcode=0 {ALIAS} {NS_SOA}"),
         (upstream_reply(rcode=3, authority=(OUTER_SOA,)), f"rcode=3 {ALIAS} {NS_SOA}"),
     ],
+    ids=["address", "alias", "no_data", "no_name"],
 )
 def test_what_upstream_servers_say_stands_behind_the_alias(reply, expected, chase, shown):
     packet, is_answer = chase.finished(TARGET, reply)

@@ -16,6 +16,8 @@ class LastWords:
     def __init__(self, log: AccessLog) -> None:
         self.log = log
         self.error: Exception | None = None
+        self.elsewhere: list[Any] = []
+        self.add_figures_of = self.elsewhere.append
 
     async def listen(self, address: str, port: int, service: Any, transport: Any = "tcp") -> str:
         return f"{address}:{port}/{transport}"
@@ -69,3 +71,5 @@ async def test_all_else_is_the_proxys_own(proxy: LastWords, metrics: Metrics) ->
 
     assert await logged.listen("127.0.0.1", 80, None, "udp") == "127.0.0.1:80/udp"
     assert logged.figures() == {}
+    logged.add_figures_of("the kernel's")
+    assert proxy.elsewhere == ["the kernel's"]

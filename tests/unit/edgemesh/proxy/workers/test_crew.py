@@ -6,10 +6,19 @@ import pytest
 
 from edgecore.clock import VirtualClock
 from edgecore.modules.edgemesh.names import Endpoint, ServiceKey
+from edgecore.modules.edgemesh.proxy.doors.destination import Meant
 from edgecore.modules.edgemesh.proxy.figures.figures import HostFigures, PortFigures
 from edgecore.modules.edgemesh.proxy.figures.proxyfigures import ProxyFigures
 from edgecore.modules.edgemesh.proxy.workers.crew import ForwardingCrew
-from edgecore.modules.edgemesh.proxy.workers.orders import Begin, Checked, Listen, PortRemoved, PortSet, Unlisten
+from edgecore.modules.edgemesh.proxy.workers.orders import (
+    AddressOf,
+    Begin,
+    Checked,
+    Listen,
+    PortRemoved,
+    PortSet,
+    Unlisten,
+)
 from edgecore.modules.edgemesh.proxy.workers.recipe import ProxyRecipe
 from edgecore.modules.edgemesh.upstream.policy import Policy
 from edgecore.modules.edgemesh.workers.sharing import Sharing
@@ -65,17 +74,38 @@ def test_a_new_worker_is_told_everything(upstreams, crew):
     web, db = port_spec(WEB, 80, [A]), port_spec(DB, 53, [B], transport="udp", handling="datagrams")
     upstreams.put(web)
     upstreams.put(db)
-    crew.listen(HERE, WEB, "tcp")
-    crew.listen(HERE, DB, "udp")
+    crew.listen(HERE, Meant(WEB, HERE), "tcp")
+    crew.listen(HERE, Meant(DB, HERE), "udp")
     crew.unlisten(HERE, "udp")
-    assert list(crew.everything()) == [Begin(ProxyRecipe()), PortSet(web), PortSet(db), Listen(HERE, WEB, "tcp")]
+    assert list(crew.everything()) == [
+        Begin(ProxyRecipe()),
+        PortSet(web),
+        PortSet(db),
+        Listen(HERE, Meant(WEB, HERE), "tcp"),
+    ]
+
+
+def test_a_new_worker_is_told_whose_the_addresses_are_before_it_listens_for_what_was_led_here(crew):
+    crew.listen(HERE, Meant(None, HERE), "tcp")
+    crew.own("9.251.0.1", WEB)
+    crew.own("9.251.0.2", DB)
+    crew.own("9.251.0.2", None)
+    crew.own("9.251.0.3", None)
+    led = Listen(HERE, Meant(None, HERE), "tcp")
+    assert list(crew.everything()) == [Begin(ProxyRecipe()), AddressOf("9.251.0.1", WEB), led]
+    assert crew.since() == [
+        led,
+        AddressOf("9.251.0.1", WEB),
+        AddressOf("9.251.0.2", DB),
+        AddressOf("9.251.0.2", None),
+    ]
 
 
 def test_what_is_given_up_twice_is_told_once(crew):
-    crew.listen(HERE, WEB, "tcp")
+    crew.listen(HERE, Meant(WEB, HERE), "tcp")
     crew.unlisten(HERE, "tcp")
     crew.unlisten(HERE, "tcp")
-    assert crew.since() == [Listen(HERE, WEB, "tcp"), Unlisten(HERE, "tcp")]
+    assert crew.since() == [Listen(HERE, Meant(WEB, HERE), "tcp"), Unlisten(HERE, "tcp")]
 
 
 def test_findings_of_checks_are_told_once_and_again_when_they_change(upstreams, crew):

@@ -6,12 +6,14 @@ import pytest
 from msgspec import msgpack
 
 from edgecore.modules.edgemesh.names import Endpoint, ServiceKey
+from edgecore.modules.edgemesh.proxy.doors.destination import Meant
 from edgecore.modules.edgemesh.proxy.figures.figures import HostFigures, PortFigures
 from edgecore.modules.edgemesh.proxy.figures.proxyfigures import ProxyFigures
 from edgecore.modules.edgemesh.proxy.limits import ProxyLimits
 from edgecore.modules.edgemesh.proxy.options import ProxyOptions
 from edgecore.modules.edgemesh.proxy.workers.orders import (
     AccessLines,
+    AddressOf,
     BadInput,
     Begin,
     Checked,
@@ -46,7 +48,10 @@ ORDERS = [
     PortSet(PortSpec(ServiceKey("default", "db-0.db"), 53, "udp", "datagrams")),
     PortRemoved(KEY),
     *(Checked(KEY, HOST, well) for well in (True, False, None)),
-    Listen(HOST, WEB, "udp"),
+    Listen(HOST, Meant(WEB, Endpoint("9.251.0.1", 53)), "udp"),
+    Listen(HOST, Meant(None, HOST), "tcp"),
+    AddressOf("9.251.0.1", WEB),
+    AddressOf("9.251.0.1", None),
     Unlisten(Endpoint("::1", 1), "tcp"),
 ]
 HOSTS = {str(HOST): HostFigures("a", 3, 1, 2, {"connect_failed": 1}, latency_sum_s=0.5, ill="ejected")}

@@ -81,3 +81,12 @@ def test_what_was_tried_is_passed_over_as_long_as_there_is_another(balancer: Rou
 
     assert [balancer.choose(ANYBODY, (A,)) for _ in range(4)] == [B, C, B, C]
     assert balancer.choose(ANYBODY, (A, B, C)) is not None
+
+
+def test_the_next_one_can_be_told_without_taking_the_turn(balancer: RoundRobin) -> None:
+    assert balancer.foretell() is None
+    for hosts in ((A, B, C), (B, C), (A, C), (C,), (A, B, C)):
+        balancer.replace(hosts)
+        for _ in range(4):
+            told = [balancer.foretell(), balancer.foretell()]
+            assert told == [balancer.choose(ANYBODY)] * 2

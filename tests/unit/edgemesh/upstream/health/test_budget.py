@@ -66,6 +66,7 @@ def test_never_more_than_the_share_of_all_and_the_few_a_second(
         under_way += active  # at worst, each step has others under way
         few_before = granted
         granted += taken(budget, asked, now, requests, active, policy)
-        assert granted - few_before >= min(asked, few if passed >= 1 or not few_before else 0)
+        a_second_on = passed > 1.001  # now less then is not passed to the last bit
+        assert granted - few_before >= min(asked, few if a_second_on or not few_before else 0)
 
     assert granted <= share * (requests + under_way) + few * (now + 1) + 1

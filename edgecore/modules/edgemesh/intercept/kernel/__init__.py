@@ -1,0 +1,1 @@
+"""The kernel as data plane: services whose bytes never enter Python."""
