@@ -192,21 +192,6 @@ _COMMANDS = {
 }
 
 
-_ON_THE_MACHINE = ("tests/e2e/", "tests/integration/")
-_WITHOUT_NODES = tuple(f"tests/integration/edgemesh/{folder}/" for folder in ("dns", "proxy", "upstream"))
-
-
-def _process_of(item: pytest.Item) -> str:
-    """Return what goes into one process, where there are several.
-
-    Nodes claim the machine's pools of fake IPs and keep theirs over restarts: what starts any goes one after the other.
-    """
-    starts_nodes = item.nodeid.startswith(_ON_THE_MACHINE) and not item.nodeid.startswith(_WITHOUT_NODES)
-    if starts_nodes and item.get_closest_marker("namespaces") is None:
-        return "machine"
-    return item.nodeid.partition("::")[0]
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     missing = {
         marker: f"the {command} command is not installed (Debian: apt-get install {package})"
@@ -216,7 +201,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if os.geteuid() != 0:
         missing["needs_root"] = "needs root: run the tests as root for this one"
     for item in items:
-        item.add_marker(pytest.mark.xdist_group(_process_of(item)))
         for marker in item.iter_markers():
             if marker.name in missing:
                 item.add_marker(pytest.mark.skip(reason=missing[marker.name]))
