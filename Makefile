@@ -16,10 +16,10 @@ demo: $(VENV)/.installed ## take a service from the cloud to a curl, checking ea
 	@$(BIN)/edgecore demo $(if $(KEEP),--keep)
 
 test: $(VENV)/.installed-dev ## run the tests (about 9 minutes on two cores; a fixed share of each fuzz and sweep)
-	@EDGECORE_TESTS=short $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+	@EDGECORE_TESTS=short $(BIN)/python -m pytest -n $(WORKERS)
 
 test-long: $(VENV)/.installed-dev ## run the tests with the whole counts
-	@EDGECORE_TESTS=long $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --timeout 1800
+	@EDGECORE_TESTS=long $(BIN)/python -m pytest -n $(WORKERS) --timeout 1800
 
 check: $(VENV)/.installed-dev ## ruff, mypy --strict, and the tests of the house (layers, docs, clock)
 	@$(BIN)/ruff check .

@@ -192,6 +192,13 @@ _COMMANDS = {
 }
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    from oneprocess import OneProcessForNodes
+
+    return OneProcessForNodes(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     missing = {
         marker: f"the {command} command is not installed (Debian: apt-get install {package})"

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -281,9 +282,16 @@ def test_a_cut_is_of_one_node_and_heals(lab: Labs) -> None:
 
 @pytest.mark.needs_root
 def test_an_ordinary_user_has_a_lab_too() -> None:
-    """Root tries it as `nobody`, with a copy of the sources that he can read."""
-    as_nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    """Root tries it as `nobody`, with a copy of the sources, and a view of the environment, that he can read."""
     with tempfile.TemporaryDirectory(prefix="edgecore-lab-") as place:
+        environment_seen = Path(place, "environment")
+        environment_seen.mkdir()
+        bound = f'mount --bind {shlex.quote(sys.prefix)} {environment_seen} && exec "$@"'
+        as_nobody = [
+            *("unshare", "--mount", "sh", "-c", bound, "sh"),
+            *("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"),
+        ]
+        python = str(environment_seen / "bin/python")
         Path(place).chmod(0o755)
         for package in ("edgecore", "cloudhub_stub"):
             shutil.copytree(ROOT / package, Path(place, package))
@@ -292,7 +300,7 @@ def test_an_ordinary_user_has_a_lab_too() -> None:
         shutil.chown(home, 65534, 65534)
         environment = {"PATH": os.environ["PATH"], "HOME": str(home), "PYTHONPATH": place}
         tried = subprocess.run(
-            [*as_nobody, "unshare", "-Ur", "--net", sys.executable, "-c", "import edgecore.app"],
+            [*as_nobody, "unshare", "-Ur", "--net", python, "-c", "import edgecore.app"],
             env=environment,
             cwd=place,
             capture_output=True,
@@ -302,7 +310,7 @@ def test_an_ordinary_user_has_a_lab_too() -> None:
         if tried.returncode != 0:
             pytest.skip(f"nobody may not do that here: {tried.stderr.strip()[-200:]}")
         done = subprocess.run(
-            [*as_nobody, sys.executable, "-m", "edgecore", "lab", "--mode", MODES[0], "--json"],
+            [*as_nobody, python, "-m", "edgecore", "lab", "--mode", MODES[0], "--json"],
             env=environment,
             cwd=place,
             stdin=subprocess.DEVNULL,
