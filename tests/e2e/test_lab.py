@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -282,23 +283,29 @@ def test_a_cut_is_of_one_node_and_heals(lab: Labs) -> None:
 
 @pytest.mark.needs_root
 def test_an_ordinary_user_has_a_lab_too() -> None:
-    """Root tries it as `nobody`, with a copy of the sources, and a view of the environment, that he can read."""
+    """Root tries it as `nobody`, with a copy of the sources, and a view of Python that he can read."""
     with tempfile.TemporaryDirectory(prefix="edgecore-lab-") as place:
-        environment_seen = Path(place, "environment")
-        environment_seen.mkdir()
-        bound = f'mount --bind {shlex.quote(sys.prefix)} {environment_seen} && exec "$@"'
+        Path(place).chmod(0o755)
+        views = {"python": sys.base_prefix, "libraries": sysconfig.get_path("purelib")}
+        for name in views:
+            Path(place, name).mkdir()
+        binds = [f"mount --bind {shlex.quote(seen)} {place}/{name}" for name, seen in views.items()]
         as_nobody = [
-            *("unshare", "--mount", "sh", "-c", bound, "sh"),
+            *("unshare", "--mount", "sh", "-c", " && ".join([*binds, 'exec "$@"']), "sh"),
             *("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"),
         ]
-        python = str(environment_seen / "bin/python")
-        Path(place).chmod(0o755)
+        python = str(Path(place, "python", Path(sys.executable).resolve().relative_to(sys.base_prefix)))
         for package in ("edgecore", "cloudhub_stub"):
             shutil.copytree(ROOT / package, Path(place, package))
         home = Path(place, "home")
         home.mkdir()
         shutil.chown(home, 65534, 65534)
-        environment = {"PATH": os.environ["PATH"], "HOME": str(home), "PYTHONPATH": place}
+        environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(home),
+            "PYTHONPATH": f"{place}:{place}/libraries",
+            "LD_LIBRARY_PATH": f"{place}/python/lib",  # a Python that was built with a shared library of its own
+        }
         tried = subprocess.run(
             [*as_nobody, "unshare", "-Ur", "--net", python, "-c", "import edgecore.app"],
             env=environment,
