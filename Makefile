@@ -3,22 +3,25 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# An environment of its own: amqtt asks for an older websockets than the node's (docs/decisions/0008-embedded-broker.md).
+BROKER := .venv-broker
 KEEP ?=
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long check fix bench clean tools
+.PHONY: help demo broker test test-long check fix bench clean tools
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.installed ## take a service from the cloud to a curl, checking each step (KEEP=1 leaves it running)
-	@$(BIN)/edgecore demo $(if $(KEEP),--keep)
+	@PATH="$$PATH:/usr/sbin"; command -v mosquitto >/dev/null || $(MAKE) --no-print-directory $(BROKER)/.installed
+	@EDGECORE_BROKER_PYTHON="$${EDGECORE_BROKER_PYTHON:-$(CURDIR)/$(BROKER)/bin/python}" $(BIN)/edgecore demo $(if $(KEEP),--keep)
 
-test: $(VENV)/.installed-dev ## run the tests (about 9 minutes on two cores; a fixed share of each fuzz and sweep)
+test: $(VENV)/.installed-dev $(BROKER)/.installed ## run the tests (about 11 minutes on two cores; a fixed share of each fuzz and sweep)
 	@EDGECORE_TESTS=short $(BIN)/python -m pytest -n $(WORKERS)
 
-test-long: $(VENV)/.installed-dev ## run the tests with the whole counts
+test-long: $(VENV)/.installed-dev $(BROKER)/.installed ## run the tests with the whole counts
 	@EDGECORE_TESTS=long $(BIN)/python -m pytest -n $(WORKERS) --timeout 1800
 
 check: $(VENV)/.installed-dev ## ruff, mypy --strict, and the tests of the house (layers, docs, clock)
@@ -34,8 +37,11 @@ fix: $(VENV)/.installed-dev ## mend what ruff can mend
 bench: $(VENV)/.installed-dev ## print what the hot paths cost, beside a peer in the same run
 	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python "$$file" || exit 1; done
 
+broker: $(BROKER)/.installed ## make the environment of the embedded MQTT broker (mqttMode 0 and 1)
+	@echo "EDGECORE_BROKER_PYTHON=$(CURDIR)/$(BROKER)/bin/python"
+
 clean: ## remove the virtual environment and caches
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(BROKER) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(VENV)/.installed: pyproject.toml | tools
 	@echo "installing into $(VENV) ..."
@@ -48,6 +54,12 @@ $(VENV)/.installed-dev: pyproject.toml | tools
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip --quiet --disable-pip-version-check install --editable '.[dev]'
 	@touch $(VENV)/.installed $@
+
+$(BROKER)/.installed: Makefile | tools
+	@echo "installing amqtt into $(BROKER) ..."
+	@$(PYTHON) -m venv $(BROKER)
+	@$(BROKER)/bin/python -m pip --quiet --disable-pip-version-check install 'amqtt==0.12.*'
+	@touch $@
 
 # Says what is missing, and how Debian installs it, before anything else fails less clearly.
 tools:

@@ -10,18 +10,19 @@
 | an object's, see ``_QUERIED`` | query | | the object; else silence, as from Go, or an error to our edge |
 | podstatus | update | the pods' status; what has ended that was to go is gone | a ``delete`` for an unknown pod |
 | pod | delete | the pod is gone | |
-| (of DeviceTwin) | update | reported values, the state of the device | |
-| (an upload of a device) | response | noted | |
+| (of DeviceTwin) | update | reported values, the state of the device | "OK" on ``twin``, if reports are confirmed |
+| membership/detail | get | | the devices of the node, if they are told |
+| (an upload of a device) | response, upload | noted | |
 
 Everything else meets silence, for a reason that is counted. Go passes over the status of a node that it does not know;
 the stub makes the Node then, so that an edge lives on when the stub lost its state.
 """
 
-from base64 import urlsafe_b64decode
 from typing import Any, NamedTuple
 
 import msgspec
 
+from cloudhub_stub.cluster.events import WARNING
 from cloudhub_stub.cluster.kinds import DEVICE_KIND, KINDS, NODE_KIND, POD_KIND, Object, ObjectKey, key_of
 from cloudhub_stub.cluster.limits import MAX_NODE_OBJECTS, MAX_STATUS_BYTES
 from cloudhub_stub.cluster.writes import Create, Replace
@@ -34,18 +35,23 @@ from cloudhub_stub.controllers.devicereports import (
     reported,
     state_reported,
 )
-from cloudhub_stub.controllers.devices import device_named
+from cloudhub_stub.controllers.devices import detail, device_named, node_of
 from cloudhub_stub.controlplane import ControlPlane
-from cloudhub_stub.delivery.journal import is_upload
 from cloudhub_stub.downstream.devices import device_key
 from cloudhub_stub.downstream.items import wire
 from cloudhub_stub.errors import ApiError
-from cloudhub_stub.nodes import Node, PodNote, Upload
+from cloudhub_stub.nodes import Node, PodNote
 from cloudhub_stub.objects import OBJECT_TYPES, Objects
-from edgecore.beehive.message import Message, content_json, content_value
+from cloudhub_stub.uploads import is_upload, upload_of
+from edgecore.beehive.message import Message, content_value
 from edgecore.beehive.resource import (
     DELETE,
+    DEVICECONTROLLER,
+    EDGECONTROLLER,
     ERROR,
+    GET,
+    GROUP_RESOURCE,
+    GROUP_TWIN,
     GROUP_USER,
     INSERT,
     NODE,
@@ -68,7 +74,9 @@ FAULTS = frozenset({"bad_content", "other_node", "bad_resource"})
 REPORTS = frozenset({"pod_status_noted", "device_report_taken", "upload_taken"})
 """The outcomes of what is told and not asked: nobody waits for an answer."""
 
-_LONGEST_TOPIC = 200
+_HIGHEST_BELIEVED = 10**15
+"""No stub hands out higher resource versions; what a node says of a higher one is none, and must not spoil ours."""
+
 _LONGEST_NAME = 253
 """Of a Kubernetes object; what nodes say in longer words is not kept."""
 
@@ -91,6 +99,8 @@ class Reply(NamedTuple):
     operation: str = RESPONSE
     once_stored: bool = False
     """Whether it goes when all that is known of the node is on disk: the edge will not ask again."""
+    source: str = EDGECONTROLLER
+    group: str = GROUP_RESOURCE
 
 
 class Answer(NamedTuple):
@@ -100,21 +110,56 @@ class Answer(NamedTuple):
     reply: Reply | None = None
 
 
-def answer(request: Message, node: Node, plane: ControlPlane, objects: Objects, *, is_ours: bool) -> Answer:
+class Manners(NamedTuple):
+    """What a cloud of 1.3.1 does not do, and later ones do."""
+
+    confirms_reports: bool = False
+    """Whether a report of a device is answered (from 1.4 on)."""
+    tells_devices: bool = False
+    """Whether the question ``membership/detail``, which every edge asks when it connects, is answered."""
+
+
+CONFIRMATION = Reply(OK, TWIN, once_stored=True, source=DEVICECONTROLLER, group=GROUP_TWIN)
+"""What a report gets from a cloud that confirms it (``kubeedge
+cloud/pkg/devicecontroller/controller/upstream.go@v1.4.0``)."""
+
+LIKE_1_3 = Manners()
+_DETAIL = "membership/detail"
+
+
+def answer(
+    request: Message,
+    node: Node,
+    plane: ControlPlane,
+    objects: Objects,
+    *,
+    is_ours: bool,
+    manners: Manners = LIKE_1_3,
+) -> Answer:
     """Take in a request of ``node`` and say what it gets. Never raises, whatever the message.
 
     ``objects`` are those that were sent by hand; ``is_ours``: the edge understands that there is no such object.
     """
-    return _Request(request, node, plane, objects, is_ours=is_ours).answer()
+    return _Request(request, node, plane, objects, is_ours=is_ours, manners=manners).answer()
 
 
 class _Request:
-    def __init__(self, request: Message, node: Node, plane: ControlPlane, objects: Objects, *, is_ours: bool) -> None:
+    def __init__(
+        self,
+        request: Message,
+        node: Node,
+        plane: ControlPlane,
+        objects: Objects,
+        *,
+        is_ours: bool,
+        manners: Manners,
+    ) -> None:
         self._request = request
         self._node = node
         self._plane = plane
         self._objects = objects
         self._is_ours = is_ours
+        self._manners = manners
         self._now_ms = plane.clock.now_ms()
 
     def answer(self) -> Answer:
@@ -136,18 +181,13 @@ class _Request:
             return Answer("refused", None if resource is None else self._refusal(resource))
 
     def _take_upload(self) -> Answer:
-        """Take what a device sent up; its topic is the resource, in base64url."""
-        encoded = self._request.route.resource[: 2 * _LONGEST_TOPIC]
+        """Take what a device sent up."""
         try:
-            topic = urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)).decode(errors="replace")
-        except ValueError:
-            topic = encoded
-        try:
-            size_bytes = len(content_json(self._request))
+            upload = upload_of(self._request, self._now_ms)
         except ContentError:
             return Answer("bad_content")
         self._node.counters.uploads += 1
-        self._node.uploads.append(Upload(topic[:_LONGEST_TOPIC], size_bytes, self._now_ms))
+        self._node.uploads.append(upload)
         return Answer("upload_taken")
 
     def _refusal(self, resource: EdgeResource) -> Reply | None:
@@ -276,8 +316,11 @@ class _Request:
         return Answer("query_not_held")
 
     def _about_device(self) -> Answer:
-        report = report_of(self._request.route.resource)
-        if report is None or self._request.route.operation != UPDATE:
+        route = self._request.route
+        if (route.resource, route.operation) == (_DETAIL, GET) and self._manners.tells_devices:
+            return self._tell_devices()
+        report = report_of(route.resource)
+        if report is None or route.operation != UPDATE:
             return Answer("device_not_answered")
         devices = self._plane.registry.all_of(DEVICE_KIND.name)
         device = device_named(devices, report.device, self._node.name)
@@ -292,13 +335,25 @@ class _Request:
         if changed is not None:
             self._plane.write(Replace(changed))
         self._heal(key_of(device), refused)
-        return Answer("device_report_taken")
+        return Answer("device_report_taken", CONFIRMATION if self._manners.confirms_reports else None)
+
+    def _tell_devices(self) -> Answer:
+        """Tell a node all the devices that it shall have; it lets go of all others."""
+        mine = [each for each in self._plane.registry.all_of(DEVICE_KIND.name) if node_of(each) == self._node.name]
+        content = detail(mine, self._plane.new_id(), self._now_ms)
+        return Answer("devices_told", Reply(content, _DETAIL, source=DEVICECONTROLLER, group=GROUP_TWIN))
 
     def _heal(self, key: ObjectKey, found: list[Disagreement]) -> None:
         """Tell the edge once more what is desired, where it refused that because it knows a higher version of it: the
         stub began anew with another file."""
         device = self._plane.registry.get(key)
-        newest = max((each.cloud_version for each in found if not each.edge_version), default=0)
+        for each in found:
+            if each.edge_version:
+                why = f"a program on MQTT at {self._node.name} has set {each.property}"
+                way_out = "the node takes no desired value for it any more, until the device is deleted and added again"
+                self._plane.events.note(key, WARNING, "DesiredRefused", f"{why}: {way_out}")
+        versions = (each.cloud_version for each in found if not each.edge_version)
+        newest = max((version for version in versions if version <= _HIGHEST_BELIEVED), default=0)
         if device is not None and newest > int(_version(device) or 0):
             self._plane.registry.note_version(str(newest))
             self._plane.registry.put(device)

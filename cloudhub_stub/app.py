@@ -7,6 +7,8 @@ from typing import Any
 
 import structlog
 
+from cloudhub_stub.answers import Manners
+from cloudhub_stub.calls import Caller
 from cloudhub_stub.certificates.joining import Joining
 from cloudhub_stub.cloud import Cloud
 from cloudhub_stub.controlplane import ControlPlane
@@ -21,7 +23,7 @@ from cloudhub_stub.nodes import Nodes
 from cloudhub_stub.objectroutes import object_routes
 from cloudhub_stub.objects import Objects
 from cloudhub_stub.replay.player import Player
-from cloudhub_stub.routes import ledger_routes, routes, token_routes
+from cloudhub_stub.routes import device_routes, ledger_routes, routes, token_routes
 from cloudhub_stub.send import Sender
 from cloudhub_stub.server import CloudHubServer
 from cloudhub_stub.settings import OBSERVE_BASE_PORT, OBSERVE_OFF, Settings
@@ -81,6 +83,7 @@ class Stub:
                 **object_routes(self.cloud.plane, self.trace, self._clock),
                 **routes(self.cloud, self.player, self.sender, self.rows, self.status),
                 **ledger_routes(self._ledger),
+                **device_routes(self.cloud, self._caller(ids)),
                 **token_routes(self.joining),
                 **fault_routes(self.faults),
             },
@@ -190,7 +193,12 @@ class Stub:
             plane,
             settings.faithful,
             settings.answer_delay_s,
+            Manners(settings.confirm_reports, settings.tell_devices),
         )
+
+    def _caller(self, new_id: NewId) -> Caller:
+        cloud = self.cloud
+        return Caller(cloud.calls, cloud.nodes, cloud.delivery, self.metrics, clock=self._clock, new_id=new_id)
 
     def _ledger(self) -> dict[str, Any]:
         """Return what became of every message, and what was made to go wrong."""

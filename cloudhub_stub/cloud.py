@@ -1,7 +1,9 @@
 """What all connections of the stub share."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from cloudhub_stub.answers import LIKE_1_3, Manners
+from cloudhub_stub.calls import Calls
 from cloudhub_stub.controlplane import ControlPlane
 from cloudhub_stub.delivery.journal import Journal
 from cloudhub_stub.delivery.queues import Delivery
@@ -32,6 +34,8 @@ class Cloud:
     """Whether the bugs of CloudHub 1.3.1 that a peer can see are there too."""
     answer_delay_s: float = 0.0
     """How long an answer to a Go edge is held back: it sends a question and only then waits for the answer (E1)."""
+    manners: Manners = LIKE_1_3
+    calls: Calls = field(default_factory=Calls)
 
     def __post_init__(self) -> None:
         self.delivery.on_accepted = self._note_by_hand

@@ -74,6 +74,7 @@ class ControlPlane:
         node_grace_s: float = NODE_GRACE_S,
     ) -> None:
         self.registry = Registry()
+        self.new_id = new_id
         self.api = Api(self.registry, clock, new_id)
         self.synced = Synced()
         devices = DeviceItems(self.registry, self.synced, clock, new_id)

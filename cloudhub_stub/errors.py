@@ -9,6 +9,8 @@
         ├── NoAck         a node is connected and acknowledges nothing
         ├── QueueFull     a node's queue takes no more
         ├── BadMessage    what shall be sent to a node is no message
+        ├── NoAnswer      a node did not answer a call in time
+        ├── BadAnswer     what a node answers to a call is no answer
         ├── ReplayError   a recording cannot be played
         ├── ApiError      the cluster does not do what it is asked for
         │   ├── NotFound       there is no such object
@@ -45,6 +47,14 @@ class QueueFull(StubError):  # noqa: N818
 
 class BadMessage(StubError):  # noqa: N818
     """What shall be sent to a node is no message."""
+
+
+class NoAnswer(StubError):  # noqa: N818
+    """A node did not answer a call in time."""
+
+
+class BadAnswer(StubError):  # noqa: N818
+    """What a node answers to a call is no answer."""
 
 
 class ReplayError(StubError):

@@ -12,16 +12,19 @@ from typing import Protocol
 
 import structlog
 
-from cloudhub_stub.answers import FAULTS, REPORTS, Reply, answer
+from cloudhub_stub.answers import CONFIRMATION, FAULTS, REPORTS, Reply, answer
+from cloudhub_stub.calls import is_call_answer
 from cloudhub_stub.cloud import Cloud
+from cloudhub_stub.controllers.devicereports import report_of
 from cloudhub_stub.delivery.inbox import Ended, Inbox
-from cloudhub_stub.delivery.journal import is_committed, is_upload
+from cloudhub_stub.delivery.journal import is_committed
 from cloudhub_stub.delivery.list_lane import PACE
 from cloudhub_stub.delivery.parcel import Parcel, parcel_of
 from cloudhub_stub.delivery.queue import Prove
 from cloudhub_stub.errors import NodeLost
 from cloudhub_stub.nodes import Node
 from cloudhub_stub.session import Control, Ignored, Keepalive, Request, Response, Session
+from cloudhub_stub.uploads import is_upload
 from edgecore.beehive.message import Header, Message, Route, response_to
 from edgecore.beehive.resource import CONTROL_OPERATIONS, EDGECONTROLLER, GROUP_RESOURCE, PING
 from edgecore.beehive.wire import decode, encode
@@ -64,7 +67,7 @@ class Link:
         self._socket = socket
         self._on_end = on_end
         self._queue = cloud.delivery.queue(node.name)
-        self._inbox = Inbox(cloud, node, session, self._act, self.end)
+        self._inbox = Inbox(cloud, node, session, self._act, self.end, again=self._confirm_again)
         self._replies: deque[tuple[Message, Reply, asyncio.Future[None] | None]] = deque()
         """Answers that wait for the disk, or for one that does."""
         self._controls: deque[bytes] = deque()
@@ -130,6 +133,8 @@ class Link:
                 self._record(message, DELIVERED)
             case Ignored(reason):
                 self._ignore(message, reason)
+            case Request() | Response() if is_call_answer(message):
+                self._take_call_answer(message)
             case Response(parent_id):
                 self._take_response(message, parent_id)
             case Control() | Request():
@@ -146,6 +151,15 @@ class Link:
             self._ignore(message, "response_swallowed")
         else:
             self._inbox.put(message)
+
+    def _take_call_answer(self, message: Message) -> None:
+        self.node.counters.acknowledged += self._queue.acknowledge(message.header.parent_id)
+        if self._cloud.calls.take(self.node.name, message):
+            self.node.counters.count("call_answered")
+            self._record(message, DELIVERED)
+        else:
+            self._ignore(message, "unawaited_response")
+        self.wake()
 
     def _ignore(self, message: Message, reason: str) -> None:
         self.node.counters.count(reason)
@@ -175,7 +189,14 @@ class Link:
 
     def _answer(self, request: Message) -> Ended:
         cloud, route = self._cloud, request.route
-        outcome, reply = answer(request, self.node, cloud.plane, cloud.objects, is_ours=self.session.is_ours)
+        outcome, reply = answer(
+            request,
+            self.node,
+            cloud.plane,
+            cloud.objects,
+            is_ours=self.session.is_ours,
+            manners=cloud.manners,
+        )
         self.node.counters.count(outcome)
         if outcome in FAULTS:
             name = self.node.name
@@ -187,6 +208,11 @@ class Link:
         if outcome in FAULTS:
             return Ended(DROPPED, outcome)
         return Ended(DELIVERED if reply is None else ACKNOWLEDGED)
+
+    def _confirm_again(self, report: Message) -> None:
+        """A message came that was taken before: where it is a report, its confirmation may have been lost."""
+        if self._cloud.manners.confirms_reports and report_of(report.route.resource) is not None:
+            self._reply_in_turn(report, CONFIRMATION)
 
     def _reply_in_turn(self, request: Message, reply: Reply) -> None:
         """Reply, behind the answers to earlier requests, and where an answer makes something known, once that is on
@@ -207,7 +233,7 @@ class Link:
         cloud = self._cloud
         message = Message(
             Header(cloud.new_id(), request.header.id, cloud.clock.now_ms(), reply.resource_version),
-            Route(EDGECONTROLLER, GROUP_RESOURCE, reply.operation, reply.resource),
+            Route(reply.source, reply.group, reply.operation, reply.resource),
             reply.content,
         )
         parcel = parcel_of(message, lasting=False)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from cloudhub_stub.errors import NoSuchNode
 from cloudhub_stub.session import Session
 from cloudhub_stub.upgrade import Upgrade
+from cloudhub_stub.uploads import Upload
 from edgecore.beehive.resource import EdgeResource
 from edgecore.clock import Clock
 
@@ -24,14 +25,6 @@ class PodNote(NamedTuple):
 
     uid: str
     phase: str
-
-
-class Upload(NamedTuple):
-    """Something that a device sent up by MQTT, for nobody in particular."""
-
-    topic: str
-    size_bytes: int
-    at_ms: int
 
 
 class Counters:

@@ -5,15 +5,16 @@ from typing import Any
 
 import msgspec
 
-from cloudhub_stub.api import JOURNAL, LEDGER, MESSAGES, NODES, REPLAY, STATUS, TOKEN
+from cloudhub_stub.api import CALLS, JOURNAL, LEDGER, MESSAGES, NODES, REPLAY, STATUS, TOKEN, UPLOADS
+from cloudhub_stub.calls import Caller, CallOptions
 from cloudhub_stub.certificates.joining import Joining
 from cloudhub_stub.cloud import Cloud
-from cloudhub_stub.errors import BadMessage, NoSuchNode, QueueFull, ReplayError, StubError
+from cloudhub_stub.errors import BadAnswer, BadMessage, NoAnswer, NoSuchNode, QueueFull, ReplayError, StubError
 from cloudhub_stub.replay.plan import ReplayOptions
 from cloudhub_stub.replay.player import Event, Player
 from cloudhub_stub.send import Sender, SendOptions
 from cloudhub_stub.store.tables import Rows
-from cloudhub_stub.views import nodes_view
+from cloudhub_stub.views import nodes_view, uploads_view
 from edgecore.control.routes import ControlRefused, ControlRequest, Handler, Routes
 
 MAX_JOURNAL = 1000
@@ -74,6 +75,39 @@ def _journal(rows: Rows) -> Handler:
         return [row._asdict() for row in rows.journal(node, int(after), MAX_JOURNAL)]
 
     return show_journal
+
+
+def device_routes(cloud: Cloud, caller: Caller) -> Routes:
+    """Return the routes for what is behind an edge.
+
+    | route | answer |
+    | --- | --- |
+    | ``POST /v1/calls`` with ``CallOptions`` | the answer of the service (``Caller.call``) |
+    | ``GET /v1/uploads?node=NAME`` | what devices of the node sent up last, oldest first |
+    """
+
+    async def call(request: ControlRequest) -> dict[str, Any]:
+        try:
+            return await caller.call(msgspec.convert(request.body, CallOptions))
+        except (msgspec.ValidationError, BadMessage) as error:
+            raise ControlRefused(400, str(error)) from error
+        except NoSuchNode as error:
+            raise ControlRefused(409, str(error)) from error
+        except QueueFull as error:
+            raise ControlRefused(429, str(error)) from error
+        except BadAnswer as error:
+            raise ControlRefused(502, str(error)) from error
+        except NoAnswer as error:
+            raise ControlRefused(504, str(error)) from error
+
+    async def show_uploads(request: ControlRequest) -> list[dict[str, Any]]:
+        name = request.query.get("node", "")
+        node = cloud.nodes.get(name)
+        if node is None:
+            raise ControlRefused(404, f"cannot show uploads of {name[:80]!r}: no node of that name has connected")
+        return uploads_view(node)
+
+    return {("POST", CALLS): call, ("GET", UPLOADS): show_uploads}
 
 
 def token_routes(joining: Joining) -> Routes:

@@ -92,6 +92,10 @@ class Settings:
     faithful: bool = False
     """Whether the bugs of CloudHub 1.3.1 that a peer can see are there too."""
     write_timeout_s: float = DEFAULT_WRITE_TIMEOUT_S
+    confirm_reports: bool = False
+    """Whether reports of devices are answered, as clouds from 1.4 on do."""
+    tell_devices: bool = False
+    """Whether the question ``membership/detail`` is answered, which CloudHub of 1.3.1 never does."""
     controllers: tuple[str, ...] = CONTROLLERS
     """Which controllers of the cluster work."""
     node_grace_s: float = NODE_GRACE_S

@@ -10,6 +10,7 @@ from cloudhub_stub.cluster.kinds import NODE_KIND, Object, ObjectKey
 from cloudhub_stub.controllers.conditions import is_ready
 from cloudhub_stub.delivery.queue import NodeQueue
 from cloudhub_stub.nodes import Node
+from cloudhub_stub.uploads import Upload
 
 
 def node_view(node: Node, obj: Object | None, queue: NodeQueue | None, now: float) -> dict[str, Any]:
@@ -37,9 +38,18 @@ def node_view(node: Node, obj: Object | None, queue: NodeQueue | None, now: floa
         "keepalives": counters.keepalives,
         "malformed": counters.malformed,
         "uploads": counters.uploads,
-        "latest_uploads": [upload._asdict() for upload in node.uploads],
+        "latest_uploads": [_without_content(upload) for upload in node.uploads],
         "outcomes": dict(sorted(counters.outcomes.items())),
     }
+
+
+def uploads_view(node: Node) -> list[dict[str, Any]]:
+    """Return what devices of a node sent up last, oldest first, with its beginning."""
+    return [upload._asdict() for upload in node.uploads]
+
+
+def _without_content(upload: Upload) -> dict[str, Any]:
+    return {name: value for name, value in upload._asdict().items() if name != "shown"}
 
 
 def nodes_view(cloud: Cloud) -> list[dict[str, Any]]:

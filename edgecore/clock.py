@@ -112,6 +112,36 @@ class VirtualClock:
         await settle()
 
 
+class Pace:
+    """How often something is done; may be changed while it is waited for."""
+
+    def __init__(self, clock: Clock, every_s: float) -> None:
+        self.every_s = every_s
+        self._clock = clock
+        self._changed: asyncio.Future[None] | None = None
+
+    async def wait(self) -> None:
+        """Return ``every_s`` from now; where that is changed meanwhile, by what it is then."""
+        began = self._clock.monotonic()
+        await asyncio.sleep(0)
+        while (until := began + self.every_s) > self._clock.monotonic():
+            changed = self._changed = asyncio.get_running_loop().create_future()
+            timer = self._clock.call_at(until, self._wake)
+            try:
+                await changed
+            finally:
+                timer.cancel()
+
+    def change(self, every_s: float) -> None:
+        """Do it every ``every_s`` seconds from now on."""
+        self.every_s = every_s
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._changed is not None and not self._changed.done():
+            self._changed.set_result(None)
+
+
 async def settle(rounds: int = 20) -> None:
     """Let every task that can run, run: ``rounds`` turns of the event loop."""
     for _ in range(rounds):
@@ -144,6 +174,56 @@ async def before(clock: Clock, deadline: float, work: Coroutine[Any, Any, T]) ->
         raise
     finally:
         timer.cancel()
+
+
+async def bounded(clock: Clock, deadline: float, work: Coroutine[Any, Any, T], *, grace_s: float) -> T:
+    """Return what ``work`` returns, run in a task of its own.
+
+    Raises ``TimeoutError``, having cancelled ``work``, once ``clock`` has reached ``deadline``. Work that has not ended
+    ``grace_s`` later is left to itself. Work that was cancelled from within has failed: ``RuntimeError``.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        if not await done_by(clock, deadline, task):
+            raise TimeoutError
+    finally:
+        if not task.done():  # too late, or the caller is cancelled: either way its work is given the time to end
+            task.add_done_callback(_looked_at)
+            task.cancel()
+            await done_by(clock, clock.monotonic() + grace_s, task)
+    if task.cancelled():
+        raise RuntimeError("it was cancelled from within")
+    return task.result()
+
+
+async def done_by(clock: Clock, deadline: float, *tasks: "asyncio.Task[Any]") -> bool:
+    """Wait for ``tasks``, or until ``clock`` has reached ``deadline``; return whether all of them are done."""
+    over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def look(_task: object = None) -> None:
+        if not over.done() and all(task.done() for task in tasks):
+            over.set_result(None)
+
+    def expire() -> None:
+        if not over.done():
+            over.set_result(None)
+
+    timer = clock.call_at(deadline, expire)
+    for task in tasks:
+        task.add_done_callback(look)
+    look()
+    try:
+        await over
+    finally:
+        timer.cancel()
+        for task in tasks:
+            task.remove_done_callback(look)
+    return all(task.done() for task in tasks)
+
+
+def _looked_at(task: "asyncio.Task[Any]") -> None:
+    if not task.cancelled():
+        task.exception()
 
 
 async def apart(work: Coroutine[Any, Any, T]) -> T:

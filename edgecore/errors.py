@@ -16,6 +16,7 @@
     ├── HostFileError        a file of the host is left as it is: names it, says why and what to do
     ├── LinkError            the connection to the cloud cannot be made or was lost
     │   └── EnrolmentError   the node's certificate cannot be got; carries the step as a word
+    ├── BrokerError          an MQTT broker cannot be reached, refused the node, or was lost
     ├── InterceptError       rules of the kernel cannot be made: says which step failed and what to do
     ├── PoolExhausted        no fake IP is free
     ├── LabError             the lab cannot be built or asked, or a step of its walk-through did not hold
@@ -134,6 +135,10 @@ class EnrolmentError(LinkError):
     def __init__(self, step: str, text: str) -> None:
         super().__init__(text)
         self.step = step
+
+
+class BrokerError(EdgecoreError):
+    """An MQTT broker cannot be reached, refused the node, or was lost."""
 
 
 class InterceptError(EdgecoreError):

@@ -1,7 +1,7 @@
 """Typed read-only views of Kubernetes objects: Service, Pod and Endpoints, with only the fields that the node looks at.
 
-They are decoded straight from the JSON of a message or a row, and they take what Go takes: unknown fields are passed
-over, a missing or ``null`` field has its default, a ``null`` list is empty. Anything else of the wrong shape raises
+They are decoded straight from the JSON of a message or a row, and take what Go takes: unknown fields are passed over, a
+missing or ``null`` field has its default, a ``null`` list is empty. What else has the wrong shape raises
 ``ContentError``, which names the path of the field. Field names and defaults: Kubernetes API, core/v1.
 """
 
@@ -23,9 +23,8 @@ PortNumber = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
 """How often something came about."""
 
-
 _LONGEST_VERSION = 20
-"""Digits of a resource version at most: it is a number of 64 bits."""
+"""Digits of a resource version: a number of 64 bits."""
 
 
 class _View(msgspec.Struct, frozen=True, gc=False, rename="camel"):
@@ -40,6 +39,7 @@ class Metadata(_View, frozen=True, gc=False):
     uid: str = ""
     resource_version: str = ""
     deletion_timestamp: str | None = None
+    deletion_grace_period_seconds: int | None = None
 
     @property
     def version(self) -> int:
@@ -125,7 +125,7 @@ class ContainerPort(_View, frozen=True, gc=False):
     protocol: str = "TCP"
     container_port: PortNumber = 0
     host_port: PortNumber = 0
-    """The port of the host that leads to it; 0 if none does."""
+    """That of the host which leads to it; 0 if none does."""
 
 
 class Resources(_View, frozen=True, gc=False):
@@ -188,6 +188,9 @@ class PodSpec(_View, frozen=True, gc=False):
     host_network: bool = False
     hostname: str = ""
     subdomain: str = ""
+    init_containers: tuple[Container, ...] = ()
+    restart_policy: str = ""
+    termination_grace_period_seconds: int | None = None
 
 
 class Condition(_View, frozen=True, gc=False):
@@ -196,9 +199,6 @@ class Condition(_View, frozen=True, gc=False):
     type: str = ""
     status: str = ""
     last_transition_time: str | None = None
-
-
-_NO_CONDITION = Condition()
 
 
 class ContainerStatus(_View, frozen=True, gc=False):
@@ -252,7 +252,7 @@ class Pod(_View, frozen=True, gc=False):
 
     @property
     def _readiness(self) -> Condition:
-        return next((found for found in self.status.conditions if found.type == "Ready"), _NO_CONDITION)
+        return next((found for found in self.status.conditions if found.type == "Ready"), Condition())
 
     @property
     def container_ports(self) -> tuple[ContainerPort, ...]:
@@ -326,7 +326,7 @@ _LIST = msgspec.json.Decoder(tuple[msgspec.Raw, ...] | None)
 
 def decode_service(data: bytes) -> Service:
     """Return the service in ``data``. Raises ``ContentError``."""
-    return _decode(data, _SERVICE, "Service")
+    return decode_view(data, _SERVICE, "Service")
 
 
 def decode_services(data: bytes) -> tuple[Service | ContentError, ...]:
@@ -339,7 +339,7 @@ def decode_services(data: bytes) -> tuple[Service | ContentError, ...]:
 
 def decode_pod(data: bytes) -> Pod:
     """Return the pod in ``data``. Raises ``ContentError``."""
-    return _decode(data, _POD, "Pod")
+    return decode_view(data, _POD, "Pod")
 
 
 def decode_pods(data: bytes) -> tuple[Pod | ContentError, ...]:
@@ -349,7 +349,7 @@ def decode_pods(data: bytes) -> tuple[Pod | ContentError, ...]:
 
 def decode_endpoints(data: bytes) -> Endpoints:
     """Return the endpoints in ``data``. Raises ``ContentError``."""
-    return _decode(data, _ENDPOINTS, "Endpoints")
+    return decode_view(data, _ENDPOINTS, "Endpoints")
 
 
 def decode_endpoints_list(data: bytes) -> tuple[Endpoints | ContentError, ...]:
@@ -357,7 +357,8 @@ def decode_endpoints_list(data: bytes) -> tuple[Endpoints | ContentError, ...]:
     return _decode_list(data, _ENDPOINTS_LIST, _ENDPOINTS, "Endpoints")
 
 
-def _decode(data: bytes | msgspec.Raw, decoder: msgspec.json.Decoder[T], kind: str) -> T:
+def decode_view(data: bytes | msgspec.Raw, decoder: msgspec.json.Decoder[T], kind: str) -> T:
+    """Return what ``decoder`` finds in ``data``; a field that is ``null`` is not there. Raises ``ContentError``."""
     try:
         return decoder.decode(data)
     except (ValueError, RecursionError):
@@ -384,7 +385,7 @@ def _decode_list(
     decoded: list[T | ContentError] = []
     for place, element in enumerate(elements):
         try:
-            decoded.append(_decode(element, single, f"{kind} {place} of the list"))
+            decoded.append(decode_view(element, single, f"{kind} {place} of the list"))
         except ContentError as error:
             decoded.append(error)
     return tuple(decoded)

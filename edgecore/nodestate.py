@@ -44,6 +44,7 @@ class NodeState:
             *([store.failing] if store.failing else []),
             *condition.reasons(),
             *_reasons(modules, link, mesh),
+            *(reason for part in parts.values() for reason in part.get("reasons", ())),
             *([f"{unexplained} messages of the link cannot be accounted for (edgecore ledger)"] if unexplained else []),
         ]
         return {
@@ -110,6 +111,7 @@ class NodeState:
             for reason, count in one.dropped.items():
                 dropped.add_metric((name, reason), count)
         yield from (depth, high, sent, received, waited, dropped)
+        yield from self._module_families()
         yield from ledger_families("edgecore", self.ledger)
         link = self._runner.statuses().get(EDGEHUB, {})
         yield GaugeMetricFamily(
@@ -134,13 +136,29 @@ class NodeState:
             value=self._runner.statuses().get(METAMANAGER, {}).get("rows_unchanged", 0),
         )
 
+    def _module_families(self) -> Iterator[Metric]:
+        restarts = CounterMetricFamily(
+            "edgecore_module_restarts",
+            "Starts of a module after its first, and runs after one that failed.",
+            labels=("module",),
+        )
+        state = GaugeMetricFamily(
+            "edgecore_module_state",
+            "1 for the state that a module is in (edgecore status).",
+            labels=("module", "state"),
+        )
+        for name, one in self._runner.states().items():
+            restarts.add_metric((name,), one["restarts"])
+            state.add_metric((name, one["state"]), 1)
+        yield from (restarts, state)
+
     def _modules(self) -> list[Json]:
         states = self._runner.states()
         return [
             {
                 "name": name,
                 "group": one.group,
-                **states.get(name, {"state": "waiting", "restarts": 0, "error": ""}),
+                **states.get(name, {"state": "waiting", "restarts": 0, "error": "", "again_in_s": None}),
                 "mailbox": {key: value for key, value in one._asdict().items() if key not in ("module", "group")},
             }
             for name, one in self._bus.statistics().items()

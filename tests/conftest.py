@@ -10,8 +10,8 @@ import socket
 import stat
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -189,21 +189,22 @@ _COMMANDS = {
     "needs_host": ("host", "bind9-host"),
     "needs_curl": ("curl", "curl"),
     "needs_musl": ("musl-gcc", "musl-tools"),
+    "needs_mosquitto": ("mosquitto", "mosquitto"),
 }
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    from oneprocess import OneProcessForNodes
+    from oneprocess import OneProcessForPools
 
-    return OneProcessForNodes(config, log)
+    return OneProcessForPools(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     missing = {
         marker: f"the {command} command is not installed (Debian: apt-get install {package})"
         for marker, (command, package) in _COMMANDS.items()
-        if shutil.which(command) is None
+        if shutil.which(command, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin") is None
     }
     if os.geteuid() != 0:
         missing["needs_root"] = "needs root: run the tests as root for this one"
@@ -211,8 +212,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for marker in item.iter_markers():
             if marker.name in missing:
                 item.add_marker(pytest.mark.skip(reason=missing[marker.name]))
+            if marker.name == "needs_amqtt" and not _has_amqtt():
+                item.add_marker(pytest.mark.skip(reason="there is no Python with amqtt (make broker)"))
             if marker.name == "namespaces" and (reason := _why_no_namespaces(*marker.args)):
                 item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def _has_amqtt() -> bool:
+    from brokerpython import broker_python
+
+    return broker_python() is not None
 
 
 def _why_no_namespaces(*tools: str) -> str | None:
@@ -228,6 +237,15 @@ def nets() -> Iterator[Any]:
 
     with Nets() as made:
         yield made
+
+
+@pytest.fixture
+def mosquitto_at(tmp_path: Path) -> Iterator[Callable[..., Any]]:
+    """Start a ``mosquitto.Mosquitto`` with these options; all of them end with the test. For ``needs_mosquitto``."""
+    from mosquitto import Mosquitto
+
+    with ExitStack() as brokers:
+        yield lambda **options: brokers.enter_context(Mosquitto(tmp_path, **options))
 
 
 class _Held(NamedTuple):

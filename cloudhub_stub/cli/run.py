@@ -232,6 +232,16 @@ def _add_delivery(parser: argparse.ArgumentParser) -> None:
         help="have the bugs of CloudHub 1.3.1 that an edge can see (docs/fidelity.md: H1, H5, H8, H9, H11, H14, T2)",
     )
     group.add_argument(
+        "--confirm-reports",
+        action="store_true",
+        help="answer the reports of devices, as clouds from 1.4 on do; 1.3.1 does not",
+    )
+    group.add_argument(
+        "--tell-devices",
+        action="store_true",
+        help="answer an edge that asks for all its devices (membership/detail); 1.3.1 does not",
+    )
+    group.add_argument(
         "--write-timeout",
         type=some_seconds,
         default=DEFAULT_WRITE_TIMEOUT_S,
@@ -288,6 +298,8 @@ def run(args: argparse.Namespace) -> int:
             write_timeout_s=args.write_timeout,
             controllers=args.controllers,
             node_grace_s=args.node_grace,
+            confirm_reports=args.confirm_reports,
+            tell_devices=args.tell_devices,
         )
     )
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

@@ -55,7 +55,12 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run(args: argparse.Namespace) -> int:
     """Send, show, and return the exit code."""
-    body = {"node": args.node, "messages": list(_messages(args.file)), "wait": args.wait}
+    return hand_in(args, list(_messages(args.file)))
+
+
+def hand_in(args: argparse.Namespace, messages: list[Any]) -> int:
+    """Hand ``messages`` in for a node, show what becomes of them, and return the exit code."""
+    body = {"node": args.node, "messages": messages, "wait": args.wait}
     last: dict[str, Any] = {}
     for last in _events(client_of(args), body):
         print(json.dumps(last) if args.json else report(last), flush=True)

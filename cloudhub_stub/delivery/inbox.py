@@ -51,7 +51,8 @@ class _Arrived(NamedTuple):
 
 
 class Inbox:
-    """What came by one connection. ``act`` does what a message asks for; ``fail`` ends the session for a reason."""
+    """What came by one connection. ``act`` does what a message asks for; ``fail`` ends the session for a reason;
+    ``again`` is told of a message that had its effect before."""
 
     def __init__(
         self,
@@ -60,12 +61,15 @@ class Inbox:
         session: Session,
         act: Callable[[Message], Ended],
         fail: Callable[[str], None],
+        *,
+        again: Callable[[Message], None],
     ) -> None:
         self._cloud = cloud
         self._node = node
         self._session = session
         self._act = act
         self._fail = fail
+        self._again = again
         self._arrived: deque[_Arrived] = deque()
 
     def put(self, message: Message) -> None:
@@ -122,6 +126,8 @@ class Inbox:
         elif is_repeat:
             self._node.counters.count(_SEEN_BEFORE)
             self._finish(arrived, Ended(COALESCED, _SEEN_BEFORE))
+            if not self._session.ended:
+                self._again(message)
         elif ended is not None:
             self._finish(arrived, ended)
         elif self._session.ended:

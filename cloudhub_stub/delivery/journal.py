@@ -4,21 +4,15 @@ import asyncio
 from collections.abc import Callable
 
 from cloudhub_stub.store.tables import Rows
+from cloudhub_stub.uploads import is_upload
 from edgecore.beehive.message import Message
-from edgecore.beehive.resource import GROUP_BUS, GROUP_USER, PODSTATUS, RESPONSE, UPDATE, parse_edge
+from edgecore.beehive.resource import PODSTATUS, UPDATE, parse_edge
 from edgecore.store.outbox import is_durable
 
 _LONGEST_ID = 256
 
 Commit = Callable[..., asyncio.Future[None]]
 """Commits statements together with all that has changed up to now."""
-
-
-def is_upload(message: Message) -> bool:
-    """Whether EventBus sends up what a device published (``kubeedge edge/pkg/eventbus/mqtt/client.go:91-111@v1.3.1``);
-    it looks like an answer without a question."""
-    route = message.route
-    return route.operation == RESPONSE and route.source == GROUP_BUS and route.group == GROUP_USER
 
 
 def has_effect(message: Message) -> bool:

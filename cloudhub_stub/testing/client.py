@@ -4,13 +4,29 @@ Namespaces are ``default`` unless named; kinds are as ``kubectl`` takes them (``
 raises ``ControlError`` where the cloud does not answer or says no.
 """
 
-from collections.abc import Generator
+from base64 import b64decode, b64encode
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
-from cloudhub_stub.api import APPLY, DELETE, DESCRIBE, HOLDS, LEDGER, MESSAGES, NODES, OBJECTS, SCALE, STATUS, TRACE
+from cloudhub_stub.api import (
+    APPLY,
+    CALLS,
+    DELETE,
+    DESCRIBE,
+    HOLDS,
+    LEDGER,
+    MESSAGES,
+    NODES,
+    OBJECTS,
+    SCALE,
+    STATUS,
+    TRACE,
+    UPLOADS,
+)
 from cloudhub_stub.cluster.kinds import DEPLOYMENT_KIND, KINDS, Kind, Object, kind_of_argument
 from cloudhub_stub.errors import NotFound
+from cloudhub_stub.publishing import publication
 from cloudhub_stub.testing.documents import Manifests, documents_of
 from cloudhub_stub.testing.errors import Refused
 from edgecore.control.client import ControlClient
@@ -20,6 +36,14 @@ Objects = list[Object]
 Answers = list[Json]
 
 DELETED_WITHIN_S = 30.0
+
+
+class ServiceAnswer(NamedTuple):
+    """What a service at a node answers; ``header`` has a list of values for each name."""
+
+    status: int
+    header: dict[str, list[str]]
+    body: bytes
 
 
 class CloudClient:
@@ -146,6 +170,32 @@ class CloudClient:
         if last.get("event") != "finished":
             raise Refused(f"cannot see the messages to their end: the last that was heard is {last}")
         return last
+
+    def call(
+        self,
+        node: str,
+        place: str,
+        *,
+        method: str = "GET",
+        header: Mapping[str, Sequence[str]] | None = None,
+        body: bytes = b"",
+        timeout_s: float = 15.0,
+    ) -> ServiceAnswer:
+        """Call an HTTP service at a node, ``port:/path``, by its ServiceBus, and return the answer."""
+        port, _, path = place.partition(":")
+        lines = {name: list(values) for name, values in (header or {}).items()}
+        asked = {"node": node, "resource": f"{port}:{path.removeprefix('/')}", "method": method, "header": lines}
+        found: Json = self.control.post(CALLS, {**asked, "body": b64encode(body).decode(), "timeout_s": timeout_s})
+        return ServiceAnswer(found["status_code"], found["header"], b64decode(found["body"]))
+
+    def publish(self, node: str, topic: str, payload: str, *, wait: bool = False) -> Json:
+        """Let EventBus of a node publish something on its MQTT broker; returns what ``send`` does."""
+        return self.send(publication(topic, payload), node=node, wait=wait)
+
+    def uploads(self, node: str) -> Answers:
+        """Return what devices of a node sent up by MQTT, as ``cloudhub-stub uploads NODE -o json`` prints it."""
+        found: Answers = self.control.get(UPLOADS, {"node": node})
+        return found
 
     def status(self) -> Json:
         """Return what ``cloudhub-stub status --json`` prints."""

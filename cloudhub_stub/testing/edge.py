@@ -46,6 +46,8 @@ class Edge(Program):
         self.config = self.directory / "edgecore.yaml"
         self._stub = stub
         self._settings = merged(defaults(number), settings or {})
+        if "eventBus" not in (settings or {}).get("modules", {}):  # a broker of this machine is not the test's
+            self._settings = merged(self._settings, {"modules": {"eventBus": {"enable": False}}})
 
     def command(self) -> list[str]:
         """See ``Program``."""

@@ -63,6 +63,14 @@ class Bus(Switchboard):
             del self.groups[mailbox.group]
         mailbox.fail(UnknownModule(f"module {name} was withdrawn"))
 
+    def readmit(self, name: str) -> None:
+        """Put a module that was withdrawn on the bus again, with what lay in its mailbox then."""
+        if self.closed or name in self.mailboxes:
+            return
+        mailbox = self._ports[name].mailbox
+        self.mailboxes[name] = mailbox
+        self.groups[mailbox.group] = (*self.groups.get(mailbox.group, ()), mailbox)
+
     def statistics(self) -> dict[str, MailboxStatistics]:
         """Return the figures of every module, by name."""
         return {name: port.statistics() for name, port in self._ports.items()}

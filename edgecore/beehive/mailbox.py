@@ -97,9 +97,12 @@ class Mailbox:
 
     def leave(self, blocked: Blocked) -> None:
         """Take a sender out of the line, if it still stands there."""
+        room = blocked.room
+        if room.done() and not room.cancelled() and room.exception() is None:
+            return  # it was let in: who would look for it in a long line, each time, looks for ever
         if blocked in self.blocked:
             self.blocked.remove(blocked)
-        blocked.room.cancel()  # if it has failed already, that is no error nobody looked at
+        room.cancel()  # if it has failed already, that is no error nobody looked at
 
     def statistics(self, sent: int, dropped: dict[str, int], now: float) -> MailboxStatistics:
         """Return the module's figures; what it ``sent`` and what of it was ``dropped`` is counted at its port."""

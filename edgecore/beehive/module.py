@@ -6,140 +6,93 @@ state      meaning
 waiting    registered on the bus, not started
 starting   its ``start`` runs: sockets are bound, state is read
 running    its ``run`` runs
-restarting its ``run`` ended with an error; it is run again after a pause that doubles
-failed     its ``start`` raised: it is not running, the others are; what is sent to it is dropped at once
-stopped    its ``stop`` has returned
+restarting its ``run`` ended, with an error or by itself; it is run again after a pause that doubles
+failed     its ``start`` raised or took too long; it is tried again after a pause that doubles
+stopping   its ``stop`` runs
+stopped    its ``stop`` has returned, or was given up
 =========  =============================================================================
 
 All modules are registered on the bus before any is started (bug B7). A module whose ``run`` fails keeps its mailbox, so
-what is sent to it meanwhile waits.
+what is sent to it meanwhile waits. One that has not started is off the bus: what is sent to it is dropped and counted
+at once, and no sender waits for it; it is on the bus again as soon as it has started.
 """
 
-import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 
-from edgecore.clock import Clock, before
-from edgecore.errors import BusClosed, EdgecoreError
+from edgecore.beehive.supervision import GRACE_S, Module, Roster, Supervised
+from edgecore.clock import Clock, done_by
+
+__all__ = ["Module", "ModuleRunner"]
 
 log = structlog.get_logger("modules")
 
-FIRST_PAUSE_S = 0.5
-LONGEST_PAUSE_S = 30.0
-STOP_TIMEOUT_S = 5.0
-
-
-class Module(Protocol):
-    """One module of the node. Its constructor only keeps what it is given."""
-
-    name: str
-    group: str
-
-    async def start(self) -> None:
-        """Bind sockets and open what ``run`` needs. May raise ``EdgecoreError``."""
-
-    async def run(self) -> None:
-        """Work until cancelled, or until the bus is closed."""
-
-    async def stop(self) -> None:
-        """End everything that ``start`` and ``run`` began. Safe to call in any state."""
-
-    def status(self) -> dict[str, Any]:
-        """Return what people want to know of this module, as a JSON object."""
-
-
-@dataclass
-class _Supervised:
-    module: Module
-    state: str = "waiting"
-    restarts: int = 0
-    error: str = ""
-    task: asyncio.Task[None] | None = None
+STOP_S = 4.0
+"""How long the modules may take to stop, all together."""
+MODULE_STOP_S = 2.5
+"""How long one of them may; Edged gives the processes of pods 2 s of that."""
+KEPT_STOP_S = 0.15
+"""So much of that time is kept for each module that is still to be stopped, whatever the ones before it took."""
 
 
 class ModuleRunner:
     """Starts modules in order, runs each in a task, restarts those that fail, stops them in reverse order.
 
-    ``withdraw`` takes a module, by name, off the bus: nobody would ever empty the mailbox of one that did not start,
-    and its senders would wait for room.
+    ``bus`` is where a module that has not started is taken off, for nobody would ever empty its mailbox, and its
+    senders would wait for room. ``returned`` hears of a module that is on the bus again, at that instant: what was
+    said to all meanwhile it has not heard.
     """
 
-    def __init__(self, modules: Sequence[Module], clock: Clock, withdraw: Callable[[str], None]) -> None:
-        self._supervised = [_Supervised(module) for module in modules]
+    def __init__(
+        self,
+        modules: Sequence[Module],
+        clock: Clock,
+        bus: Roster,
+        returned: Callable[[Module], None] = lambda _module: None,
+    ) -> None:
         self._clock = clock
-        self._withdraw = withdraw
+        self._supervised = [Supervised(module, clock, bus, returned) for module in modules]
+
+    @property
+    def modules(self) -> list[Module]:
+        """The modules, in the order in which they start."""
+        return [one.module for one in self._supervised]
 
     async def start(self) -> None:
-        """Start every module. One that cannot start is ``failed``, with its error; the others go on."""
+        """Start every module, each when the one before it has started or failed; a failed one is tried again later."""
         for one in self._supervised:
-            one.state = "starting"
-            try:
-                await one.module.start()
-            except Exception as error:
-                one.state = "failed"
-                if isinstance(error, EdgecoreError):
-                    one.error = str(error)
-                    log.error("module_not_started", module=one.module.name, error=one.error)
-                else:
-                    one.error = f"{type(error).__name__}: {error}"
-                    log.exception("module_not_started", module=one.module.name, error=one.error)
-                self._withdraw(one.module.name)
-                continue
-            one.task = asyncio.create_task(self._keep_running(one), name=f"module {one.module.name}")
-
-    async def _keep_running(self, one: _Supervised) -> None:
-        pause_s = FIRST_PAUSE_S
-        while True:
-            one.state = "running"
-            began = self._clock.monotonic()
-            try:
-                await one.module.run()
-            except (BusClosed, asyncio.CancelledError):
-                raise
-            except Exception as error:
-                if self._clock.monotonic() - began > LONGEST_PAUSE_S:
-                    pause_s = FIRST_PAUSE_S
-                one.error = f"{type(error).__name__}: {error}"
-                log.exception("module_crashed", module=one.module.name, restarts=one.restarts, again_in_s=pause_s)
-            else:
-                return
-            one.state = "restarting"
-            one.restarts += 1
-            await self._clock.sleep(pause_s)
-            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+            await one.begin()
 
     async def stop(self, close_bus: Callable[[], None]) -> list[str]:
         """Stop every module, the last started first; return the names of those that would not stop in time.
 
         Modules stop while the bus still carries messages, so that the last acknowledgements leave; then ``close_bus``
-        is called, and tasks that are still there are cancelled.
+        is called, and tasks that are still there are cancelled. All that takes ``STOP_S`` at most, and a grace or two:
+        what does not heed its cancellation is left to itself.
         """
+        deadline = self._clock.monotonic() + STOP_S
         stubborn: list[str] = []
-        for one in reversed(self._supervised):
-            try:
-                await before(self._clock, self._clock.monotonic() + STOP_TIMEOUT_S, one.module.stop())
-            except TimeoutError:
-                stubborn.append(one.module.name)
-            except Exception:
-                log.exception("module_stop_failed", module=one.module.name)
-            one.state = "stopped"
+        for one in self._supervised:
+            one.give_up()
+        for left, one in reversed([*enumerate(self._supervised)]):
+            now = self._clock.monotonic()
+            if not await one.stop(min(now + MODULE_STOP_S, max(now, deadline - left * KEPT_STOP_S))):
+                stubborn.append(one.name)
         close_bus()
-        tasks = [one.task for one in self._supervised if one.task is not None]
+        tasks = [task for one in self._supervised for task in one.tasks() if not task.done()]
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if not await done_by(self._clock, max(deadline, self._clock.monotonic() + GRACE_S), *tasks):
+            hanging = [one.name for one in self._supervised if not all(task.done() for task in one.tasks())]
+            stubborn += [name for name in hanging if name not in stubborn]
         return stubborn
 
     def states(self) -> dict[str, dict[str, Any]]:
-        """Return for each module its state, the number of restarts and the last error."""
-        return {
-            one.module.name: {"state": one.state, "restarts": one.restarts, "error": one.error}
-            for one in self._supervised
-        }
+        """Return for each module its state, the number of restarts, the last error, and when it is tried again."""
+        return {one.name: one.view() for one in self._supervised}
 
     def statuses(self) -> dict[str, dict[str, Any]]:
-        """Return what each module says of itself."""
-        return {one.module.name: one.module.status() for one in self._supervised}
+        """Return what each module says of itself; nothing for one that fails to."""
+        return {one.name: one.status() for one in self._supervised}

@@ -50,6 +50,11 @@ class Port:
         return self._mailbox.name
 
     @property
+    def mailbox(self) -> Mailbox:
+        """What is on its way to the module; for the bus."""
+        return self._mailbox
+
+    @property
     def clock(self) -> Clock:
         """The node's clock."""
         return self._bus.clock
@@ -101,6 +106,14 @@ class Port:
             return self._send_when_room(message, self._monotonic() + self._bus.send_timeout_s, mailbox)
         self._count(to, message)
         return self._accepted
+
+    def offer(self, to: str, message: Message) -> bool:
+        """Put ``message`` into the mailbox of module ``to`` if there is such a module and room; return whether."""
+        mailbox = self._mailboxes.get(to)
+        if mailbox is None or not mailbox.put(message, self._monotonic()):
+            return False
+        self._count(to, message)
+        return True
 
     async def send_to_group(self, group: str, message: Message) -> int:
         """Put ``message`` into the mailbox of every member of ``group``; return how many there are.
@@ -161,6 +174,10 @@ class Port:
     def has_group(self, group: str) -> bool:
         """Return whether any module is in ``group``."""
         return group in self._bus.groups
+
+    def members(self, group: str) -> tuple[str, ...]:
+        """Return the names of the modules in ``group``."""
+        return tuple(mailbox.name for mailbox in self._bus.groups.get(group, ()))
 
     def _count(self, to: str, message: Message) -> None:
         self._sent += 1

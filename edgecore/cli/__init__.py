@@ -8,8 +8,12 @@ from edgecore.control.program import Program, Verb
 VERBS = (
     Verb("join", "edgecore.cli.join", "join a cloud: get a certificate with a token, and write the configuration"),
     Verb("run", "edgecore.cli.run", "run an edge node until it is told to stop"),
+    Verb("reload", "edgecore.cli.reload", "have the running node read its configuration again"),
     Verb("status", "edgecore.cli.status", "show how the running node is: modules, link, services, ports"),
+    Verb("pods", "edgecore.cli.pods", "show the pods of the node: ready, status, restarts"),
+    Verb("logs", "edgecore.cli.logs", "print what a container of a pod wrote (runtime process)"),
     Verb("services", "edgecore.cli.services", "show services: ports, strategy, backends and why each is in or out"),
+    Verb("devices", "edgecore.cli.devices", "show devices: their state, what the cloud wants of them, what they say"),
     Verb("explain", "edgecore.cli.explain", "show each step from a name to a backend, who says so, and what is amiss"),
     Verb("meta", "edgecore.cli.meta", "show what the node knows, since when, and by which message; check it"),
     Verb("ledger", "edgecore.cli.ledger", "show what became of every message of the link to the cloud"),
@@ -27,7 +31,8 @@ _DESCRIPTION = """\
 A KubeEdge edge node that runs anywhere: no cluster, no Docker, no root. It takes
 services, endpoints and pods from the cloud over a websocket, keeps them in one
 SQLite file, and makes every service reachable by name: DNS answers with an address
-of this machine, and a proxy there spreads the requests over the service's pods."""
+of this machine, and a proxy there spreads the requests over the service's pods.
+Devices speak to it over MQTT; their twins go to the cloud and back."""
 
 _EPILOG = """\
 examples:

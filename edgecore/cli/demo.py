@@ -3,6 +3,7 @@
 import argparse
 import shutil
 import signal
+import sys
 import tempfile
 import threading
 import time
@@ -12,22 +13,33 @@ from msgspec.structs import replace
 
 from edgecore.config.host import default_config, this_machine
 from edgecore.config.render import full_text
+from edgecore.demo import devicestory
 from edgecore.demo.backends import Backends
+from edgecore.demo.broker import HOST, DemoBroker, find_broker, running
 from edgecore.demo.processes import Program
 from edgecore.demo.screen import Screen
-from edgecore.demo.story import ADDRESS_MAP, BACKENDS, NAME, PORT, Place, Stage, bring_back, tell
+from edgecore.demo.stage import NODE, Stage
+from edgecore.demo.story import ADDRESS_MAP, BACKENDS, DELETES, NAME, PORT, Place, bring_back, tell
 from edgecore.errors import ConfigError
 
 STEPS = 8
-RECORDINGS = Path(__file__).parents[2] / "examples" / "recordings"
+"""Without those of ``devicestory``."""
+_EXAMPLES = Path(__file__).parents[2] / "examples"
+RECORDINGS, MAPPER = _EXAMPLES / "recordings", _EXAMPLES / "mapper"
 
 _DESCRIPTION = """\
 Start a cloudhub stub and an edge node, with real sockets and files, and take one
 service from the cloud to a curl: its message, its row in SQLite, its fake IP, its
 DNS answer, its requests balanced over two pods, and its end. The cloud plays what a
 real KubeEdge 1.3.1 was recorded to send; two small HTTP servers on 127.0.0.2 and
-127.0.0.3 stand for the pods. Every step is checked; it takes a few seconds."""
+127.0.0.3 stand for the pods. Then a device: what the cloud wants of it arrives on MQTT,
+what it reports arrives in the cloud; by mosquitto if it is installed, else by the node's
+own broker. Every step is checked; it takes a few seconds."""
 
+_NO_BROKER = (
+    "The steps with a device were left out: there is no MQTT broker. Install mosquitto (Debian: apt-get install "
+    "mosquitto), or the one that a node can embed (make broker)."
+)
 _EPILOG = """\
 examples:
   edgecore demo
@@ -49,6 +61,12 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     parser.add_argument("--keep", action="store_true", help="leave everything running until Ctrl-C")
     parser.add_argument(
+        "--broker",
+        choices=("auto", "mosquitto", "embedded"),
+        default="auto",
+        help="the MQTT broker of the device's steps; auto: mosquitto if it is installed, else the node's own",
+    )
+    parser.add_argument(
         "--recordings",
         type=Path,
         default=RECORDINGS,
@@ -69,18 +87,24 @@ def run(args: argparse.Namespace) -> int:
     # the terminal is closed, so that its programs end with it.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
-    screen = Screen(STEPS)
+    broker = find_broker(args.broker)
+    screen = Screen(STEPS + (devicestory.STEPS if broker is not None else 0))
     root = Path(tempfile.mkdtemp(prefix="edgecore-demo-"))
     try:
         with (
             Backends(list(BACKENDS)),
+            running(broker, root),
             _stub(root, screen) as stub,
             stub.explaining(),
-            _node(root, stub, screen) as node,
+            _node(root, stub, screen, broker) as node,
             node.explaining(),
         ):
-            stage = Stage(screen, stub, node, root / "node" / "edgecore.db", args.recordings.resolve())
+            database = root / "node" / "edgecore.db"
+            stage = Stage(screen, stub, node, database, args.recordings.resolve(), MAPPER, broker)
             tell(stage)
+            devicestory.tell(stage)
+            if broker is None:
+                print(f"\n{_NO_BROKER}")
             print(f"\nEvery step held, in {time.monotonic() - began:.1f} s.")
             if args.keep:
                 _wait_for_ctrl_c(stage, bring_back(stage))
@@ -98,7 +122,7 @@ def _stub(root: Path, screen: Screen) -> Program:
     return Program("cloudhub-stub", ["cloudhub_stub", *arguments], root / "stub.log", socket)
 
 
-def _node(root: Path, stub: Program, screen: Screen) -> Program:
+def _node(root: Path, stub: Program, screen: Screen, broker: DemoBroker | None) -> Program:
     """Write the node's configuration: the defaults, with its files below ``root`` and the stub as its cloud."""
     url = stub.wait_for("the start of the stub", lambda status: status["listen"])["listen"]
     directory = root / "node"
@@ -111,7 +135,8 @@ def _node(root: Path, stub: Program, screen: Screen) -> Program:
         modules=replace(
             modules,
             edge_hub=replace(modules.edge_hub, websocket=replace(modules.edge_hub.websocket, server=url)),
-            edged=replace(modules.edged, hostname_override="edge-node1"),
+            edged=replace(modules.edged, hostname_override=NODE),
+            event_bus=broker.settings(modules.event_bus) if broker is not None else modules.event_bus,
             edge_mesh=replace(modules.edge_mesh, mode="rootless"),  # root shall not have rules of the kernel by a demo
         ),
     )
@@ -124,6 +149,7 @@ def _node(root: Path, stub: Program, screen: Screen) -> Program:
 def _wait_for_ctrl_c(stage: Stage, place: Place) -> None:
     dns, plain = f"@{place.dns[0]} -p {place.dns[1]}", f"{place.plain[0]}:{place.plain[1]}"
     maps = " ".join(f"--map {pair}" for pair in ADDRESS_MAP)
+    deletes = stage.recordings / DELETES
     print(
         f"""
 The service is back. Try, from another terminal:
@@ -134,7 +160,7 @@ The service is back. Try, from another terminal:
   edgecore status --control {stage.node.control.path}
   eval "$(edgecore env --control {stage.node.control.path})"
   cloudhub-stub nodes --control {stage.stub.control.path}
-  cloudhub-stub replay {stage.recordings / "b2_deletes.jsonl"} {maps} --control {stage.stub.control.path}
+{_device_lines(stage)}  cloudhub-stub replay {deletes} {maps} --control {stage.stub.control.path}
 
 Ctrl-C ends everything.""",
         flush=True,
@@ -143,3 +169,12 @@ Ctrl-C ends everything.""",
         threading.Event().wait()
     except KeyboardInterrupt:
         print("\nStopping.")
+
+
+def _device_lines(stage: Stage) -> str:
+    if stage.broker is None:
+        return ""
+    return f"""\
+  cloudhub-stub get devices thermometer-1 -o yaml --control {stage.stub.control.path}
+  {sys.executable} {stage.mapper / "thermometer.py"} --broker {HOST}:{stage.broker.port}
+"""

@@ -12,13 +12,15 @@ DEGRADED = 3
 
 _DESCRIPTION = """\
 Ask the running node how it is: its modules and their mailboxes, the link to the
-cloud, how many pods are in which phase, the services with their addresses and
-backends, the name servers, and the ports that could not be bound."""
+cloud, how many pods are in which phase, the devices, the MQTT brokers, the services
+with their addresses and backends, the name servers, and the ports that could not be
+bound."""
 
 _EPILOG = """\
 exit code:
   0  the node is well
-  3  the node runs, but a module failed, the link to the cloud is down, or ports are not bound
+  3  the node runs, but a module failed, the link to the cloud or an MQTT broker that was asked
+     for is down, or ports are not bound
   1  the node cannot be reached
 
 examples:

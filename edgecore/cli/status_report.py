@@ -39,6 +39,19 @@ def duration(seconds: float) -> str:
     return " ".join(word for word in words if not word.startswith("0 ")) or "0 s"
 
 
+def _broker(broker: Json) -> str:
+    up = all((broker.get("connected") or {"": False}).values())
+    if not up and not broker.get("expected", True):
+        return f"{broker.get('url', '?')}: no broker there, and no setting asks for one (start mosquitto)"
+    words = [f"{broker.get('url', '?')} {'connected' if up else 'not connected'}"]
+    words += [f"{broker.get('received', 0)} in", f"{broker.get('published', 0)} out"]
+    if waiting := broker.get("queued", 0) + broker.get("in_flight", 0):
+        words.append(f"{waiting} waiting")
+    if dropped := sum((broker.get("dropped") or {}).values()):
+        words.append(f"{dropped} dropped")
+    return ", ".join(words)
+
+
 def _summary(status: Json, mesh: Json) -> str:
     name, version, up = status.get("node", "?"), status.get("version", "?"), duration(status.get("uptime_s") or 0)
     lines = [f"node {name}: {status.get('state', '?')} (edgecore {version}, up {up})"]
@@ -54,6 +67,12 @@ def _summary(status: Json, mesh: Json) -> str:
     pods: Json = ((status.get("parts") or {}).get("edged") or {}).get("pods") or {}
     if phases := pods.get("phases"):
         lines.append(f"pods: {', '.join(f'{number} {phase}' for phase, number in phases.items())}")
+    if twin := (status.get("parts") or {}).get("twin"):
+        lines.append(f"devices: {_devices(twin)}")
+    brokers: Json = ((status.get("parts") or {}).get("eventbus") or {}).get("brokers") or {}
+    lines += [f"mqtt: {name} {_broker(broker)}" for name, broker in brokers.items()]
+    if calls := (status.get("parts") or {}).get("servicebus"):
+        lines.append(f"calls: {_calls(calls)}")
     if path := (status.get("store") or {}).get("path"):
         lines.append(f"database: {path}")
     listening = [f"{what} {where}" for what, where in (status.get("listening") or {}).items() if where]
@@ -62,6 +81,25 @@ def _summary(status: Json, mesh: Json) -> str:
     if led := (mesh.get("dns") or {}).get("led"):
         lines.append(f"names: {led_text(led)}")
     return "\n".join(map(one_line, lines))
+
+
+def _calls(told: Json) -> str:
+    """Return what became of the HTTP calls of the cloud."""
+    outcomes: Json = told.get("outcomes") or {}
+    words = [f"{number} {outcome.replace('_', ' ')}" for outcome, number in outcomes.items()] or ["none yet"]
+    if under_way := told.get("under_way"):
+        words.append(f"{under_way} under way, {told.get('waiting', 0)} waiting")
+    return ", ".join(words)
+
+
+def _devices(twin: Json) -> str:
+    states = ", ".join(f"{number} {state}" for state, number in (twin.get("states") or {}).items())
+    text = f"{twin.get('devices', 0)}{f' ({states})' if states else ''}, {twin.get('twins', 0)} twins"
+    if differ := twin.get("twins_differ"):
+        text += f", {differ} not as the cloud wants"
+    if set_here := twin.get("twins_set_here"):
+        text += f", {set_here} set on MQTT and not by the cloud any more (edgecore devices ID)"
+    return text
 
 
 def _interception(told: Json) -> str:
@@ -104,6 +142,8 @@ _MODULE_COLUMNS = (
     "received",
     "dropped",
     "waited",
+    "again in",
+    "last error",
 )
 
 
@@ -120,6 +160,8 @@ def _module_row(module: Json) -> tuple[object, ...]:
         *figures,
         dropped,
         waited,
+        None if module.get("again_in_s") is None else f"{module['again_in_s']:.1f} s",
+        module.get("error"),
     )
 
 

@@ -9,8 +9,12 @@ from edgecore.addresses import join_address, split_address
 AUTO = "auto"
 """The word by which a setting leaves an address or a place to the node."""
 
+TLS_SCHEMES = frozenset({"ssl", "tls", "mqtts"})
+"""Of MQTT, with TLS."""
+
 _LABEL = r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _HOST_NAME = re.compile(rf"{_LABEL}(\.{_LABEL})*\.?")
+_LARGEST_PORT = 65535
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
 
 
@@ -78,6 +82,19 @@ def parse_server(text: str, default_scheme: str) -> ServerAddress:
     return ServerAddress(scheme, host, port)
 
 
+def parse_broker(text: str) -> ServerAddress:
+    """Take ``[scheme://]host[:port]`` of an MQTT broker apart; 1883 and, with TLS, 8883 where there is no port.
+
+    The scheme comes as it was written, in lower case. Raises ``ValueError`` when it is none.
+    """
+    match = _SCHEME.fullmatch(text)
+    scheme, rest = (match[1].lower(), match[2]) if match else ("tcp", text)
+    host, port = parse_host_port(rest, 8883 if scheme in TLS_SCHEMES else 1883)
+    if port == 0:
+        raise ValueError("the port is 0")
+    return ServerAddress(scheme, host, port)
+
+
 def listen_address(text: str, auto: HostPort) -> ListenAddress:
     """Return where to listen: ``auto`` and the ports after it for the word ``auto``, otherwise exactly what it says."""
     if text == AUTO:
@@ -98,6 +115,15 @@ def parse_zone_servers(text: str) -> tuple[str, tuple[HostPort, ...]]:
     if not all(is_ip(address.host) and address.port for address in addresses):
         raise ValueError("a server is not an IP address")
     return zone, addresses
+
+
+def parse_port_target(text: str) -> tuple[int, HostPort]:
+    """Take ``port=host:port`` apart: a port, and the place that it stands for. Raises ``ValueError`` otherwise."""
+    port, separator, place = text.partition("=")
+    target = parse_host_port(place)
+    if not (separator and port.isascii() and port.isdigit() and 0 < int(port) <= _LARGEST_PORT and target.port):
+        raise ValueError("it is not port=host:port")
+    return int(port), target
 
 
 def parse_subnet(text: str) -> IPv4Network:

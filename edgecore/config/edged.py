@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from msgspec import field
 
 from edgecore.config import rules
+from edgecore.config.addresses import AUTO
 from edgecore.config.keys import Key, Section
 
 
@@ -94,8 +95,33 @@ class Edged(Section, frozen=True, kw_only=True):
         ),
     ] = field(default="127.0.0.1", name="nodeIP")
     node_status_update_frequency: Annotated[
-        int, Key(help="Time between two reports of the node's state.", rule=rules.WHOLE_SECONDS)
+        int, Key(help="Time between two reports of the node's state.", rule=rules.WHOLE_SECONDS, reload=True)
     ] = 10
+    process_images: Annotated[
+        tuple[str, ...],
+        Key(
+            help="Runtime process: the commands that stand for images, of containers without a command"
+            " (IMAGE=COMMAND ARGUMENT...; {hostPort}, {containerPort}, {root}, {nodeIP}, {args}).",
+            rule=rules.IMAGE_COMMANDS,
+            ours=True,
+        ),
+    ] = ()
+    process_log_size: Annotated[
+        int,
+        Key(
+            help="Runtime process: bytes at which the log of a container is turned; one older part is kept.",
+            rule=rules.between(65_536, 1 << 30, "bytes"),
+            ours=True,
+        ),
+    ] = 10_485_760
+    process_root: Annotated[
+        str,
+        Key(
+            help="Runtime process: where volumes and logs of pods are. auto: pods beside database.dataSource.",
+            rule=rules.AUTO_DIRECTORY,
+            ours=True,
+        ),
+    ] = AUTO
     pod_sandbox_image: Annotated[
         str, Key(help="The image that holds a pod's namespaces.", used=False, minimal=True)
     ] = "kubeedge/pause:3.1"
@@ -117,6 +143,15 @@ class Edged(Section, frozen=True, kw_only=True):
     remote_runtime_endpoint: Annotated[
         str, Key(help="The container runtime's socket (runtimeType remote).", used=False, minimal=True)
     ] = "unix:///var/run/dockershim.sock"
+    runtime: Annotated[
+        str,
+        Key(
+            help="What runs pods. simulated: nothing, they only change their state. process: the commands of"
+            " containers, on this machine, as the node's user: whoever writes pods in the cloud runs programs here.",
+            rule=rules.POD_RUNTIME,
+            ours=True,
+        ),
+    ] = "simulated"
     runtime_request_timeout: Annotated[
         int, Key(help="The longest call of the runtime.", rule=rules.WHOLE_SECONDS, used=False)
     ] = 2

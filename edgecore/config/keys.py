@@ -17,6 +17,7 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
     ``always``   the rule is asked even then, because other modules use the setting.
     ``ours``     KubeEdge has no such key.
     ``used``     False: accepted so that files of KubeEdge load, but nothing reads it yet.
+    ``reload``   a running node goes by another value as soon as it reads the file again; else it needs a restart.
     ``minimal``  printed by ``edgecore config --min`` (``kubeedge NewMinEdgeCoreConfig@v1.3.1``).
     ``sparse``   printed only when it differs from its default (Go: ``omitempty``).
     ``secret``   never shown in errors, logs or ``repr``.
@@ -29,11 +30,15 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
     always: bool = False
     ours: bool = False
     used: bool = True
+    reload: bool = False
     minimal: bool = False
     sparse: bool = False
     secret: bool = False
     shown: str = ""
     state: str = ""
+
+
+Enable = Annotated[bool, Key(help="Whether the module runs.")]
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

@@ -10,7 +10,7 @@ class MeshLimits(Section, frozen=True, kw_only=True):
     """``modules.edgeMesh.limits``: what one node's proxy takes on."""
 
     connect_timeout: Annotated[
-        float, Key(help="The longest that connecting to a backend may take.", rule=rules.SECONDS)
+        float, Key(help="The longest that connecting to a backend may take.", rule=rules.SECONDS, reload=True)
     ] = 5
     idle_timeout: Annotated[
         float,
@@ -31,7 +31,11 @@ class MeshLimits(Section, frozen=True, kw_only=True):
     ] = 5
     request_timeout: Annotated[
         float,
-        Key(help="The longest silence, of client and backend, within a request and its response.", rule=rules.SECONDS),
+        Key(
+            help="The longest silence, of client and backend, within a request and its response.",
+            rule=rules.SECONDS,
+            reload=True,
+        ),
     ] = 300
 
 
@@ -54,24 +58,40 @@ class MeshTraffic(Section, frozen=True, kw_only=True):
     ] = 3
     affinity_timeout: Annotated[
         float,
-        Key(help="How long SessionStickiness remembers a client by its address.", rule=rules.SECONDS),
+        Key(help="How long SessionStickiness remembers a client by its address.", rule=rules.SECONDS, reload=True),
     ] = 10_800
     checks: Annotated[
         Literal["off", "probe", "tcp"],
-        Key(help="Active checks of backends: none, as the pod's readinessProbe says (else tcp), or by connecting."),
+        Key(
+            help="Active checks of backends: none, as the pod's readinessProbe says (else tcp), or by connecting.",
+            reload=True,
+        ),
     ] = "off"
     drain_timeout: Annotated[
-        float, Key(help="How long connections to a pod that has gone may last.", rule=rules.SECONDS)
+        float, Key(help="How long connections to a pod that has gone may last.", rule=rules.SECONDS, reload=True)
     ] = 30
     eject_after: Annotated[
-        int, Key(help="Failures in a row after which a backend is left out; 0: never.", rule=rules.between(0, 1000))
+        int,
+        Key(
+            help="Failures in a row after which a backend is left out; 0: never.",
+            rule=rules.between(0, 1000),
+            reload=True,
+        ),
     ] = 5
     eject_base: Annotated[
-        float, Key(help="For how long the first time; twice as long each further time.", rule=rules.SECONDS)
+        float,
+        Key(help="For how long the first time; twice as long each further time.", rule=rules.SECONDS, reload=True),
     ] = 30
-    eject_max: Annotated[float, Key(help="The longest that a backend is left out.", rule=rules.SECONDS)] = 300
+    eject_max: Annotated[
+        float, Key(help="The longest that a backend is left out.", rule=rules.SECONDS, reload=True)
+    ] = 300
     eject_max_share: Annotated[
-        int, Key(help="So many percent of a port's backends are left out at most.", rule=rules.PERCENT)
+        int,
+        Key(
+            help="So many percent of a port's backends are left out at most.",
+            rule=rules.PERCENT,
+            reload=True,
+        ),
     ] = 50
     forwarded_headers: Annotated[
         Literal["off", "x-forwarded-for", "forwarded", "both"],
@@ -82,26 +102,31 @@ class MeshTraffic(Section, frozen=True, kw_only=True):
         Key(
             help="What ConsistentHash and SessionStickiness go by: source, header:NAME or cookie:NAME.",
             rule=rules.HASH_KEY,
+            reload=True,
         ),
     ] = "source"
     max_flows: Annotated[
         int, Key(help="Clients of UDP services that are remembered at the same time.", rule=rules.between(1, 1_000_000))
     ] = 4096
     panic_share: Annotated[
-        int, Key(help="With fewer percent of the backends well, all of them are used.", rule=rules.PERCENT)
+        int, Key(help="With fewer percent of the backends well, all of them are used.", rule=rules.PERCENT, reload=True)
     ] = 30
     pod_addresses: Annotated[
         bool,
         Key(help="Connect to the pod's own address and container port, where it says one, rather than to a hostPort."),
     ] = False
     retries: Annotated[
-        int, Key(help="How often a request that failed is tried at another backend.", rule=rules.between(0, 10))
+        int,
+        Key(
+            help="How often a request that failed is tried at another backend.", rule=rules.between(0, 10), reload=True
+        ),
     ] = 2
     retry_budget: Annotated[
-        int, Key(help="Retries at most, in percent of the requests of the last seconds.", rule=rules.PERCENT)
+        int,
+        Key(help="Retries at most, in percent of the requests of the last seconds.", rule=rules.PERCENT, reload=True),
     ] = 20
     retry_budget_min: Annotated[
-        int, Key(help="Retries a second that are allowed in any case.", rule=rules.between(0, 10_000))
+        int, Key(help="Retries a second that are allowed in any case.", rule=rules.between(0, 10_000), reload=True)
     ] = 3
     sniff_timeout: Annotated[
         float,
@@ -109,9 +134,14 @@ class MeshTraffic(Section, frozen=True, kw_only=True):
     ] = 0.1
     tcp_idle_timeout: Annotated[
         float,
-        Key(help="The longest silence of a connection that is no HTTP; 0: for ever.", rule=rules.SECONDS_OR_NEVER),
+        Key(
+            help="The longest silence of a connection that is no HTTP; 0: for ever.",
+            rule=rules.SECONDS_OR_NEVER,
+            reload=True,
+        ),
     ] = 3600
     udp_idle_timeout: Annotated[
-        float, Key(help="After so much silence a client of a UDP service is forgotten.", rule=rules.SECONDS)
+        float,
+        Key(help="After so much silence a client of a UDP service is forgotten.", rule=rules.SECONDS, reload=True),
     ] = 60
     workers: Annotated[int, Key(help="Processes that forward; 1: the node itself.", rule=rules.between(1, 64))] = 1

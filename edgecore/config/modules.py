@@ -1,4 +1,4 @@
-"""The settings of the modules (``modules.*`` of ``edgecore.yaml``), except Edged, which has a file of its own."""
+"""The settings of the modules (``modules.*`` of ``edgecore.yaml``); those with many have files of their own."""
 
 from ipaddress import IPv4Network
 from typing import Annotated, Literal
@@ -12,7 +12,7 @@ from edgecore.config.addresses import (
     parse_server,
     parse_subnet,
 )
-from edgecore.config.keys import Key, Section
+from edgecore.config.keys import Enable, Key, Section
 from edgecore.config.meshdns import MeshDns
 from edgecore.config.meshintercept import MeshIntercept
 from edgecore.config.meshtraffic import MeshLimits, MeshTraffic
@@ -21,23 +21,9 @@ CA_FILE = "/etc/kubeedge/ca/rootCA.crt"
 CERT_FILE = "/etc/kubeedge/certs/server.crt"
 KEY_FILE = "/etc/kubeedge/certs/server.key"
 
-Enable = Annotated[bool, Key(help="Whether the module runs.")]
-
 
 class DbTest(Section, frozen=True, kw_only=True):
     """``modules.dbTest``."""
-
-    enable: Enable = False
-
-
-class DeviceTwin(Section, frozen=True, kw_only=True):
-    """``modules.deviceTwin``."""
-
-    enable: Enable = True
-
-
-class ServiceBus(Section, frozen=True, kw_only=True):
-    """``modules.serviceBus``."""
 
     enable: Enable = False
 
@@ -188,7 +174,7 @@ class EdgeMesh(Section, frozen=True, kw_only=True):
     intercept: Annotated[MeshIntercept, Key(help="Mode intercept.", ours=True)] = MeshIntercept()
     lb_strategy: Annotated[
         Literal["RoundRobin", "Random", "SessionStickiness", "LeastRequest", "ConsistentHash"],
-        Key(help="How a backend is chosen; the last two are ours."),
+        Key(help="How a backend is chosen; the last two are ours.", reload=True),
     ] = "RoundRobin"
     limits: Annotated[MeshLimits, Key(help="What the proxy takes on.", ours=True)] = MeshLimits()
     listen_interface: Annotated[
@@ -257,22 +243,6 @@ class EdgeStream(Section, frozen=True, kw_only=True):
     write_deadline: Annotated[int, Key(help="The longest wait for a write.", rule=rules.WHOLE_SECONDS)] = 15
 
 
-class EventBus(Section, frozen=True, kw_only=True):
-    """``modules.eventBus``."""
-
-    enable: Enable = True
-    mqtt_mode: Annotated[
-        Literal[0, 1, 2], Key(help="Which broker: 0 the internal one, 1 both, 2 an external one.", minimal=True)
-    ] = 2
-    mqtt_qos: Annotated[Literal[0, 1, 2], Key(help="Quality of service of what is published.", minimal=True)] = field(
-        default=0, name="mqttQOS"
-    )
-    mqtt_retain: Annotated[bool, Key(help="Whether brokers keep what is published.", minimal=True)] = False
-    mqtt_server_external: Annotated[str, Key(help="The external broker.", minimal=True)] = "tcp://127.0.0.1:1883"
-    mqtt_server_internal: Annotated[str, Key(help="The internal broker.", minimal=True)] = "tcp://127.0.0.1:1884"
-    mqtt_session_queue_size: Annotated[int, Key(help="Sessions that the broker handles.", rule=rules.POSITIVE)] = 100
-
-
 class MetaManager(Section, frozen=True, kw_only=True):
     """``modules.metaManager``."""
 
@@ -284,5 +254,5 @@ class MetaManager(Section, frozen=True, kw_only=True):
     ] = "websocket"
     enable: Enable = True
     pod_status_sync_interval: Annotated[
-        int, Key(help="Time between two reports of the pods' states.", rule=rules.WHOLE_SECONDS)
+        int, Key(help="Time between two reports of the pods' states.", rule=rules.WHOLE_SECONDS, reload=True)
     ] = 60

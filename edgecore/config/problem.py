@@ -1,12 +1,14 @@
 """What is wrong with a configuration, and how it is told: one line a setting, all of them in one error."""
 
 import json
+import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
 from edgecore.errors import ConfigError
 
 _LONGEST = 80
+_LOGIN = re.compile(r"//[^/\s]*@")
 
 
 class Problem(NamedTuple):
@@ -24,8 +26,8 @@ class Problem(NamedTuple):
 
 
 def shown(value: object) -> str:
-    """Write a value as an error shows it: as in JSON, and cut where it is long."""
-    text = json.dumps(value, default=list)
+    """Write a value as an error shows it: as in JSON, without the login of an address, and cut where it is long."""
+    text = _LOGIN.sub("//***@", json.dumps(value, default=list))
     return text if len(text) <= _LONGEST else text[:_LONGEST] + "..."
 
 

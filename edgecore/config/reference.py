@@ -20,7 +20,7 @@ def _sections(section: type[Section], path: str, key: Key) -> Iterator[str]:
     if rows:
         title = f"### `{path}`" if path else "### The root"
         note = f" {_UNUSED}" if not key.used else ""
-        head = "| key | default | allowed | from | meaning |\n| --- | --- | --- | --- | --- |"
+        head = "| key | default | allowed | from | meaning | changed |\n| --- | --- | --- | --- | --- | --- |"
         yield "\n".join([title, "", f"{key.help}{note}", "", head, *rows])
     for setting in declared:
         if setting.section is not None:
@@ -32,8 +32,15 @@ def _row(setting: Setting, section: Key) -> str:
     key = setting.key
     origin = "edgecore" if key.ours or section.ours else "KubeEdge"
     meaning = key.help if key.used or not section.used else f"{key.help} {_UNUSED}"
-    cells = (f"`{setting.name}`", _default(setting), setting.allowed, origin, meaning)
+    cells = (f"`{setting.name}`", _default(setting), setting.allowed, origin, meaning, _change(key, section))
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _change(key: Key, section: Key) -> str:
+    """Return when another value counts: see ``Key.reload``."""
+    if not (key.used and section.used):
+        return ""
+    return "by reload" if key.reload else "by restart"
 
 
 def _default(setting: Setting) -> str:

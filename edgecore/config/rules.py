@@ -1,12 +1,22 @@
 """What a setting may be: each rule is a test, and the words in which it is told to people."""
 
 import re
+import shlex
 from collections.abc import Callable
 from ipaddress import IPv4Address, IPv4Network, IPv6Network
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from edgecore.config.addresses import AUTO, is_ip, parse_host_port, parse_server, parse_subnet, parse_zone_servers
+from edgecore.config.addresses import (
+    AUTO,
+    is_ip,
+    parse_broker,
+    parse_host_port,
+    parse_port_target,
+    parse_server,
+    parse_subnet,
+    parse_zone_servers,
+)
 
 INT32_MAX = 2**31 - 1
 INT64_MAX = 2**63 - 1
@@ -68,6 +78,23 @@ def _is_web_address(text: str) -> bool:
     return parts.scheme in ("http", "https") and parse_host_port(parts.netloc, 443).port > 0
 
 
+def _is_broker(text: str) -> bool:
+    return parse_broker(text).scheme in ("tcp", "mqtt", "ssl", "tls", "mqtts")
+
+
+def _is_plain_broker(text: str) -> bool:
+    return parse_broker(text).scheme in ("tcp", "mqtt")
+
+
+def _is_topic(text: str) -> bool:
+    return len(text.encode()) <= 65_535 and not set(text) & set("+#\0")
+
+
+def _is_image_command(text: str) -> bool:
+    image, _, command = text.partition("=")
+    return bool(image.strip() and shlex.split(command))
+
+
 def _is_loopback_pool(network: IPv4Network) -> bool:
     return network.is_loopback and network.network_address.packed[1] != 0
 
@@ -106,6 +133,20 @@ WEBSOCKET_SERVER = Rule(
     "host:port such as 192.0.2.10:10000, optionally with ws:// or wss:// before it and nothing after it",
     _safely(lambda text: parse_server(text, "wss").scheme in ("ws", "wss")),
 )
+BROKER = Rule(
+    "tcp://host:port such as tcp://192.0.2.10:1883, or ssl:// instead of tcp:// (mqtt://, tls:// and mqtts:// too); "
+    "the port may be left out",
+    _safely(_is_broker),
+)
+PLAIN_BROKER = Rule(
+    "tcp://host:port such as tcp://127.0.0.1:1884 (mqtt:// too), without TLS; the port may be left out",
+    _safely(_is_plain_broker),
+)
+TOPIC = Rule("an MQTT topic without + and #, or nothing", _safely(_is_topic))
+CLIENT_ID = Rule("letters, digits, and any of . _ : -, up to 65, or nothing", _matches(r"[A-Za-z0-9._:-]*", 65))
+FILE_OR_NOTHING = Rule(
+    "an absolute path of a file, or nothing", lambda text: text == "" or _is_absolute_file(text), _WHY_ABSOLUTE
+)
 NAME_SERVERS = Rule(
     "a list of IP addresses, each with or without a port, such as [192.0.2.53, 127.0.0.1:5353]",
     lambda servers: all(map(_safely(_is_name_server), servers)),
@@ -114,6 +155,11 @@ ZONE_SERVERS = Rule(
     "a list of zones, each one once, with their name servers, such as"
     " [corp.example=10.0.0.53, 'lab.example=10.0.0.54,10.0.0.55:5353']",
     _safely(lambda zones: len({parse_zone_servers(one)[0] for one in zones}) == len(zones)),
+)
+PORT_TARGETS = Rule(
+    "a list of ports, each one once, with the places that they stand for, such as"
+    " [8080=192.0.2.20:80, '9000=[::1]:9000']",
+    _safely(lambda targets: len({parse_port_target(one)[0] for one in targets}) == len(targets)),
 )
 IPV6_PREFIX = Rule(
     "an IPv6 network of 96 bits such as fd00:ec::/96, or nothing",
@@ -140,6 +186,19 @@ HASH_KEY = Rule(
 )
 SOCKET_FILE = Rule(
     "auto, or an absolute path of a file", lambda text: text == AUTO or _is_absolute_file(text), _WHY_ABSOLUTE
+)
+AUTO_DIRECTORY = Rule(
+    "auto, or an absolute path of a directory", lambda text: text == AUTO or text.startswith("/"), _WHY_ABSOLUTE
+)
+POD_RUNTIME = Rule(
+    "simulated or process",
+    lambda text: text in ("simulated", "process"),
+    "there is no runtime for docker or containerd: a command for the image in processImages stands for it",
+)
+IMAGE_COMMANDS = Rule(
+    "a list of IMAGE=COMMAND ARGUMENT..., quoted as in a shell, such as"
+    " ['nginx=python3 -m http.server {hostPort}', 'busybox:1.31=sleep 1000']",
+    lambda entries: all(map(_safely(_is_image_command), entries)),
 )
 NODE_NAME = Rule(
     "a Kubernetes name: lower-case letters, digits, - and . (a letter or digit first and last in each part), up to 253",

@@ -8,18 +8,12 @@ from typing import Annotated, Literal
 
 from edgecore.config import rules
 from edgecore.config.addresses import AUTO, HostPort, ListenAddress, listen_address
+from edgecore.config.devicetwin import DeviceTwin
 from edgecore.config.edged import Edged
+from edgecore.config.eventbus import EventBus
 from edgecore.config.keys import Key, Section
-from edgecore.config.modules import (
-    DbTest,
-    DeviceTwin,
-    EdgeHub,
-    EdgeMesh,
-    EdgeStream,
-    EventBus,
-    MetaManager,
-    ServiceBus,
-)
+from edgecore.config.modules import DbTest, EdgeHub, EdgeMesh, EdgeStream, MetaManager
+from edgecore.config.servicebus import ServiceBus
 
 
 class Database(Section, frozen=True, kw_only=True):
@@ -75,11 +69,12 @@ class Observe(Section, frozen=True, kw_only=True):
         ),
     ] = AUTO
     log_level: Annotated[
-        Literal["debug", "info", "warning", "error"], Key(help="The least severe log events that are written.")
+        Literal["debug", "info", "warning", "error"],
+        Key(help="The least severe log events that are written.", reload=True),
     ] = "info"
     log_format: Annotated[
         Literal["auto", "console", "json"],
-        Key(help="How log events are written. auto: console on a terminal, json otherwise."),
+        Key(help="How log events are written. auto: console on a terminal, json otherwise.", reload=True),
     ] = "auto"
 
     @property
@@ -92,14 +87,14 @@ class Modules(Section, frozen=True, kw_only=True):
     """``modules``."""
 
     db_test: Annotated[DbTest, Key(help="A test module of KubeEdge.", used=False)] = DbTest()
-    device_twin: Annotated[DeviceTwin, Key(help="Digital twins of devices.", used=False)] = DeviceTwin()
+    device_twin: Annotated[DeviceTwin, Key(help="Digital twins of devices.")] = DeviceTwin()
     edge_hub: Annotated[EdgeHub, Key(help="The connection to the cloud.")] = EdgeHub()
     edge_mesh: Annotated[EdgeMesh, Key(help="Service names, fake IPs and the proxy.")] = EdgeMesh()
     edge_stream: Annotated[EdgeStream, Key(help="The tunnel for kubectl logs and exec.", used=False)] = EdgeStream()
     edged: Annotated[Edged, Key(help="The node itself and its pods.")] = Edged()
-    event_bus: Annotated[EventBus, Key(help="The bridge to MQTT.", used=False)] = EventBus()
+    event_bus: Annotated[EventBus, Key(help="The bridge to MQTT.")] = EventBus()
     meta_manager: Annotated[MetaManager, Key(help="The store of what the cloud sent.")] = MetaManager()
-    service_bus: Annotated[ServiceBus, Key(help="HTTP calls from the cloud to the edge.", used=False)] = ServiceBus()
+    service_bus: Annotated[ServiceBus, Key(help="HTTP calls from the cloud to the edge.")] = ServiceBus()
 
 
 class EdgeCoreConfig(Section, frozen=True, kw_only=True):

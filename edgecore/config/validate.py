@@ -3,6 +3,7 @@
 The settings of a disabled module are not judged, as in Go, except those that other modules use.
 """
 
+from edgecore.config.eventbus import EventBus
 from edgecore.config.keys import Section, settings
 from edgecore.config.modules import EdgeHub
 from edgecore.config.problem import Problem, shown
@@ -14,6 +15,8 @@ def validate(config: EdgeCoreConfig) -> list[Problem]:
     problems = _rules(config, "", enabled=True)
     if config.modules.edge_hub.enable:
         problems += _one_link(config.modules.edge_hub)
+    if config.modules.event_bus.enable and config.modules.event_bus.mqtt_mode != 0:
+        problems += _external_broker(config.modules.event_bus)
     return problems + _socket(config)
 
 
@@ -37,6 +40,17 @@ def _one_link(hub: EdgeHub) -> list[Problem]:
     found = shown(hub.websocket.enable)
     text = f"found {found} here and in modules.edgeHub.quic.enable, allowed: true in exactly one of them"
     return [Problem("modules.edgeHub.websocket.enable", text)]
+
+
+def _external_broker(bus: EventBus) -> list[Problem]:
+    problems = []
+    if bus.mqtt_sub_client_id and bus.mqtt_sub_client_id == bus.mqtt_pub_client_id:
+        text = f"found {shown(bus.mqtt_sub_client_id)} here and in modules.eventBus.mqttPubClientID, allowed: two ids"
+        problems.append(Problem("modules.eventBus.mqttSubClientID", text))
+    if not bus.mqtt_username and (bus.mqtt_password or bus.mqtt_password_file):
+        text = f"found {shown(bus.mqtt_username)} beside a password, allowed: whose it is"
+        problems.append(Problem("modules.eventBus.mqttUsername", text))
+    return problems
 
 
 def _socket(config: EdgeCoreConfig) -> list[Problem]:

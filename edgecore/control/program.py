@@ -103,7 +103,8 @@ def guarded(program: str, work: Callable[[], int]) -> int:
     """Return what ``work`` returns, or the exit code of the way it failed; a failure says so on stderr."""
     try:
         code = work()
-        sys.stdout.flush()
+        if sys.stdout is not None:  # it may have been closed before the start
+            sys.stdout.flush()
     except EdgecoreError as error:
         sys.stderr.write(f"{program}: {error}\n")
         return 1
@@ -112,16 +113,16 @@ def guarded(program: str, work: Callable[[], int]) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        _let_go_of_stdout()
+        let_go_of_stdout()
         return 141
     except OSError as error:  # a full disk under the output, mostly
-        _let_go_of_stdout()
+        let_go_of_stdout()
         sys.stderr.write(f"{program}: cannot go on: {error.strerror or error}\n")
         return 1
     return code
 
 
-def _let_go_of_stdout() -> None:
+def let_go_of_stdout() -> None:
     """Point stdout nowhere, so that the interpreter's own flush at exit has nothing to complain about."""
     with suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)

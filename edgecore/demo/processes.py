@@ -97,3 +97,17 @@ class Program:
         """Return the end of the program's log."""
         lines = self.log.read_text(errors="replace").splitlines()[-_LOG_LINES:]
         return "\n".join([f"the end of {self.log}:", *(f"    {line}" for line in lines)])
+
+
+def stub_command(stub: Program, arguments: Sequence[str]) -> str:
+    """Run a command of the stub as a user would, and return what it prints. Raises ``EdgecoreError``."""
+    done = subprocess.run(  # noqa: S603 - our own program, by a list of arguments
+        [sys.executable, "-m", "cloudhub_stub", *arguments, "--control", str(stub.control.path)],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise EdgecoreError(f"cloudhub-stub {arguments[0]} failed\n{done.stdout}{done.stderr}".rstrip())
+    return done.stdout

@@ -1,22 +1,18 @@
 """The steps of the demonstration, in order; each shows what it did and fails where something else happened."""
 
 import re
-import shlex
-import subprocess
-import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 
 from edgecore.control.client import ControlClient
 from edgecore.demo import probes
-from edgecore.demo.processes import Program
-from edgecore.demo.screen import Screen, Step
+from edgecore.demo.screen import Step
+from edgecore.demo.stage import NODE, Stage
 from edgecore.errors import ControlError, EdgecoreError
 from edgecore.store.databasefile import peek
 
@@ -38,16 +34,6 @@ PODS_GONE_UNTIL = 29
 SELECT = "SELECT value FROM meta WHERE key = ?"
 
 _BACKEND = re.compile(r"backend ([0-9.]+:[0-9]+) ")
-
-
-class Stage(NamedTuple):
-    """What the steps work on."""
-
-    screen: Screen
-    stub: Program
-    node: Program
-    database: Path
-    recordings: Path
 
 
 class Place(NamedTuple):
@@ -84,7 +70,7 @@ def _join(stage: Stage) -> None:
         lambda status: status["parts"]["edged"]["registered"] and status["mesh"]["recovered"],
     )
     nodes = stage.stub.control.get("/v1/nodes")
-    step.check("the cloud knows the node", [node["name"] for node in nodes], ["edge-node1"])
+    step.check("the cloud knows the node", [node["name"] for node in nodes], [NODE])
     status = stage.node.control.get("/v1/status")
     step.say(f"link      {status['link']['url']}")
     step.say(f"modules   {', '.join(module['name'] for module in status['modules'])}")
@@ -233,20 +219,9 @@ def _listens(status: dict[str, Any]) -> bool:
 
 def _replay(stage: Stage, recording: str, *options: str) -> None:
     """Run ``cloudhub-stub replay`` as a user would, and show its last line."""
-    arguments = ["replay", str(stage.recordings / recording), "--control", str(stage.stub.control.path), *options]
-    for pair in ADDRESS_MAP:
-        arguments += ["--map", pair]
-    stage.screen.say(f"$ cloudhub-stub {shlex.join(arguments)}")
-    done = subprocess.run(  # noqa: S603 - our own program, by a list of arguments
-        [sys.executable, "-m", "cloudhub_stub", *arguments],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        raise EdgecoreError(f"the replay failed\n{done.stdout}{done.stderr}".rstrip())
-    stage.screen.say(done.stdout.strip().splitlines()[-1])
+    maps = [word for pair in ADDRESS_MAP for word in ("--map", pair)]
+    said = stage.cloud("replay", str(stage.recordings / recording), *options, *maps)
+    stage.screen.say(said.strip().splitlines()[-1])
 
 
 @contextmanager

@@ -140,7 +140,11 @@ def _sizes(connection: sqlite3.Connection, schema: Sequence[str]) -> list[TableS
         TableSize(
             name,
             connection.execute(f"SELECT count(*) FROM {quoted(name)}").fetchone()[0],  # noqa: S608 - quoted
-            "KubeEdge" if name in kubeedge.TABLES else "edgecore" if name in ours else "others",
+            "KubeEdge"
+            if name in (*kubeedge.TABLES, *kubeedge.LATER_TABLES)
+            else "edgecore"
+            if name in ours
+            else "others",
         )
         for name in sorted(names)
     ]

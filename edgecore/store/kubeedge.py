@@ -1,7 +1,7 @@
 """The tables of the Go edgecore, with the text that its program makes them with (beego's ORM, KubeEdge v1.3.1).
 
 SQLite keeps the text of a table from its name on, so ``.schema`` of a file of ours shows them as that of Go does. What
-is ours lies beside them; tables of later versions (``sub_topics``) and of others are left as they are.
+is ours lies beside them; tables of others are left as they are.
 """
 
 DEVICE = """\
@@ -46,9 +46,17 @@ CREATE TABLE IF NOT EXISTS `meta` (
     `value` text
 )"""
 
+SUB_TOPICS = """\
+CREATE TABLE IF NOT EXISTS `sub_topics` (
+    `topic` text NOT NULL PRIMARY KEY
+)"""
+"""Of version 1.6 and later."""
+
 DEVICES = (DEVICE, DEVICE_ATTR, DEVICE_TWIN)
 """Those of the module DeviceTwin."""
 TABLES = ("device", "device_attr", "device_twin", "meta")
 """The names of all four."""
 SCHEMA = (*DEVICES, META)
 """All four, in the order in which the Go program makes them."""
+LATER_TABLES = ("sub_topics",)
+"""Those of later versions that we have too."""

@@ -54,6 +54,11 @@ def keep(message: Message) -> Statement:
     return Statement("INSERT OR IGNORE INTO outbox (id, message) VALUES (?, ?)", (message.header.id, text))
 
 
+def is_kept(store: Store, message_id: str) -> bool:
+    """Return whether a message lies there. Raises ``StoreError``."""
+    return bool(store.rows("SELECT 1 FROM outbox WHERE id = ?", (message_id,)))
+
+
 def forget(message_ids: Iterable[str]) -> Iterator[Statement]:
     """Yield the statements that remove these messages."""
     for message_id in message_ids:

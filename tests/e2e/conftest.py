@@ -1,5 +1,6 @@
 """Whole nodes and clouds as processes of their own, small backends, and what users would ask of all of them."""
 
+import asyncio
 import http.server
 import json
 import os
@@ -11,7 +12,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
@@ -392,3 +393,19 @@ def programs(tmp_path: Path, backend: object) -> Iterator[Programs]:
     programs = Programs(tmp_path)
     yield programs
     programs.end()
+
+
+@pytest.fixture
+async def place(programs: Programs, mosquitto_at: Callable[..., Any]) -> AsyncIterator[Any]:
+    """See ``deviceplace.Place``; nothing is started but the broker, who hears all, and the cloud."""
+    from devicecloud import DeviceCloud
+    from deviceplace import Place
+    from mosquitto import Recorder
+
+    broker = mosquitto_at()
+    async with DeviceCloud() as cloud:
+        with Recorder(broker, "#", "$hw/#") as recorder:
+            place = Place(programs, broker, cloud, recorder, "edge-node1")
+            yield place
+            if place.node is not None:
+                assert await asyncio.to_thread(place.node.stop) == 0

@@ -16,12 +16,15 @@ from typing import Any
 
 import pytest
 
+from brokerpython import broker_python
+from edgecore.demo.broker import find_broker
 from edgecore.demo.story import BACKENDS
 from netns import texts_of_host
 
 ROOT = Path(__file__).parents[2]
 HINTS = "Ctrl-C ends everything."
-STEP = re.compile(r"^\[(\d)/8\] ", re.MULTILINE)
+COUNT = 8 if find_broker("auto") is None else 10
+STEP = re.compile(rf"^\[(\d+)/{COUNT}\] ", re.MULTILINE)
 
 
 class Demo:
@@ -134,7 +137,7 @@ def test_every_step_of_the_demo_is_checked_and_holds(demo: Callable[..., Demo]) 
 
     assert run.process.wait(50) == 0, run.out
     steps = STEP.split(run.out)
-    assert steps[1::2] == [str(number) for number in range(1, 9)]
+    assert steps[1::2] == [str(number) for number in range(1, COUNT + 1)]
     assert all("      ok: " in text for text in steps[2::2]), run.out
     assert re.search(r"^Every step held, in [0-9.]+ s\.$", run.out, re.MULTILINE)
     assert run.left == []
@@ -176,7 +179,30 @@ def test_dig_and_curl_get_answers_from_a_demo_that_is_kept(demo: Callable[..., D
     assert run.left == []
 
 
-@pytest.mark.parametrize("step", ["[1/8]", "[5/8]"])
+@pytest.mark.needs_mosquitto
+def test_the_device_of_the_demo_is_at_mosquitto_where_there_is_one(demo: Callable[..., Demo]) -> None:
+    run = demo()
+
+    assert run.process.wait(50) == 0, run.out
+    assert "      the MQTT broker is mosquitto, 127.0.0.1:" in run.out
+    assert "      ok: the cloud has the reported value: 19" in run.out
+    assert run.left == []
+
+
+@pytest.mark.needs_amqtt
+def test_the_device_of_the_demo_is_at_the_embedded_broker_else(
+    demo: Callable[..., Demo], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDGECORE_BROKER_PYTHON", broker_python() or "")
+    run = demo("--broker", "embedded")
+
+    assert run.process.wait(50) == 0, run.out
+    assert "      the MQTT broker is the node's embedded one, 127.0.0.1:" in run.out
+    assert "      ok: the cloud has the reported value: 19" in run.out
+    assert run.left == []
+
+
+@pytest.mark.parametrize("step", [f"[1/{COUNT}]", f"[5/{COUNT}]"])
 def test_ctrl_c_in_the_middle_ends_the_demo_and_all_that_it_started(demo: Callable[..., Demo], step: str) -> None:
     run = demo()
     run.wait_for(step)
@@ -218,7 +244,7 @@ def test_a_missing_directory_of_recordings_is_one_line_that_names_it(programs: A
 def test_the_demo_leaves_the_rules_and_routes_of_the_machine_alone_also_as_root(demo: Callable[..., Demo]) -> None:
     before = [*texts_of_host()]
     run = demo()
-    run.wait_for("[5/8]")
+    run.wait_for(f"[5/{COUNT}]")
     assert [*texts_of_host()] == before
     assert run.process.wait() == 0
     assert [*texts_of_host()] == before

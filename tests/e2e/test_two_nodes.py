@@ -59,7 +59,7 @@ def test_two_nodes_have_the_first_free_pools_and_ports_of_their_own(programs: An
     assert pools == free[:2]
     assert not set(_addresses(north)) & set(_addresses(south))
     for status in statuses:
-        assert [module["state"] for module in status["modules"]] == ["running"] * 4
+        assert {module["state"] for module in status["modules"]} == {"running"}
         assert status["mesh"]["ports_not_bound"] == []
 
 

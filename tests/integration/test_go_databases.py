@@ -49,7 +49,6 @@ class TakenOver:
 
     def __init__(self, path: Path) -> None:
         modules = {
-            "deviceTwin": {"enable": False},
             "eventBus": {"enable": False},
             "edgeHub": {"enable": False},
             "edged": {"hostnameOverride": "edge-node1"},

@@ -2,6 +2,7 @@
 
 import ast
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,6 +37,19 @@ def test_every_line_of_the_fidelity_ledger_names_tests_that_exist(root: Path) ->
         for line, why in _ledger_faults((root / "docs/fidelity.md").read_text("utf-8"), root / "tests")
     ]
     assert not wrong, "\n" + "\n".join(wrong)
+
+
+def test_every_bug_of_the_devices_mqtt_http_and_pods_has_its_line(root: Path) -> None:
+    """V, W, S and D of spec 13.3 and 13.4."""
+    bugs = {
+        f"{part}{number}" for part, most in {"V": 5, "W": 12, "S": 3, "D": 5}.items() for number in range(1, most + 1)
+    }
+    assert bugs - set(_ledger_ids(root)) == set()
+
+
+def test_no_two_lines_of_the_ledger_have_the_same_id_of_ours(root: Path) -> None:
+    ours = [one for one in _ledger_ids(root) if re.match(r"(EH|MM|LC|ED|EB|DT|SB|EM|DN|PX|HL|CS|DB)\d", one)]
+    assert [one for one, number in Counter(ours).items() if number > 1] == []
 
 
 def test_a_command_is_listed_at_the_beginning_of_a_table_row() -> None:
@@ -91,6 +105,14 @@ def tests_folder(tmp_path: Path) -> Path:
     (tmp_path / "unit/a/test_x.py").write_text("def test_one(): ...\nclass C:\n    async def test_two(self): ...\n")
     (tmp_path / "unit/test_y.py").write_text("def test_three(): ...\n")
     return tmp_path
+
+
+def _ledger_ids(root: Path) -> list[str]:
+    """Return the ids of all lines; one may have several."""
+    rows = [
+        line.split("|")[1] for line in (root / "docs/fidelity.md").read_text("utf-8").splitlines() if line[:1] == "|"
+    ]
+    return [one.strip() for cell in rows for one in cell.split(",")]
 
 
 def _ledger_faults(text: str, folder: Path) -> Iterator[tuple[int, str]]:

@@ -1,23 +1,44 @@
-"""Which tests go into one process where pytest-xdist runs several: what starts nodes goes one after the other.
+"""Which tests go into one process where pytest-xdist runs several: those whose nodes would take each other's fake IPs.
 
-Nodes claim the machine's pools of fake IPs, and keep theirs over restarts. A test that has network namespaces of its
-own disturbs nobody; nor does one without a whole node. These go file by file to whichever process is free.
+A node claims a pool of fake IPs of the machine. Most tests give theirs one that is their process's own (``POOL`` of
+``tests/e2e/conftest.py``) or have a network namespace; they go file by file to whichever process is free. A file whose
+nodes have the default pools, as those of ``cloudhub_stub.testing`` have, or a fixed one, is named here.
 """
 
 from xdist.scheduler import LoadScopeScheduling
 
-MACHINE = "machine"
+DEFAULT_POOLS = (
+    "tests/e2e/test_burst.py",
+    "tests/e2e/test_configuration.py",
+    "tests/e2e/test_convergence.py",
+    "tests/e2e/test_default_node.py",
+    "tests/e2e/test_demo.py",
+    "tests/e2e/test_device_wishes.py",
+    "tests/e2e/test_devices.py",
+    "tests/e2e/test_guide.py",
+    "tests/e2e/test_join.py",
+    "tests/e2e/test_names.py",
+    "tests/e2e/test_python_api.py",
+    "tests/e2e/test_readme.py",
+    "tests/e2e/test_service_calls.py",
+    "tests/e2e/test_two_nodes.py",
+    "tests/integration/cloudhub_stub/testing/",
+)
+FIXED_POOLS = (
+    "tests/integration/edgehub/test_frame_fuzz.py",
+    "tests/integration/edgemesh/intercept/test_poolclaim.py",
+    "tests/integration/edgemesh/test_module.py",
+    "tests/integration/edgemesh/test_name_storm.py",
+    "tests/integration/test_lifecycle.py",
+)
 
-_WITH_NODES = ("tests/e2e/", "tests/integration/")
-_WITHOUT_NODES = tuple(f"tests/integration/edgemesh/{folder}/" for folder in ("dns", "proxy", "upstream"))
-_IN_NAMESPACES = ("tests/e2e/test_intercept", "tests/e2e/test_lab", "tests/integration/edgemesh/intercept/rules/")
 
-
-class OneProcessForNodes(LoadScopeScheduling):
+class OneProcessForPools(LoadScopeScheduling):
     """See the module."""
 
     def _split_scope(self, nodeid: str) -> str:
         """Return what runs in one process together with the test ``nodeid``."""
         file = nodeid.partition("::")[0]
-        starts_nodes = file.startswith(_WITH_NODES) and not file.startswith((*_WITHOUT_NODES, *_IN_NAMESPACES))
-        return MACHINE if starts_nodes else file
+        if file.startswith(DEFAULT_POOLS):
+            return "default pools"
+        return "fixed pools" if file.startswith(FIXED_POOLS) else file

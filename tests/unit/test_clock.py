@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from edgecore.clock import SystemClock, VirtualClock, apart, before, settle
+from edgecore.clock import Pace, SystemClock, VirtualClock, apart, before, bounded, settle
 
 
 @pytest.fixture
@@ -328,3 +328,86 @@ async def test_who_is_cancelled_while_work_is_apart_cancels_it_first() -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert ended == ["work"]
+
+
+async def test_bounded_work_returns_or_raises_what_it_does(vclock: VirtualClock) -> None:
+    async def work(error: Exception | None) -> int:
+        if error is not None:
+            raise error
+        return 7
+
+    assert await bounded(vclock, 1, work(None), grace_s=1) == 7
+    with pytest.raises(ValueError, match="odd"):
+        await bounded(vclock, 1, work(ValueError("odd")), grace_s=1)
+    assert not vclock._timers or all(timer.callback is None for *_, timer in vclock._timers)
+
+
+async def test_bounded_work_that_was_cancelled_from_within_has_failed(vclock: VirtualClock) -> None:
+    async def work() -> None:
+        raise asyncio.CancelledError
+
+    with pytest.raises(RuntimeError, match="cancelled from within"):
+        await bounded(vclock, 1, work(), grace_s=1)
+
+
+@pytest.mark.parametrize(("heeds", "over_at"), [(True, 2.0), (False, 5.0)])
+async def test_bounded_work_that_is_late_is_cancelled_and_left_to_itself_after_the_grace(
+    vclock: VirtualClock, heeds: bool, over_at: float
+) -> None:
+    async def work() -> None:
+        try:
+            await vclock.sleep(10)
+        except asyncio.CancelledError:
+            if heeds:
+                raise
+            await vclock.sleep(60)
+
+    waiting = asyncio.ensure_future(bounded(vclock, 2, work(), grace_s=3))
+    await vclock.advance(over_at - 0.1)
+    assert not waiting.done()
+    await vclock.advance(0.1)
+    with pytest.raises(TimeoutError):
+        await waiting
+    await vclock.advance(60)
+
+
+async def test_who_is_cancelled_while_work_is_bounded_gives_it_the_grace_to_end(vclock: VirtualClock) -> None:
+    ended: list[float] = []
+
+    async def work() -> None:
+        try:
+            await vclock.sleep(10)
+        finally:
+            await vclock.sleep(1)
+            ended.append(vclock.monotonic())
+
+    waiting = asyncio.ensure_future(bounded(vclock, 5, work(), grace_s=3))
+    await vclock.advance(1)
+    waiting.cancel()
+    await vclock.advance(1)
+    assert waiting.cancelled()
+    assert ended == [2.0]
+
+
+async def test_a_pace_is_kept_until_it_is_changed_which_holds_from_when_the_wait_began(vclock: VirtualClock) -> None:
+    pace = Pace(vclock, 10)
+    done_at: list[float] = []
+
+    async def work() -> None:
+        while True:
+            await pace.wait()
+            done_at.append(vclock.monotonic())
+
+    working = asyncio.ensure_future(work())
+    await vclock.advance(20)
+    await vclock.advance(3)
+    pace.change(5)
+    await vclock.advance(7)
+    pace.change(60)
+    await vclock.advance(60)
+    pace.change(1)  # the wait began long ago: it is over
+    await settle()
+    working.cancel()
+    await asyncio.gather(working, return_exceptions=True)
+    assert done_at == [10, 20, 25, 30, 90]
+    assert all(timer.callback is None for *_, timer in vclock._timers)

@@ -60,7 +60,7 @@ class Rig:
         self.metrics = metrics
         self.store = store
         self.ledger = Ledger(clock.monotonic)
-        self.runner = ModuleRunner((), clock, lambda _: None)
+        self.runner = ModuleRunner((), clock, self.bus)
         self.state = NodeState(
             "edge-1", bus=self.bus, runner=self.runner, metrics=metrics, ledger=self.ledger, store=store
         )
@@ -68,7 +68,7 @@ class Rig:
     async def start(self, *modules: FakeModule) -> NodeState:
         for module in modules:
             self.bus.register(module.name, module.group)
-        self.runner = ModuleRunner(modules, self.clock, lambda _: None)
+        self.runner = ModuleRunner(modules, self.clock, self.bus)
         self.state = NodeState(
             "edge-1", bus=self.bus, runner=self.runner, metrics=self.metrics, ledger=self.ledger, store=self.store
         )

@@ -47,7 +47,7 @@ DEVICE: Check = top(
             required=("deviceModelRef", "nodeSelector"),
             also="data",
         ),
-        "status": Struct({"twins": ListOf(_TWIN, "propertyName")}, also="state lastOnline"),
+        "status": Struct({"twins": ListOf(_TWIN, "propertyName")}, also="state lastOnlineTime"),
     },
     required=("spec",),
 )

@@ -2,12 +2,15 @@
 
 from dataclasses import dataclass
 
-from edgecore.kube import Pod
+from edgecore.kube import Container, Pod
 from edgecore.modules.edged import podstatus
 from edgecore.modules.edged.podinput import PodKey
 from edgecore.modules.edged.podstatus import Json, Observed, Refusal
-from edgecore.modules.edged.references import References
-from edgecore.modules.edged.runtime import Containers
+from edgecore.modules.edged.references import Lacking, References
+from edgecore.modules.edged.runtime import Containers, ContainerState, Order
+
+_BEFORE_THE_SANDBOX = frozenset({"ContainerCreating", "PodInitializing"})
+"""Why containers wait before their pod has an address, if all of them do."""
 
 
 @dataclass(slots=True)
@@ -16,12 +19,16 @@ class KnownPod:
 
     key: PodKey
     pod: Pod
+    data: bytes
+    """The whole object, for the runtime."""
     started_at: str
     references: References
     before: Containers = ()
     containers: Containers = ()
     address: str = ""
     refusal: Refusal | None = None
+    asked: bool = False
+    """It waits for what it uses, or did."""
     given: bool = False
     """To the runtime."""
     killed: bool = False
@@ -42,12 +49,14 @@ class KnownPod:
             return True
         if not self.given:
             return self.pod.terminating and not self.ran_before
-        return all(each.state == "terminated" for each in self.containers) and bool(self.containers or self.killed)
+        if not self.containers:
+            return self.killed
+        return podstatus.phase_of(self.containers) in (podstatus.SUCCEEDED, podstatus.FAILED)
 
     @property
     def ran_before(self) -> bool:
         """Whether it ran when an earlier process ended."""
-        return any(each.state == "running" for each in self.before)
+        return any(each.state == "running" or each.last is not None for each in self.before)
 
     @property
     def phase(self) -> str:
@@ -64,11 +73,38 @@ class KnownPod:
         waiting = [each.reason for each in self.containers if each.state == "waiting"]
         return waiting[0] if waiting else ""
 
+    def wait(self, lacking: Lacking) -> None:
+        """Take that it waits for what it uses; its containers show that, and how those before them ended."""
+        reason = "CreateContainerConfigError" if lacking.missing else "ContainerCreating"
+        before = {(each.name, each.is_init): each for each in self.before}
+        waiting = ContainerState("", "waiting", reason=reason, message=lacking.message)
+
+        def shown(container: Container, *, is_init: bool) -> ContainerState:
+            state = waiting._replace(name=container.name, image=container.image, is_init=is_init)
+            was = before.get((container.name, is_init), state)
+            if was.state == "waiting":
+                return state._replace(restarts=was.restarts, last=was.last)
+            if is_init and was.ready:
+                return was
+            ended = was.lost() if was.state == "running" else was
+            return state._replace(restarts=was.restarts, last=ended.ended)
+
+        spec = self.pod.spec
+        self.containers = (
+            *(shown(each, is_init=True) for each in spec.init_containers),
+            *(shown(each, is_init=False) for each in spec.containers),
+        )
+
+    def order(self, node: str, host_ip: str) -> Order:
+        """Return what the runtime is told."""
+        pod_ip = host_ip if self.pod.spec.host_network else self.address
+        return Order(self.pod, self.data, self.before, node_name=node, host_ip=host_ip, pod_ip=pod_ip)
+
     def pod_ip(self, host_ip: str) -> str:
         """Return its address; empty until its containers were made."""
         if self.final and self.stored is not None:
             return str(self.stored["Status"].get("podIP") or "")
-        if not self.containers or any(each.state == "waiting" for each in self.containers):
+        if all(each.state == "waiting" and each.reason in _BEFORE_THE_SANDBOX for each in self.containers):
             return ""
         return host_ip if self.pod.spec.host_network else self.address
 

@@ -10,6 +10,8 @@ registered      post the node's status through MetaManager, Ready
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -17,12 +19,15 @@ import structlog
 from edgecore.beehive import resource as r
 from edgecore.beehive.message import Message, Route, content_value, error_to
 from edgecore.beehive.port import Port
+from edgecore.clock import Pace
+from edgecore.config.schema import EdgeCoreConfig
 from edgecore.errors import BusClosed, EdgecoreError
 from edgecore.metaclient import MetaClient
 from edgecore.modules.edged.asking import OBJECT_TYPES, Asking
 from edgecore.modules.edged.nodestatus import HostFacts, NodeIdentity, registration, status_request
 from edgecore.modules.edged.podnetwork import PodNetwork
 from edgecore.modules.edged.pods import Pods
+from edgecore.modules.edged.podview import ContainerLog, find_log, pod_rows
 from edgecore.modules.edged.podworker import PodWorker
 from edgecore.modules.edged.runtime import PodRuntime
 from edgecore.modules.edged.wanted import Wanted
@@ -37,7 +42,7 @@ KINDS_COUNTED = 64
 
 
 class Edged:
-    """The module ``edged``."""
+    """The module ``edged``. ``read_facts`` tells what the machine is now; it is asked at each tick."""
 
     name = r.EDGED
     group = r.GROUP_EDGED
@@ -47,7 +52,7 @@ class Edged:
         port: Port,
         meta: MetaClient,
         identity: NodeIdentity,
-        facts: HostFacts,
+        read_facts: Callable[[], HostFacts],
         *,
         runtime: PodRuntime,
         metrics: Metrics,
@@ -58,17 +63,20 @@ class Edged:
         self._port = port
         self._meta = meta
         self._identity = identity
-        self._facts = facts
-        self._status_every_s = status_every_s
+        self._read_facts = read_facts
+        self._pace = Pace(port.clock, status_every_s)
         self._registered = not register
         self._hub = hub
         self._statuses = 0
         self._error = ""
         self._seen: Counter[str] = Counter()
         self._metrics = metrics
-        self._pods = Pods(identity.name, identity.ip, PodNetwork(), capacity=identity.max_pods)
+        self._runtime = runtime
         self._wanted = Wanted()
-        self._asking = Asking(port, meta, self._wanted)
+        self._asking = Asking(port, meta, self._wanted, keeps_values=runtime.reads_objects)
+        supply = self._asking if runtime.reads_objects else None
+        network = None if runtime.on_host_network else PodNetwork()
+        self._pods = Pods(identity.name, identity.ip, network, capacity=identity.max_pods, supply=supply)
         self._worker = PodWorker(port, meta, metrics, pods=self._pods, runtime=runtime, asking=self._asking)
 
     async def start(self) -> None:
@@ -85,6 +93,10 @@ class Edged:
             ticking.cancel()
             working.cancel()
             asking.cancel()
+
+    async def reload(self, config: EdgeCoreConfig) -> None:
+        """Go by ``nodeStatusUpdateFrequency`` as it is now."""
+        self._pace.change(config.modules.edged.node_status_update_frequency)
 
     async def stop(self) -> None:
         """Let go of the pods. What is not posted yet is posted after the next start: the rows are compared then."""
@@ -103,6 +115,18 @@ class Edged:
             "messages": dict(self._seen),
         }
 
+    def pod_rows(self) -> list[dict[str, Any]]:
+        """Return what there is to show of each pod."""
+        return pod_rows(self._pods.known, self._identity.ip)
+
+    def find_log(self, pod: str, container: str, *, previous: bool) -> ContainerLog:
+        """Return which log is meant. Raises ``ContentError``."""
+        return find_log(self._pods.known, pod, container, previous=previous)
+
+    def log_file(self, log: ContainerLog) -> Path | None:
+        """Return the file of a log; ``None`` where the runtime keeps none."""
+        return self._runtime.log_file(log.pod_uid, log.container, log.restarts)
+
     async def _read(self) -> None:
         """Take what MetaManager sends, which has stored it, and the news of EdgeHub."""
         async for message in self._port:
@@ -119,7 +143,7 @@ class Edged:
         if resource.type == r.POD and operation in OPERATIONS:
             self._worker.take(resource, message)
         elif resource.type in OBJECT_TYPES and operation in OPERATIONS | {r.RESPONSE}:
-            self._asking.take(resource, operation)
+            self._asking.take(resource, message)
         elif operation in r.VOLUME_OPERATIONS:
             self._refuse(message)
         elif (message.route.source, operation, message.content) == ("edgehub", r.PUBLISH, r.CLOUD_CONNECTED):
@@ -143,13 +167,13 @@ class Edged:
             except EdgecoreError as error:
                 self._error = str(error)
                 log.warning("node_status_not_posted", registered=self._registered, error=str(error))
-            await self._port.clock.sleep(self._status_every_s)
+            await self._pace.wait()
 
     async def _register(self) -> str:
         """Ask to be registered; return what is wrong with the answer, or nothing."""
         identity = self._identity
         route = Route(r.EDGED, r.GROUP_META, r.INSERT, f"{identity.namespace}/{r.NODESTATUS}/{identity.name}")
-        request = self._port.build(route, registration(identity, self._facts))
+        request = self._port.build(route, registration(identity, self._read_facts()))
         answer = content_value(await self._port.send_sync(self._hub, request, REGISTRATION_TIMEOUT_S))
         if answer != r.OK:
             said = repr(answer)[:200]
@@ -161,7 +185,7 @@ class Edged:
 
     async def _post_status(self) -> str:
         identity = self._identity
-        request = status_request(identity, self._facts, self._port.clock.now_ms())
+        request = status_request(identity, self._read_facts(), self._port.clock.now_ms())
         await self._meta.update_node_status(identity.namespace, identity.name, request)
         self._statuses += 1
         return ""

@@ -45,10 +45,10 @@ def read_pod(resource: EdgeResource, data: bytes) -> Pod | Fault:
         return Fault("pod_misnamed", f"{resource} holds {metadata.namespace}/{metadata.name}")
     if len(metadata.name) > MAX_NAME or len(resource.namespace) > MAX_NAME or len(metadata.uid) > MAX_UID:
         return Fault("pod_name_too_long", f"name of {len(metadata.name)}, uid of {len(metadata.uid)} characters")
-    containers = pod.spec.containers
+    containers = (*pod.spec.init_containers, *pod.spec.containers)
     if len(containers) > MAX_CONTAINERS:
         return Fault("pod_too_large", f"{resource} has {len(containers)} containers, the limit is {MAX_CONTAINERS}")
-    if not pod.terminating and not (containers and all(container.name for container in containers)):
+    if not pod.terminating and not (pod.spec.containers and all(container.name for container in containers)):
         return Fault("pod_without_containers", f"{resource} has no container, or one without name")
     return pod
 

@@ -16,8 +16,8 @@ Nothing is to be done before the pods of an earlier process were ``listed``: som
 """
 
 from collections import Counter, deque
-from collections.abc import Iterable
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple, Protocol
 
 from edgecore.beehive import resource as r
 from edgecore.errors import ContentError
@@ -27,9 +27,10 @@ from edgecore.modules.edged.knownpod import KnownPod
 from edgecore.modules.edged.nodestatus import POD_CAPACITY
 from edgecore.modules.edged.podinput import Fault, PodKey, read_pod, read_uid
 from edgecore.modules.edged.podnetwork import PodNetwork
-from edgecore.modules.edged.podstatus import Json, Refusal, Remembered
-from edgecore.modules.edged.references import References, references
-from edgecore.modules.edged.runtime import Containers
+from edgecore.modules.edged.podstatus import Json, Refusal
+from edgecore.modules.edged.references import Lacking, References, references
+from edgecore.modules.edged.runtime import Containers, Order, Values
+from edgecore.modules.edged.storedstatus import Remembered, remembered
 
 KNOWN_LIMIT = 1024
 """Pods that are known at one time, those that were refused included; more where more may run: twice as many, so that
@@ -43,15 +44,28 @@ RETRY_AFTER_S = 10.0
 class Start(NamedTuple):
     """Have the runtime run a pod, and asked for what it uses."""
 
-    pod: Pod
-    before: Containers
+    order: Order
     references: References = References()
 
 
-class Kill(NamedTuple):
-    """Have the runtime end a pod."""
+class Ask(NamedTuple):
+    """Have asked for what a pod uses, which waits for that."""
 
     uid: str
+    references: References
+
+
+class Update(NamedTuple):
+    """Have the runtime go on with a pod by its newer order."""
+
+    order: Order
+
+
+class Kill(NamedTuple):
+    """Have the runtime end a pod, within ``grace_s``; ``None``: as long as the pod's specification says."""
+
+    uid: str
+    grace_s: int | None = None
 
 
 class Post(NamedTuple):
@@ -69,13 +83,36 @@ class Delete(NamedTuple):
     uid: str
 
 
-Action = Start | Kill | Post | Delete
+Action = Ask | Start | Update | Kill | Post | Delete
+
+
+class Supply(Protocol):
+    """What is known of the objects that pods use."""
+
+    def lacking(self, references: References) -> Lacking | None:
+        """Return what stands in the way of a pod that uses these; ``None``: nothing."""
+
+    def values(self, references: References) -> Mapping[r.EdgeResource, Values]:
+        """Return what the objects of a pod hold that are there."""
 
 
 class Pods:
-    """All pods of one node. ``now`` is in monotonic seconds, ``at`` the same instant in RFC 3339."""
+    """All pods of one node. ``now`` is in monotonic seconds, ``at`` the same instant in RFC 3339.
 
-    def __init__(self, node: str, host_ip: str, network: PodNetwork, *, capacity: int = POD_CAPACITY) -> None:
+    Without a ``network`` all pods have the address of the node. With a ``supply`` a pod is started once it has all that
+    it needs.
+    """
+
+    def __init__(
+        self,
+        node: str,
+        host_ip: str,
+        network: PodNetwork | None,
+        *,
+        capacity: int = POD_CAPACITY,
+        supply: Supply | None = None,
+    ) -> None:
+        self._supply = supply
         self._node = node
         self._host_ip = host_ip
         self._network = network
@@ -87,6 +124,7 @@ class Pods:
         self._listed = False
         self._due: dict[PodKey, None] = {}  # pods for which something may have to be done, in order
         self._leaving: dict[PodKey, float] = {}  # pods that are over, and when to say they are gone
+        self._to_update: dict[PodKey, None] = {}  # pods of which the runtime is to know more
         self._to_kill: deque[str] = deque()  # pods that are not known any more, and may run
         self._resume_at = 0.0
         self.counts: Counter[str] = Counter()
@@ -129,6 +167,18 @@ class Pods:
         self._due[key] = None
         return known.over
 
+    @property
+    def known(self) -> Iterable[KnownPod]:
+        """The pods, to look at."""
+        return self._pods.values()
+
+    def supplied(self, uid: str) -> None:
+        """Take that something became known of what a pod uses."""
+        key = self._keys.get(uid)
+        if key is not None:
+            self._to_update[key] = None
+            self._due[key] = None
+
     # What is to be done.
 
     def next(self, now: float) -> Action | None:
@@ -143,7 +193,7 @@ class Pods:
             action = self._decide(self._pods[key], now)
             if action is None:
                 idle.append(key)
-            elif now >= self._resume_at or isinstance(action, Start | Kill):
+            elif now >= self._resume_at or not isinstance(action, Post | Delete):
                 found = action
                 break
         for key in idle:
@@ -208,7 +258,8 @@ class Pods:
         known = self._pods.get(key)
         if known is not None and known.uid == pod.metadata.uid:
             if pod.terminating or not known.pod.terminating:  # what was told to go never comes back
-                known.pod = pod
+                known.pod, known.data = pod, data
+                self._to_update[key] = None
             self._due[key] = None
             return None
         if pod.metadata.uid in self._keys:
@@ -217,7 +268,7 @@ class Pods:
             self._drop(known)
         elif len(self._pods) >= self._known_limit:
             return Fault("too_many_pods", f"{key} is not taken on: {self._known_limit} pods are known")
-        self._pods[key] = KnownPod(key, pod, at, references(key.namespace, data))
+        self._pods[key] = KnownPod(key, pod, data, at, references(key.namespace, data))
         self._keys[pod.metadata.uid] = key
         self._due[key] = None
         return None
@@ -240,9 +291,11 @@ class Pods:
         del self._keys[known.uid]
         self._due.pop(known.key, None)
         self._leaving.pop(known.key, None)
+        self._to_update.pop(known.key, None)
         self._active.discard(known.uid)
-        self._network.release(known.uid)
-        if known.given and not known.killed and not known.over:
+        if self._network is not None:
+            self._network.release(known.uid)
+        if (known.given and not known.killed) or (known.asked and not known.given) or known.final:
             self._to_kill.append(known.uid)
         for other in self._pods.values():  # one of them may wait for an address
             if not other.given and not other.over:
@@ -252,7 +305,7 @@ class Pods:
         found: dict[str, Remembered] = {}
         for data in statuses:
             try:
-                status = podstatus.remembered(data)
+                status = remembered(data)
             except ContentError as error:
                 faults.append(Fault("stored_status_malformed", str(error)))
             else:
@@ -264,23 +317,26 @@ class Pods:
         known.stored = before.request
         known.started_at = before.started_at or known.started_at
         if before.phase in (podstatus.SUCCEEDED, podstatus.FAILED):
-            known.final = True
+            known.final, known.containers = True, before.containers
             return
         known.before = before.containers
-        if not known.pod.spec.host_network and self._network.claim(known.uid, before.pod_ip):
+        if self._network is None or known.pod.spec.host_network:
+            return
+        if self._network.claim(known.uid, before.pod_ip):
             known.address = before.pod_ip
 
     def _decide(self, known: KnownPod, now: float) -> Action | None:
         if not known.given and not known.over:
-            if not self._admit(known):
+            if not known.asked and not self._admit(known):
                 return None
-            if known.refusal is None:
-                known.given = True
-                self._active.add(known.uid)
-                return Start(known.pod, known.before, known.references)
+            if known.refusal is None and (action := self._begin(known)) is not None:
+                return action
         if known.pod.terminating and known.given and not known.killed and not known.over:
             known.killed = True
-            return Kill(known.uid)
+            return Kill(known.uid, known.pod.metadata.deletion_grace_period_seconds)
+        if known.key in self._to_update and known.given and not known.killed and not known.over:
+            del self._to_update[known.key]
+            return Update(self._order(known))
         request = known.request(self._host_ip)
         if request is not None and request != known.stored:
             return Post(known.key, known.uid, request)
@@ -288,6 +344,26 @@ class Pods:
             return None
         due_at = self._leaving.setdefault(known.key, now + DELETE_AFTER_S)
         return Delete(known.key, known.uid) if due_at <= now else None
+
+    def _begin(self, known: KnownPod) -> Ask | Start | None:
+        """Return what starts a pod that was admitted; nothing while it waits for what it uses."""
+        self._active.add(known.uid)
+        if self._supply is not None and not known.asked:
+            known.asked = True
+            return Ask(known.uid, known.references)
+        if self._supply is not None and not known.pod.terminating:
+            lacking = self._supply.lacking(known.references)
+            if lacking is not None:
+                if lacking.missing or not known.ran_before:  # what ran is not told to wait before anybody has answered
+                    known.wait(lacking)
+                return None
+        known.given = True
+        self._to_update.pop(known.key, None)
+        return Start(self._order(known), known.references)
+
+    def _order(self, known: KnownPod) -> Order:
+        order = known.order(self._node, self._host_ip)
+        return order if self._supply is None else order._replace(objects=self._supply.values(known.references))
 
     def _admit(self, known: KnownPod) -> bool:
         """Return whether a pod can be dealt with now: started, or refused for good, as by the kubelet."""
@@ -299,7 +375,7 @@ class Pods:
             return True
         if known.pod.spec.host_network or known.address:
             return True
-        known.address = self._network.take(known.uid) or ""
+        known.address = self._host_ip if self._network is None else self._network.take(known.uid) or ""
         return bool(known.address)
 
 

@@ -1,15 +1,12 @@
 """What the node says of a pod, as the Go edgecore does (pure; spec 9.4 and 14.1, Kubernetes API core/v1 PodStatus).
 
-``request`` builds a PodStatusRequest; ``remembered`` reads one that was stored before a restart.
+``request`` builds a PodStatusRequest; ``storedstatus.py`` reads one that was stored before a restart.
 """
 
 from typing import Any, NamedTuple
 
-import msgspec
-
-from edgecore.errors import ContentError
 from edgecore.kube import Pod
-from edgecore.modules.edged.runtime import Containers, ContainerState
+from edgecore.modules.edged.runtime import Containers, ContainerState, Ended
 
 Json = dict[str, Any]
 
@@ -37,25 +34,26 @@ class Observed(NamedTuple):
     refusal: Refusal | None = None
 
 
-class Remembered(NamedTuple):
-    """A stored PodStatusRequest: the JSON value, and what is needed of it to go on after a restart."""
-
-    request: Json
-    uid: str
-    phase: str
-    pod_ip: str
-    started_at: str
-    containers: Containers
-
-
 def phase_of(containers: Containers) -> str:
-    """Return the phase of a pod with these containers, as the kubelet finds it."""
-    states = {container.state for container in containers}
-    if "waiting" in states or not states:
+    """Return the phase of a pod with these containers, as the kubelet finds it (``getPhase`` in ``kubelet_pods.go``).
+
+    Where the kubelet asks the restart policy, it is known of a container that ended whether it is ``restarting``.
+    """
+    init = [each for each in containers if each.is_init]
+    if any(each.over and each.exit_code for each in init):
+        return FAILED
+    main = [each for each in containers if not each.is_init]
+    pending = any(not _has_ended(each) for each in init)
+    if pending or not main or any(each.state == "waiting" and each.last is None for each in main):
         return PENDING
-    if "running" in states:
+    if not all(each.over for each in main):
         return RUNNING
-    return SUCCEEDED if all(container.exit_code == 0 for container in containers) else FAILED
+    return SUCCEEDED if all(each.exit_code == 0 for each in main) else FAILED
+
+
+def _has_ended(container: ContainerState) -> bool:
+    """Return whether an init container has ended at least once, and does not run now."""
+    return container.state == "terminated" or (container.state == "waiting" and container.last is not None)
 
 
 def request(seen: Observed) -> Json:
@@ -76,7 +74,8 @@ def _status(seen: Observed) -> Json:
             "podIP": seen.pod_ip,
             "podIPs": [{"ip": seen.pod_ip}] if seen.pod_ip else [],
             "startTime": seen.started_at,
-            "containerStatuses": list(map(_container_status, seen.containers)),
+            "initContainerStatuses": [_container_status(each) for each in seen.containers if each.is_init],
+            "containerStatuses": [_container_status(each) for each in seen.containers if not each.is_init],
             "qosClass": seen.pod.status.qos_class or _qos_class(seen.pod),
         }
     )
@@ -92,21 +91,36 @@ def _filled(fields: Json) -> Json:
 
 
 def _conditions(seen: Observed) -> list[Json]:
+    return [_initialized(seen), _ready(seen), _condition("PodScheduled", True, None)]
+
+
+def _initialized(seen: Observed) -> Json:
+    init = [each for each in seen.containers if each.is_init]
+    incomplete = [each.name for each in init if not each.ready]
     completed = phase_of(seen.containers) == SUCCEEDED
-    initialized = _condition("Initialized", True, seen.started_at, "PodCompleted" if completed else "")
-    return [initialized, _ready(seen), _condition("PodScheduled", True, None)]
+    if incomplete and not completed:
+        text = f"containers with incomplete status: [{' '.join(incomplete)}]"
+        return _condition("Initialized", False, seen.started_at, "ContainersNotInitialized", text)
+    since = max((each.finished_at for each in init), default="") or seen.started_at
+    return _condition("Initialized", True, since, "PodCompleted" if completed else "")
 
 
 def _ready(seen: Observed) -> Json:
-    phase = phase_of(seen.containers)
-    since = max(max(each.started_at, each.finished_at) for each in seen.containers) or seen.started_at
-    if phase == SUCCEEDED:
+    main = [each for each in seen.containers if not each.is_init]
+    since = max(map(_changed_at, main), default="") or seen.started_at
+    if phase_of(seen.containers) == SUCCEEDED:
         return _condition("Ready", False, since, "PodCompleted")
-    unready = [each.name for each in seen.containers if each.state != "running"]
+    unready = [each.name for each in main if not each.ready]
     if unready:
         text = f"containers with unready status: [{' '.join(unready)}]"
         return _condition("Ready", False, since, "ContainersNotReady", text)
     return _condition("Ready", True, since)
+
+
+def _changed_at(container: ContainerState) -> str:
+    """Return when a container last came to be ready, or not to be; texts of RFC 3339 in UTC compare as instants."""
+    before = container.last.finished_at if container.last else ""
+    return max(container.started_at, container.finished_at, container.passes_since, before)
 
 
 def _condition(kind: str, holds: bool, since: str | None, reason: str = "", message: str = "") -> Json:
@@ -120,31 +134,35 @@ def _condition(kind: str, holds: bool, since: str | None, reason: str = "", mess
 
 
 def _container_status(container: ContainerState) -> Json:
-    running = container.state == "running"
+    last = container.last
     return {
         "name": container.name,
         "state": {container.state: _state(container)},
-        "lastState": {},
-        "ready": running,
+        "lastState": {} if last is None else {"terminated": _terminated(last)},
+        "ready": container.ready,
         "restartCount": container.restarts,
         "image": container.image,
         "imageID": container.image_id,
         **_filled({"containerID": container.container_id}),
-        "started": running,
+        **({} if container.is_init else {"started": container.state == "running" and container.started}),
     }
 
 
 def _state(container: ContainerState) -> Json:
     if container.state == "waiting":
-        return _filled({"reason": container.reason})
+        return _filled({"reason": container.reason, "message": container.message})
     if container.state == "running":
         return {"startedAt": container.started_at or None}
+    return _terminated(container.ended)
+
+
+def _terminated(ended: Ended) -> Json:
     return {
-        "exitCode": container.exit_code,
-        **_filled({"reason": container.reason}),
-        "startedAt": container.started_at or None,
-        "finishedAt": container.finished_at or None,
-        **_filled({"containerID": container.container_id}),
+        "exitCode": ended.exit_code,
+        **_filled({"signal": ended.signal, "reason": ended.reason, "message": ended.message}),
+        "startedAt": ended.started_at or None,
+        "finishedAt": ended.finished_at or None,
+        **_filled({"containerID": ended.container_id}),
     }
 
 
@@ -163,80 +181,3 @@ def _qos_class(pod: Pod) -> str:
         if any(str(each.requests.get(name, limit)) != limit for name, limit in limits.items()):
             return "Burstable"
     return "Guaranteed"
-
-
-class _View(msgspec.Struct, frozen=True, rename="camel"):
-    """What is read of a stored status; nothing else of it is looked at."""
-
-
-class _Running(_View, frozen=True):
-    started_at: str | None = None
-
-
-class _Terminated(_View, frozen=True):
-    exit_code: int = 0
-    reason: str = ""
-    started_at: str | None = None
-    finished_at: str | None = None
-
-
-class _State(_View, frozen=True):
-    running: _Running | None = None
-    terminated: _Terminated | None = None
-
-
-class _Container(_View, frozen=True):
-    name: str = ""
-    state: _State = _State()
-    restart_count: int = 0
-    image: str = ""
-    image_id: str = msgspec.field(default="", name="imageID")
-    container_id: str = msgspec.field(default="", name="containerID")
-
-
-class _Status(_View, frozen=True):
-    phase: str = ""
-    pod_ip: str = msgspec.field(default="", name="podIP")
-    start_time: str | None = None
-    container_statuses: tuple[_Container, ...] | None = None
-
-
-class _Request(_View, frozen=True):
-    uid: str = msgspec.field(name="UID")
-    status: _Status = msgspec.field(name="Status")
-
-
-def remembered(data: bytes) -> Remembered:
-    """Return what a stored PodStatusRequest says. Raises ``ContentError``."""
-    try:
-        value = msgspec.json.decode(data)
-        view = msgspec.convert(value, _Request)
-    except (ValueError, RecursionError) as error:
-        raise ContentError(f"cannot decode stored status of a pod: {error}") from error
-    status = view.status
-    containers = tuple(map(_container_before, status.container_statuses or ()))
-    return Remembered(value, view.uid, status.phase, status.pod_ip, status.start_time or "", containers)
-
-
-def _container_before(container: _Container) -> ContainerState:
-    state = container.state
-    before = ContainerState(
-        container.name,
-        "waiting",
-        image=container.image,
-        image_id=container.image_id,
-        container_id=container.container_id,
-        restarts=container.restart_count,
-    )
-    if state.running is not None:
-        return before._replace(state="running", started_at=state.running.started_at or "")
-    if state.terminated is not None:
-        ended = state.terminated
-        return before._replace(
-            state="terminated",
-            started_at=ended.started_at or "",
-            finished_at=ended.finished_at or "",
-            exit_code=ended.exit_code,
-            reason=ended.reason,
-        )
-    return before

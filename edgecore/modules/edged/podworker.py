@@ -16,7 +16,8 @@ from edgecore.metaclient import MetaClient
 from edgecore.modules.edged.asking import Asking
 from edgecore.modules.edged.nodestatus import rfc3339
 from edgecore.modules.edged.podinput import Fault
-from edgecore.modules.edged.pods import RETRY_AFTER_S, Delete, Kill, Pods, Post, Start
+from edgecore.modules.edged.pods import RETRY_AFTER_S, Ask, Delete, Kill, Pods, Post, Start, Update
+from edgecore.modules.edged.references import References
 from edgecore.modules.edged.runtime import Containers, PodRuntime
 from edgecore.observe.metrics import Metrics
 
@@ -40,6 +41,7 @@ class PodWorker:
         self._is_listed = False
         self.error = ""
         runtime.watch(self._observed)
+        asking.watch(self._supplied)
 
     def take(self, resource: r.EdgeResource, message: Message) -> None:
         """Take a message about a pod; what is to be done about it is done by ``run``."""
@@ -82,6 +84,7 @@ class PodWorker:
         for fault in self._pods.listed(pods, statuses, self._now()):
             self._count(fault, r.METAMANAGER)
         self._is_listed = True
+        self._runtime.keep_only([known.uid for known in self._pods.known])
         self.error = ""
         if pods:
             log.info("pods_taken_up_again", pods=len(pods))
@@ -89,17 +92,26 @@ class PodWorker:
     async def _do_what_is_due(self) -> None:
         while (action := self._pods.next(self._clock.monotonic())) is not None:
             match action:
-                case Start(pod, before, references):
+                case Ask(uid, references):
+                    self._use(uid, references)
+                case Start(order, references):
+                    pod = order.pod
                     log.info("pod_starting", namespace=pod.metadata.namespace, name=pod.metadata.name)
-                    if fault := self._asking.use(pod.metadata.uid, references):
-                        self._count(fault, r.METAMANAGER)
-                    self._runtime.start(pod, before)
-                case Kill(uid):
+                    if not self._runtime.reads_objects:
+                        self._use(pod.metadata.uid, references)
+                    self._runtime.start(order)
+                case Update(order):
+                    self._runtime.update(order)
+                case Kill(uid, grace_s):
                     log.info("pod_ending", uid=uid)
                     self._asking.release(uid)
-                    self._runtime.kill(uid)
+                    self._runtime.kill(uid, grace_s)
                 case Post() | Delete():
                     await self._send(action)
+
+    def _use(self, uid: str, references: References) -> None:
+        if fault := self._asking.use(uid, references):
+            self._count(fault, r.METAMANAGER)
 
     async def _send(self, action: Post | Delete) -> None:
         namespace, name = action.key
@@ -132,6 +144,10 @@ class PodWorker:
     def _observed(self, uid: str, containers: Containers) -> None:
         if self._pods.observed(uid, containers):
             self._asking.release(uid)
+        self._changed.set()
+
+    def _supplied(self, uid: str) -> None:
+        self._pods.supplied(uid)
         self._changed.set()
 
     def _now(self) -> str:

@@ -49,6 +49,20 @@ class References(NamedTuple):
     used: tuple[EdgeResource, ...] = ()
     left_out: int = 0
     """How many there are beyond ``MAX_REFERENCES``."""
+    needed: frozenset[EdgeResource] = frozenset()
+    """Those without which no container can be made: not the optional ones, and not those for pulling images, which the
+    kubelet goes without."""
+
+
+class Lacking(NamedTuple):
+    """Why a pod cannot be started yet: what it needs and is not there; none, while something is still asked for."""
+
+    missing: tuple[EdgeResource, ...] = ()
+
+    @property
+    def message(self) -> str:
+        """The text of the kubelet for that."""
+        return ", ".join(f'{each.type} "{each.name}" not found' for each in self.missing)
 
 
 def references(namespace: str, data: bytes) -> References:
@@ -59,13 +73,16 @@ def references(namespace: str, data: bytes) -> References:
         return References()
     if not _is_name(namespace):
         return References()
-    spec = _below(pod, "spec")
-    named = dict.fromkeys(EdgeResource(namespace, kind, name) for kind, name in _of_pod(spec) if _is_name(name))
+    named: dict[EdgeResource, bool] = {}
+    for kind, name, is_needed in _of_pod(_below(pod, "spec")):
+        if _is_name(name):
+            resource = EdgeResource(namespace, kind, name)
+            named[resource] = named.get(resource, False) or is_needed
     used = tuple(named)[:MAX_REFERENCES]
-    return References(used, len(named) - len(used))
+    return References(used, len(named) - len(used), frozenset(each for each in used if named[each]))
 
 
-def _of_pod(spec: Any) -> Iterator[tuple[str, Any]]:
+def _of_pod(spec: Any) -> Iterator[tuple[str, Any, bool]]:
     for volume in _each(spec, "volumes"):
         yield from _at(_OF_VOLUMES, volume)
         for source in _each(_below(volume, "projected"), "sources"):
@@ -77,15 +94,16 @@ def _of_pod(spec: Any) -> Iterator[tuple[str, Any]]:
             for variable in _each(container, "env"):
                 yield from _at(_OF_VARIABLES, variable)
     for pull in _each(spec, "imagePullSecrets"):
-        yield from _at(_OF_PULLS, pull)
+        yield from ((kind, name, False) for kind, name, _ in _at(_OF_PULLS, pull))
 
 
-def _at(places: _Places, value: Any) -> Iterator[tuple[str, Any]]:
+def _at(places: _Places, value: Any) -> Iterator[tuple[str, Any, bool]]:
+    """Yield what is named at those places, and whether it is needed: ``optional`` stands beside the name."""
     for kind, path in places:
         found = value
-        for key in path:
+        for key in path[:-1]:
             found = _below(found, key)
-        yield kind, found
+        yield kind, _below(found, path[-1]), _below(found, "optional") is not True
 
 
 def _each(value: Any, key: str) -> list[Any]:

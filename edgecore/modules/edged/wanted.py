@@ -62,16 +62,19 @@ class Wanted:
             self._uses += len(used)
         return len(named) - len(used)
 
-    def release(self, uid: str) -> None:
-        """Take that a pod uses nothing any more."""
+    def release(self, uid: str) -> list[EdgeResource]:
+        """Take that a pod uses nothing any more; return what no pod uses then."""
         used = self._used.pop(uid, ())
         self._uses -= len(used)
+        unused = []
         for each in used:
             self._objects[each].users -= 1
             if not self._objects[each].users:
                 del self._objects[each]
                 self._at_once.pop(each, None)
                 self._later.pop(each, None)
+                unused.append(each)
+        return unused
 
     def told(self, name: EdgeResource, now: float, *, is_there: bool) -> bool:
         """Take that the cloud has sent or deleted an object; return whether it was missing and is not any more."""
@@ -110,6 +113,21 @@ class Wanted:
         if not is_there and name not in self._later:  # meanwhile it came, or another pod began to use it
             self._put_off(name, now)
         return self._note(name, is_there=is_there)
+
+    def abandoned(self, name: EdgeResource) -> None:
+        """Take that a question was begun and will not be answered: it is asked again at once."""
+        self._under_way.discard(name)
+        if name in self._objects and not self._objects[name].is_there:
+            self._at_once[name] = None
+
+    def is_there(self, name: EdgeResource) -> bool | None:
+        """Return whether an object is there; ``None`` where that is not known yet, or no pod uses it."""
+        found = self._objects.get(name)
+        return found.is_there if found else None
+
+    def users(self, name: EdgeResource) -> list[str]:
+        """Return the uids of the pods that use an object."""
+        return [uid for uid, used in self._used.items() if name in used]
 
     @property
     def under_way(self) -> int:

@@ -14,12 +14,13 @@ import structlog
 from edgecore.beehive import resource as r
 from edgecore.beehive.port import Port
 from edgecore.clock import apart, before
-from edgecore.errors import BusClosed, LinkError, MailboxFull, StoreError
-from edgecore.modules.edgehub import session, tables
+from edgecore.errors import BusClosed, LinkError, StoreError
+from edgecore.modules.edgehub import tables
 from edgecore.modules.edgehub.backoff import Backoff
 from edgecore.modules.edgehub.cloud import is_from_1_4
 from edgecore.modules.edgehub.conversation import Conversation
 from edgecore.modules.edgehub.incoming import Incoming
+from edgecore.modules.edgehub.news import ConnectionNews
 from edgecore.modules.edgehub.outbox import CAPACITY, Outbox
 from edgecore.modules.edgehub.outgoing import Outgoing
 from edgecore.modules.edgehub.transport import CloudAddress, Connection, dial
@@ -29,11 +30,6 @@ from edgecore.store.store import Store
 
 log = structlog.get_logger("edgehub")
 
-CONNECTION_GROUPS = (r.GROUP_META, r.GROUP_EDGED, r.GROUP_TWIN, r.GROUP_BUS)
-"""Who is told that the link came up or went down; each once (Go tells ``meta`` twice, and not edged).
-
-MetaManager is told before Edged, which asks it at once.
-"""
 STOP_PROOF_S = 1.0
 """How long a stop waits for the cloud to say that it read the last messages."""
 
@@ -91,6 +87,8 @@ class EdgeHub:
         self._outgoing = Outgoing(
             self._box, ledger, store, metrics, awaited=port.awaited, max_message_bytes=max_message_bytes
         )
+        self._news = ConnectionNews(port)
+        self.welcome = self._news.welcome
         self._incoming = Incoming(port, self._outgoing, ledger, metrics)
         self._conversation: Conversation | None = None
         self._state = "connecting"
@@ -171,6 +169,7 @@ class EdgeHub:
             pass
 
     async def _keep_linked(self) -> None:
+        self._news.tell(r.CLOUD_DISCONNECTED)  # for those who heard of a session that a fault of ours ended
         await self._leave_alone_after_restart()
         while not self._over:
             try:
@@ -237,7 +236,9 @@ class EdgeHub:
         finally:
             self._sent += conversation.sent
             self._conversation = None
-        await self._announce(r.CLOUD_DISCONNECTED)
+            if self._state == "connected":  # not the link ended it
+                self._become("waiting", "the session was ended by the node")
+        self._news.tell(r.CLOUD_DISCONNECTED)
 
     async def _converse(self, connection: Connection, conversation: Conversation) -> None:
         """Hold a conversation, and beside it do what its cloud and its certificate ask for."""
@@ -246,7 +247,7 @@ class EdgeHub:
             if self._credentials is not None:
                 self._credentials.learned(connection.server)
                 beside.append(tasks.create_task(self._until_renewed(self._credentials), name="edgehub certificate"))
-            await self._announce(r.CLOUD_CONNECTED)
+            self._news.tell(r.CLOUD_CONNECTED)
             try:
                 await conversation.run()
             finally:
@@ -266,15 +267,6 @@ class EdgeHub:
         while True:
             self._store.submit(tables.seen(url, self._port.clock.now_ms())).add_done_callback(_looked_at)
             await self._port.clock.sleep(self._heartbeat_s)
-
-    async def _announce(self, content: str) -> None:
-        for group in CONNECTION_GROUPS:
-            if not self._port.has_group(group):
-                continue
-            try:
-                await self._port.send_to_group(group, self._port.build(session.connection_route(group), content))
-            except MailboxFull as error:
-                log.error("news_not_delivered", group=group, news=content, error=str(error))
 
     def _become(self, state: str, error: str) -> None:
         if state != self._state:

@@ -14,7 +14,8 @@ written and before everything else, under the ids it had: the cloud may get it t
 
 A full box makes room by a rule that is counted and named: first the oldest message in doubt is taken for delivered
 (``unproven``), then the oldest that waits is dropped (``outbox_full``); questions and durable messages are left alone,
-and where nothing else is left the new message is refused. Durable messages have room of their own.
+and where nothing else is left the new message is refused. Durable messages have room of their own; where that is full,
+the oldest report of a device that waits gives way, for a later one says how the device is now.
 """
 
 from collections import OrderedDict
@@ -23,7 +24,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from edgecore.beehive.message import Message
-from edgecore.beehive.resource import INSERT, NODESTATUS, PODSTATUS, RESPONSE, UPDATE, parse_edge
+from edgecore.beehive.resource import INSERT, NODESTATUS, PODSTATUS, RESPONSE, TWIN, UPDATE, parse_edge
 from edgecore.observe.ledger import ACKNOWLEDGED, COALESCED, DELIVERED, DROPPED, SUPERSEDED
 
 CAPACITY = 1024
@@ -112,9 +113,12 @@ class Outbox:
             return [Ended(entry, COALESCED, "in_outbox")]
         if _is_ack(message) and entry.key in self._waiting:
             return [Ended(entry, COALESCED, "acknowledged_already")]
-        if durable and self._durable >= self._capacity * DURABLE_FACTOR:
-            return [Ended(entry, DROPPED, "outbox_full")]
         ended: list[Ended] = []
+        if durable and self._durable >= self._capacity * DURABLE_FACTOR:
+            oldest = self._oldest_report()
+            if oldest is None:
+                return [Ended(entry, DROPPED, "outbox_full")]
+            ended.append(self._end(oldest, DROPPED, "outbox_full"))
         older = self._waiting.get(entry.key)
         if older is not None:
             ended.append(self._end(older, SUPERSEDED))
@@ -225,6 +229,9 @@ class Outbox:
             return False
         return entry.durable or len(self._by_id) - self._durable < self._capacity
 
+    def _oldest_report(self) -> Entry | None:
+        return next(filter(_is_report, self._waiting.values()), None)
+
     def _make_room(self) -> Ended | None:
         for entry in self._doubt.values():
             if not (entry.durable or entry.question):
@@ -233,6 +240,11 @@ class Outbox:
             if not (entry.durable or entry.question):
                 return self._end(entry, DROPPED, "outbox_full")
         return None
+
+
+def _is_report(entry: Entry) -> bool:
+    """Whether a device says something in it: a later report says how the device is now."""
+    return entry.durable and entry.message.route.source == TWIN
 
 
 def _is_ack(message: Message) -> bool:

@@ -8,7 +8,7 @@ import structlog
 
 from edgecore.beehive.message import Message
 from edgecore.beehive.resource import EDGEHUB
-from edgecore.errors import FrameError
+from edgecore.errors import FrameError, StoreError
 from edgecore.modules.edgehub.frame import encode_frame
 from edgecore.modules.edgehub.outbox import Ended, Entry, Outbox
 from edgecore.observe.ledger import ACKNOWLEDGED, COALESCED, DELIVERED, DROPPED, SUPERSEDED, UP, Ledger
@@ -111,9 +111,16 @@ class Outgoing:
             return
         self._ledger.open(UP, message)
         durable = rows.is_durable(message)
-        if durable:
+        if durable and not self._is_kept(message):
             self._submit(rows.keep(message))
         self._settle(self._box.add(message, payload, durable=durable, question=question))
+
+    def _is_kept(self, message: Message) -> bool:
+        """Whether its maker has had it written already: a look costs a fraction of writing it once more."""
+        try:
+            return rows.is_kept(self._store, message.header.id)
+        except StoreError:
+            return False
 
     def _encoded(self, message: Message) -> bytes | None:
         try:

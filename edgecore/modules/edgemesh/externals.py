@@ -33,6 +33,10 @@ class ExternalPorts:
     def __len__(self) -> int:
         return len(self._made)
 
+    def go_by(self, defaults: Policy) -> None:
+        """Have another policy where nobody says anything else: for ports that are made from now on."""
+        self._defaults = defaults
+
     def make(self, key: ServiceKey, service: Service, name: str, port: int, transport: Transport) -> Upstream:
         """Return what forwards for ``port`` of a service that stands for ``name``, a name of DNS."""
         made = self._upstreams.get((key, port, transport))

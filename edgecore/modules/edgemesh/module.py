@@ -17,6 +17,7 @@ from edgecore.beehive.message import Message
 from edgecore.beehive.port import Port
 from edgecore.beehive.resource import EDGEMESH, GROUP_MESH, METAMANAGER
 from edgecore.clock import Clock
+from edgecore.config.schema import EdgeCoreConfig
 from edgecore.errors import BusClosed, BusError, StoreError
 from edgecore.modules.edgemesh import tables
 from edgecore.modules.edgemesh.addressbook import AddressBook
@@ -44,6 +45,7 @@ from edgecore.modules.edgemesh.published import Published
 from edgecore.modules.edgemesh.recovery import recover
 from edgecore.modules.edgemesh.services import Lease, ServiceEntry, ServiceTable
 from edgecore.modules.edgemesh.serviceview import ServiceView
+from edgecore.modules.edgemesh.settings import default_policy
 from edgecore.modules.edgemesh.status import metric_families, not_bound_status, services_status
 from edgecore.modules.edgemesh.upstream.spec import PortKey, Transport
 from edgecore.observe.metrics import Metrics
@@ -206,6 +208,10 @@ class EdgeMesh:
         finally:  # whatever would not end in time: the host's resolv.conf is put back
             await self._dns.stop()
             self._footing.close()
+
+    async def reload(self, config: EdgeCoreConfig) -> None:
+        """Treat traffic as the settings say now, where no annotation says otherwise."""
+        self._table.go_by(default_policy(config.modules.edge_mesh))
 
     def status(self) -> dict[str, Any]:
         """See ``Module``. Lists every service."""

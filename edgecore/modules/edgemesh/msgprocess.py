@@ -27,8 +27,10 @@ from edgecore.beehive.resource import (
     ENDPOINTS,
     ENDPOINTSLIST,
     INSERT,
+    NODE_CONNECTION,
     POD,
     PODLIST,
+    PUBLISH,
     SERVICE,
     SERVICELIST,
     UPDATE,
@@ -120,6 +122,8 @@ Change = Keyed | Rejected
 def process(message: Message) -> tuple[Change, ...]:
     """Return what ``message`` changes, in the order in which it is to be applied. Never raises."""
     route = message.route
+    if route.resource == NODE_CONNECTION and route.operation == PUBLISH:
+        return ()  # EdgeHub says that the link came up or went down: the mesh serves what it knows either way
     resource = parse_edge(route.resource)
     if resource is None:
         return (Rejected("bad_resource", f"cannot use resource {route.resource!r}: it has not two or three parts"),)

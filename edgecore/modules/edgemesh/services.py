@@ -185,6 +185,18 @@ class ServiceTable:
             self._route(entry)
         return entry
 
+    def go_by(self, defaults: Policy) -> None:
+        """Have another policy for ports of which nobody says anything else; a port that stays keeps its upstream."""
+        self._defaults = defaults
+        self.externals.go_by(defaults)
+        for entry in self._services.values():
+            if entry.service is not None:
+                entry.plan = plan_ports(entry.service, defaults)
+                self._route(entry)
+                for named in entry.named.values():
+                    named.plan = entry.plan
+                    self._route(named)
+
     def set_address(self, key: ServiceKey, address: str) -> Lease:
         """Enter the fake IP of a service or pod that has none. The pool sees to it that no other has it."""
         entry = self._services.get(key) or self._named[key]

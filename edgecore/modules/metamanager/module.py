@@ -18,6 +18,7 @@ import structlog
 from edgecore.beehive.message import Message, with_sync
 from edgecore.beehive.port import Port
 from edgecore.beehive.resource import EDGEHUB, EDGEMESH, GROUP_MESH, GROUP_META, METAMANAGER
+from edgecore.config.schema import EdgeCoreConfig
 from edgecore.errors import BusClosed, BusError, ContentError, MailboxFull, StoreError
 from edgecore.modules.metamanager import endings
 from edgecore.modules.metamanager import plan as planning
@@ -86,7 +87,7 @@ class MetaManager:
             carry_through=self._carry_through,
         )
         self._volumes = Volumes(port, self._answers, self._carry_through)
-        self._connected = False
+        self._connected = self._halted = False
         self._unchanged = 0
         self._pod_reports = PodReports(
             port,
@@ -115,6 +116,9 @@ class MetaManager:
                 self._settler = tasks.create_task(self._settle_in_order(), name="metamanager settle")
                 syncing = tasks.create_task(self._pod_reports.run(), name="metamanager podstatus")
                 async for message in self._port:
+                    if self._halted:  # it is not acknowledged, so the cloud sends it again
+                        await self._accepted.join()
+                        break
                     await self._take(message)
                 self._settler.cancel()
                 syncing.cancel()
@@ -123,8 +127,13 @@ class MetaManager:
             raise
         self._give_up()
 
+    async def reload(self, config: EdgeCoreConfig) -> None:
+        """Go by ``podStatusSyncInterval`` as it is now."""
+        self._pod_reports.every(config.modules.meta_manager.pod_status_sync_interval)
+
     async def stop(self) -> None:
         """Wait until what was taken is committed and acknowledged; give up questions to the cloud and to edged."""
+        self._halted = True
         if self._settler is not None and not self._settler.done():
             await self._accepted.join()
             self._settler.cancel()

@@ -41,11 +41,17 @@ class PodReports:
         """Have a report made at once. However often this is called before it is begun, it is one."""
         self._due.set()
 
+    def every(self, seconds: float) -> None:
+        """Report that often from now on."""
+        self._every_s = seconds
+        self._due.set()
+
     async def run(self) -> None:
         """Report until the bus is closed."""
         clock = self._port.clock
         next_at = clock.monotonic() + self._every_s
         while True:
+            next_at = min(next_at, clock.monotonic() + self._every_s)  # it may have become less
             timer = clock.call_at(next_at, self._due.set)
             try:
                 await self._due.wait()

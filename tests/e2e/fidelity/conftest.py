@@ -25,7 +25,7 @@ def report(request: pytest.FixtureRequest) -> Callable[[str, Comparison], None]:
             one.compared.total(),
             one.equal.total(),
             one.explained.total(),
-            one.not_built.total(),
+            one.repeated,
             len(one.differences),
             named,
         )
@@ -38,7 +38,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     if table:
         terminalreporter.section("compared with the recordings of KubeEdge 1.3.1")
         terminalreporter.line(
-            _ROW.format("recording", "compared", "equal", "explained", "unbuilt", "unexplained", "named")
+            _ROW.format("recording", "compared", "equal", "explained", "repeated", "unexplained", "named")
         )
         for _, line in sorted(table.items()):
             terminalreporter.line(line)

@@ -78,11 +78,13 @@ def test_a_file_of_the_go_edgecore_is_known_as_one(db: Db, tmp_path: Path) -> No
     with closing(sqlite3.connect(go)) as connection:
         connection.execute("CREATE TABLE meta (key varchar(256) PRIMARY KEY, type varchar(32), value text)")
         connection.execute("CREATE TABLE sub_topics (topic text PRIMARY KEY)")
+        connection.execute("CREATE TABLE mine (topic text PRIMARY KEY)")
     before = go.read_bytes()
     code, out, _ = db("info", on=("--db", go))
     assert code == 0
     assert "Go edgecore (schema 0, known up to 2)" in out
-    assert re.search(r"^sub_topics +0 +others$", out, re.MULTILINE)
+    assert re.search(r"^sub_topics +0 +KubeEdge$", out, re.MULTILINE)
+    assert re.search(r"^mine +0 +others$", out, re.MULTILINE)
     assert db("check", on=("--db", go))[0] == 0
     assert go.read_bytes() == before
 

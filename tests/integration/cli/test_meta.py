@@ -17,11 +17,11 @@ import yaml
 from edgecore.cli import main
 from edgecore.clock import SystemClock
 from edgecore.control.server import ControlServer
-from edgecore.metaroutes import meta_routes
 from edgecore.modules.edgemesh import tables as mesh_tables
 from edgecore.modules.metamanager import tables
 from edgecore.modules.metamanager.plan import Put
 from edgecore.modules.metamanager.tables import MetaTable, Origin
+from edgecore.routes.meta import meta_routes
 from edgecore.store.store import Store, open_store
 from godatabase import DATA, write_go_database
 

@@ -16,7 +16,7 @@ from edgecore.control.server import ControlServer
 from edgecore.errors import ContentError
 from edgecore.ids import random_ids
 from edgecore.nodestate import NodeState
-from edgecore.routes import node_routes
+from edgecore.routes.node import node_routes
 
 WEB = {"namespace": "default", "name": "web", "type": "ClusterIP", "fake_ip": "127.251.0.1", "ready": True, "ports": []}
 CART = {"namespace": "shop", "name": "cart", "ports": []}

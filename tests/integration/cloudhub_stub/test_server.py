@@ -14,6 +14,7 @@ from websockets.frames import Frame, Opcode
 
 from cloudhub_stub.app import Stub
 from cloudhub_stub.cluster.kinds import ObjectKey
+from cluster.devices import device
 from edgecore.clock import VirtualClock
 from edgecore.errors import ListenError
 
@@ -284,3 +285,21 @@ async def test_a_reset_during_the_upgrade_is_survived(
     impatient_client.transport.abort()
     await turns(lambda: bool(stub.metrics.bad_input_counts))
     await make_edge(stub)
+
+
+async def test_a_stub_confirms_reports_and_tells_devices_where_it_is_told_to(make_stub: Any, make_edge: Any) -> None:
+    stub = await make_stub(confirm_reports=True, tell_devices=True)
+    stub.cloud.plane.registry.put(device("led", node="edge-1", uid="u", desired={"power": "ON"}))
+    edge = await make_edge(stub)
+    twin = {"source": "twin", "group": "resource"}
+    asked = [
+        await edge.send("get", "membership/detail", "{}", **twin),
+        await edge.send("update", "device/led/state", '{"device": {"state": "online"}}', **twin),
+    ]
+    answers: dict[str, Any] = {}
+    while len(answers) < 2:
+        document = await edge.receive()
+        if document["header"]["parent_msg_id"] in asked:
+            answers[document["route"]["resource"]] = document["content"]
+    assert answers["twin"] == "OK"
+    assert [each["id"] for each in answers["membership/detail"]["devices"]] == ["led"]

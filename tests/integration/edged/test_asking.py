@@ -17,7 +17,7 @@ from edgecore.modules.edged.asking import UNDER_WAY_LIMIT
 from edgecore.modules.edged.module import Edged
 from edgecore.modules.edged.nodestatus import HostFacts, NodeIdentity
 from edgecore.modules.edged.references import MAX_REFERENCES
-from edgecore.modules.edged.simulated import SimulatedRuntime
+from edgecore.modules.edged.simulated.simulated import SimulatedRuntime
 from edgecore.modules.edged.wanted import AGAIN_AFTER_S
 from edgecore.observe.metrics import Metrics
 
@@ -83,7 +83,7 @@ class Surroundings:
             port,
             MetaClient(port, "edged"),
             NodeIdentity("n", "default", "10.66.0.2", "1.3.1"),
-            HostFacts(2, 1000, "6.1", "Debian", "linux", "amd64"),
+            lambda: HostFacts(2, 1000, "6.1", "Debian", "linux", "amd64"),
             runtime=SimulatedRuntime(clock),
             metrics=metrics,
             status_every_s=STATUS_EVERY_S,

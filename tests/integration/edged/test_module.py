@@ -12,12 +12,14 @@ from structlog.testing import capture_logs
 from edgecore.beehive.bus import Bus
 from edgecore.beehive.message import Header, Message, Route, response_to
 from edgecore.clock import VirtualClock, settle
+from edgecore.config.host import Environment
+from edgecore.config.load import parse
 from edgecore.ids import NewId
 from edgecore.metaclient import MetaClient
 from edgecore.modules.edged.module import KINDS_COUNTED, Edged
 from edgecore.modules.edged.nodestatus import HostFacts, NodeIdentity
-from edgecore.modules.edged.simulated import SimulatedRuntime
-from edgecore.modules.edgehub.module import CONNECTION_GROUPS
+from edgecore.modules.edged.simulated.simulated import SimulatedRuntime
+from edgecore.modules.edgehub.news import CONNECTION_GROUPS
 from edgecore.modules.edgehub.session import connection_route
 from edgecore.modules.metamanager.module import MetaManager
 from edgecore.modules.metamanager.tables import SCHEMA as META_SCHEMA
@@ -26,6 +28,7 @@ from edgecore.observe.metrics import Metrics
 from edgecore.store import outbox
 from edgecore.store.store import open_store
 
+HERE = Environment("n", "127.0.0.1")
 NODE = "default/nodestatus/n"
 
 
@@ -39,12 +42,12 @@ class Surroundings:
         self.hub = bus.register("websocket", "hub")
         self.edged_port = bus.register("edged", "edged")
         identity = NodeIdentity("n", "default", "10.66.0.2", "1.3.1")
-        facts = HostFacts(2, 1000, "6.1", "Debian", "linux", "amd64")
+        self.facts = HostFacts(2, 1000, "6.1", "Debian", "linux", "amd64")
         self._make = lambda register: Edged(
             self.edged_port,
             MetaClient(self.edged_port, "edged"),
             identity,
-            facts,
+            lambda: self.facts,
             runtime=SimulatedRuntime(clock),
             metrics=metrics,
             status_every_s=10,
@@ -90,6 +93,15 @@ async def test_the_registration_goes_straight_to_the_hub_at_once(node: Surroundi
     assert node.clock.monotonic() == 0
 
 
+async def test_the_machine_is_looked_at_for_each_status(node: Surroundings) -> None:
+    await node.start()
+    await node.answer_registration(msgspec.Raw(b'"OK"'))
+    node.facts = node.facts._replace(cpus=1, memory_mib=500)
+    await node.clock.advance(10)
+    status = await node.hub.receive()
+    assert status.content["Status"]["capacity"] == {"cpu": "1", "memory": "500Mi", "pods": "110"}
+
+
 async def test_after_ok_the_status_is_posted_every_period(node: Surroundings) -> None:
     await node.start()
     await node.answer_registration(msgspec.Raw(b'"OK"'))
@@ -101,6 +113,17 @@ async def test_after_ok_the_status_is_posted_every_period(node: Surroundings) ->
         (condition,) = status.content["Status"]["conditions"]
         assert condition["status"] == "True"
         assert condition["lastHeartbeatTime"] == f"2020-05-09T04:53:{20 + 10 * period}Z"
+        await settle()
+        assert node.edged.status()["statuses_posted"] == period
+
+
+async def test_the_period_of_the_status_can_be_changed_while_the_node_runs(node: Surroundings) -> None:
+    await node.start()
+    await node.answer_registration(msgspec.Raw(b'"OK"'))
+    await node.edged.reload(parse("{modules: {edged: {nodeStatusUpdateFrequency: 2}}}", "a", env=HERE).config)
+    for period in (1, 2, 3):
+        await node.clock.advance(2)
+        await node.hub.receive()
         await settle()
         assert node.edged.status()["statuses_posted"] == period
 

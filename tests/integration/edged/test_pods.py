@@ -16,7 +16,8 @@ from edgecore.metaclient import TIMEOUT_S, MetaClient
 from edgecore.modules.edged.module import Edged
 from edgecore.modules.edged.nodestatus import HostFacts, NodeIdentity
 from edgecore.modules.edged.pods import DELETE_AFTER_S, RETRY_AFTER_S
-from edgecore.modules.edged.simulated import SimulatedRuntime
+from edgecore.modules.edged.simulated.script import ANNOTATION
+from edgecore.modules.edged.simulated.simulated import SimulatedRuntime
 from edgecore.observe.metrics import Metrics
 
 GONE = {"deletionTimestamp": "2026-11-20T10:18:12Z"}
@@ -40,6 +41,7 @@ class ScriptedMetaManager:
         self.statuses: dict[str, Json] = {}
         self.mood = "stores"
         self.told: list[str] = []
+        self.posted: list[Json] = []
 
     async def run(self) -> None:
         async for message in self.port:
@@ -76,6 +78,7 @@ class ScriptedMetaManager:
             self._answer(message, "Error to save meta to DB", "error")
             return
         self.statuses[message.route.resource] = request
+        self.posted.append(request["Status"])
         self.told.append(f"{message.route.resource} {request['Status']['phase']}")
         self._answer(message, "OK")
 
@@ -97,7 +100,7 @@ class Surroundings:
             port,
             MetaClient(port, "edged"),
             NodeIdentity("n", "default", "10.66.0.2", "1.3.1"),
-            HostFacts(2, 1000, "6.1", "Debian", "linux", "amd64"),
+            lambda: HostFacts(2, 1000, "6.1", "Debian", "linux", "amd64"),
             runtime=SimulatedRuntime(clock, delay_s),
             metrics=metrics,
             status_every_s=10,
@@ -262,3 +265,84 @@ async def test_more_pods_than_the_node_has_room_for_are_refused(node: Surroundin
         await node.from_cloud("insert", _pod(f"p{number}"))
     assert node.edged.status()["pods"]["phases"] == {"Running": 110, "Failed": 1}
     assert node.meta.told[-1] == "default/podstatus/p110 Failed"
+
+
+def _scripted(script: str) -> Json:
+    return _pod(annotations={ANNOTATION: script})
+
+
+def _seen(status: Json) -> tuple[str, str, int]:
+    """Return the phase, the reason of the container's state, and how often it was restarted."""
+    (container,) = status["containerStatuses"]
+    ((name, state),) = container["state"].items()
+    return status["phase"], state.get("reason", name), container["restartCount"]
+
+
+async def test_every_transition_of_a_pod_that_fails_again_and_again_is_told(node: Surroundings) -> None:
+    await node.start()
+    await node.from_cloud("insert", _scripted("runs=5s, exit=1"))
+    for _ in range(22):
+        await node.clock.advance(1)
+    assert list(map(_seen, node.meta.posted)) == [
+        ("Running", "running", 0),
+        ("Running", "Error", 0),
+        ("Running", "running", 1),
+        ("Running", "Error", 1),
+        ("Running", "CrashLoopBackOff", 1),
+        ("Running", "running", 2),
+    ]
+    assert [each["conditions"][1]["status"] for each in node.meta.posted] == ["True", "False"] * 2 + ["False", "True"]
+    (container,) = node.meta.posted[-1]["containerStatuses"]
+    assert container["lastState"]["terminated"]["exitCode"] == 1
+    assert node.edged.status()["pods"]["phases"] == {"Running": 1}
+
+
+async def test_a_pod_that_waits_is_shown_with_its_reason(node: Surroundings) -> None:
+    await node.start()
+    await node.from_cloud("insert", _scripted("pull-fails"))
+    await node.clock.advance(1)
+    (shown,) = node.edged.status()["pods"]["pods"]
+    assert (shown["phase"], shown["reason"]) == ("Pending", "ImagePullBackOff")
+
+
+async def test_a_new_script_is_followed_from_the_next_start_on(node: Surroundings) -> None:
+    await node.start()
+    await node.from_cloud("insert", _scripted("runs=5s, exit=1"))
+    await node.from_cloud("update", _scripted(""))
+    for _ in range(60):
+        await node.clock.advance(1)
+    assert list(map(_seen, node.meta.posted)) == [
+        ("Running", "running", 0),
+        ("Running", "Error", 0),
+        ("Running", "running", 1),
+    ]
+
+
+async def test_a_pod_that_failed_for_good_leaves_its_room_and_goes_when_told(node: Surroundings) -> None:
+    pod = _scripted("exit=3")
+    pod["spec"]["restartPolicy"] = "Never"
+    await node.start()
+    await node.from_cloud("insert", pod)
+    assert _seen(node.meta.posted[-1]) == ("Failed", "Error", 0)
+    pod["metadata"] |= GONE
+    await node.from_cloud("update", pod)
+    await node.clock.advance(DELETE_AFTER_S)
+    assert node.meta.told[-1] == "delete default/pod/p1 uid-p1"
+
+
+async def test_after_a_restart_without_a_cloud_a_pod_that_waited_is_started_again(
+    node: Surroundings, vclock: VirtualClock, ids: NewId, metrics: Metrics
+) -> None:
+    pod = _scripted("runs=5s, exit=1")
+    await node.start()
+    await node.from_cloud("insert", pod)
+    for _ in range(13):
+        await node.clock.advance(1)
+    assert _seen(node.meta.posted[-1]) == ("Running", "CrashLoopBackOff", 1)
+    again = Surroundings(vclock, ids, metrics)
+    again.meta.pods, again.meta.statuses = [pod], node.meta.statuses
+    await again.start()
+    assert list(map(_seen, again.meta.posted)) == [("Running", "running", 2)]
+    assert again.meta.posted[0]["startTime"] == node.meta.posted[0]["startTime"]
+    assert again.meta.posted[0]["podIP"] == node.meta.posted[0]["podIP"]
+    await again.stop()

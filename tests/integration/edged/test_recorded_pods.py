@@ -17,13 +17,12 @@ from edgecore.beehive.bus import Bus
 from edgecore.beehive.message import Message, Route, content_value
 from edgecore.clock import VirtualClock, settle
 from edgecore.ids import NewId
-from edgecore.kube import Pod
 from edgecore.metaclient import MetaClient
 from edgecore.modules.edged.module import Edged
 from edgecore.modules.edged.nodestatus import HostFacts, NodeIdentity
 from edgecore.modules.edged.pods import DELETE_AFTER_S
-from edgecore.modules.edged.runtime import Containers
-from edgecore.modules.edged.simulated import SimulatedRuntime
+from edgecore.modules.edged.runtime import Order
+from edgecore.modules.edged.simulated.simulated import SimulatedRuntime
 from edgecore.modules.metamanager.module import MetaManager
 from edgecore.modules.metamanager.tables import SCHEMA as META_SCHEMA
 from edgecore.observe.ledger import Ledger
@@ -45,9 +44,9 @@ Said = dict[str, list[tuple[Route, Any]]]
 class WaitingRuntime(SimulatedRuntime):
     """As a runtime that waits for secrets: some pods never come to run."""
 
-    def start(self, pod: Pod, before: Containers) -> None:
-        if pod.metadata.name not in WITHOUT_THEIR_SECRETS:
-            super().start(pod, before)
+    def start(self, order: Order) -> None:
+        if order.pod.metadata.name not in WITHOUT_THEIR_SECRETS:
+            super().start(order)
 
 
 def _frames(name: str) -> Iterator[tuple[Direction, Message]]:
@@ -107,7 +106,7 @@ class Node:
             port,
             MetaClient(port, "edged"),
             NodeIdentity("edge-node1", "default", "10.66.0.2", "1.3.1"),
-            HostFacts(2, 1000, "6.1", "Debian", "linux", "amd64"),
+            lambda: HostFacts(2, 1000, "6.1", "Debian", "linux", "amd64"),
             runtime=runtime,
             metrics=metrics,
             status_every_s=1e9,

@@ -9,6 +9,8 @@ from structlog.testing import capture_logs
 from edgecore.beehive import wire
 from edgecore.beehive.message import Route, content_value
 from edgecore.clock import settle
+from edgecore.config.host import Environment
+from edgecore.config.load import parse
 from edgecore.store.store import Statement
 
 ROUTE = Route("metaManager", "resource", "update", "default/podstatus")
@@ -66,6 +68,19 @@ async def test_a_sync_that_is_asked_for_comes_at_once_and_the_next_when_the_minu
     assert [report.route for report in await _reports(node)] == [ROUTE]
     await node.clock.advance(59)
     assert await _reports(node) == []
+
+
+async def test_how_often_is_told_can_be_changed_while_the_node_runs(node: Any) -> None:
+    await node.connected()
+    await _pod(node, "default", "a", {"Name": "a"})
+    document = "{modules: {metaManager: {podStatusSyncInterval: 5}}}"
+    await node.meta.reload(parse(document, "a", env=Environment("n", "127.0.0.1")).config)
+    assert len(await _reports(node)) == 1  # at once, and then as often
+    for _ in range(2):
+        await node.clock.advance(4)
+        assert await _reports(node) == []
+        await node.clock.advance(1)
+        assert len(await _reports(node)) == 1
 
 
 async def test_without_a_link_nothing_is_told(node: Any) -> None:

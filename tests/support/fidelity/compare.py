@@ -11,10 +11,10 @@ from fidelity.frames import Frame, Json
 from fidelity.rules import (
     ABSENT,
     ACK_ORDER,
-    NOT_YET_BUILT,
     OURS_ALONE,
     STUB_ALONE,
     THEIRS_ALONE,
+    UNCHANGED,
     named,
     named_field,
     rule_for,
@@ -44,8 +44,8 @@ class Comparison:
     equal: Counter[str] = field(default_factory=Counter)
     explained: Counter[str] = field(default_factory=Counter)
     """Those that differ in fields for reasons that are named."""
-    not_built: Counter[str] = field(default_factory=Counter)
-    """Recorded messages whose sender our node does not have, by kind."""
+    repeated: int = 0
+    """Recorded messages that the Go edgecore sent again under their ids, because no cloud of 1.3 confirms them."""
     named: Counter[str] = field(default_factory=Counter)
     """Differences that ``docs/fidelity.md`` explains, by the id of the line."""
     theirs_alone: int = 0
@@ -78,25 +78,30 @@ def compare(
     answers: frozenset[str] = frozenset(),
     periodic: Sequence[Frame] = (),
     played: Sequence[Frame] = (),
+    repeats: frozenset[int] = frozenset(),
+    said: frozenset[str] = frozenset(),
 ) -> Comparison:
     """Compare the messages of two edges in one recording.
 
     ``answers`` holds the ids of the cloud's answers. ``periodic`` are messages of other recordings with which ours of
     a periodic kind may be compared too. ``played`` are the cloud's messages in the order in which our node got them.
+    ``repeats`` are lines of what was sent before under the same id, ``said`` the ids that ours had sent before: what is
+    said again is not compared again.
     """
     found = Comparison(recording)
-    theirs = _by_kind(recorded, answers)
-    own = _by_kind(ours, answers)
+    theirs = _by_kind([frame for frame in recorded if frame.line not in repeats], answers)
+    own = _by_kind(_once(ours, said), answers)
+    for frame in unchanged(theirs[f.TWIN]):
+        theirs[f.TWIN].remove(frame)
+        found.named[UNCHANGED] += 1
+        found.theirs_alone += 1
+    found.repeated = len(repeats)
     for kind in theirs.keys() | own.keys():
-        if kind in NOT_YET_BUILT:
-            found.not_built[kind] += len(theirs[kind])
-            found.differences += [_too_many(kind, frame) for frame in own[kind]]
-        elif kind in f.PERIODIC:
+        if kind in f.PERIODIC:
             _compare_forms(found, kind, theirs[kind], own[kind], [one for one in periodic if f.kind_of(one) == kind])
         else:
             _compare_pairs(found, kind, theirs[kind], own[kind])
     _compare_order(found, theirs[f.ACK], own[f.ACK], played)
-    found.not_built = +found.not_built
     return found
 
 
@@ -120,6 +125,40 @@ def compare_answers(
         found.equal[kind] += not wrong
     found.differences += [_too_many(f.CLOUD_ANSWER, answer) for left in own.values() for answer in left]
     return found
+
+
+def _once(frames: Sequence[Frame], said: frozenset[str]) -> list[Frame]:
+    """Leave out words about devices that were sent before under the same id."""
+    seen, found = set(said), []
+    for frame in frames:
+        if f.kind_of(frame) == f.TWIN:
+            if frame.id in seen:
+                continue
+            seen.add(frame.id)
+        found.append(frame)
+    return found
+
+
+def unchanged(frames: Sequence[Frame]) -> list[Frame]:
+    """Return the reports about devices that say again what had been reported."""
+    known: dict[tuple[str, str], Json] = {}
+    found = []
+    for frame in frames:
+        content = frame.document["content"]
+        if f.kind_of(frame) != f.TWIN or "twin" not in content:
+            continue
+        said = {
+            (frame.resource, key): [_value(twin, side) for side in ("expected", "actual")]
+            for key, twin in content["twin"].items()
+        }
+        if all(known.get(key) == values for key, values in said.items()):
+            found.append(frame)
+        known.update(said)
+    return found
+
+
+def _value(twin: Json, side: str) -> Json:
+    return (twin.get(side) or {}).get("value")
 
 
 def _by_parent(answers: Sequence[Frame]) -> dict[str, list[Frame]]:

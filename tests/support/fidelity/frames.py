@@ -29,6 +29,9 @@ OTHER = "other"
 PERIODIC = frozenset({KEEPALIVE, NODE_STATUS, POD_STATUS_LIST})
 """Kinds that are sent at a pace of their own: what they say is compared, not how many there are."""
 
+TEXT_OF = "(text)"
+"""The key below which the JSON of a content stands that is a text with JSON inside."""
+
 _HEADER = {"msg_id": "", "parent_msg_id": "", "timestamp": 0, "resourceversion": "", "sync": False}
 """What a key means that is left out: Go leaves empty ones out, we write them all (T1 in docs/fidelity.md)."""
 
@@ -79,6 +82,8 @@ class Frame(NamedTuple):
 def read_frame(text: str, line: int) -> Frame:
     """Return the frame in ``text``."""
     document = json.loads(text)
+    if document["route"].get("source") == "twin" and isinstance(document["content"], str):
+        document["content"] = {TEXT_OF: json.loads(document["content"])}
     return Frame(line, text, {**document, "header": {**_HEADER, **document["header"]}})
 
 

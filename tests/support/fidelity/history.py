@@ -29,6 +29,8 @@ class Recording:
 
     name: str
     entries: tuple[Entry, ...]
+    earlier: frozenset[str] = frozenset()
+    """The ids of what the Go edgecore sent in the recordings before."""
 
     @cached_property
     def frames(self) -> dict[int, Frame]:
@@ -55,8 +57,28 @@ class Recording:
         """The ids of the cloud's answers."""
         return frozenset(frame.id for frame in self.cloud if frame.parent)
 
+    @cached_property
+    def repeats(self) -> frozenset[int]:
+        """The lines of what the Go edgecore had sent before, under the same id: no cloud of 1.3 confirms it."""
+        known, found = set(self.earlier), set()
+        for frame in self.edge:
+            if frame.id in known:
+                found.add(frame.line)
+            known.add(frame.id)
+        return frozenset(found)
 
-def read_recording(name: str) -> Recording:
+
+def read_recording(name: str, earlier: frozenset[str] = frozenset()) -> Recording:
     """Read the recording of that name; one that is compressed too."""
     (path,) = DATA.glob(f"{name}.jsonl*")
-    return Recording(name, tuple(sorted(read_entries(path), key=lambda entry: entry.t_ns)))
+    return Recording(name, tuple(sorted(read_entries(path), key=lambda entry: entry.t_ns)), earlier)
+
+
+def read_life() -> dict[str, Recording]:
+    """Read all recordings, in order, by name."""
+    life: dict[str, Recording] = {}
+    earlier: frozenset[str] = frozenset()
+    for name in NAMES:
+        life[name] = read_recording(name, earlier)
+        earlier |= {frame.id for frame in life[name].edge}
+    return life

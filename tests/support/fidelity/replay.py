@@ -4,8 +4,9 @@
 entry of a recording    what is done
 ======================  ==============================================================================================
 frame of the cloud      an answer is kept for the request that it answers; anything else is sent
-frame of the edge       awaited from our node, unless it is not yet built or about what was not sent; of what is
-                        sent at a pace of its own, the first one
+frame of the edge       awaited from our node, unless it is about what was not sent; of what is sent at a pace of its
+                        own, or again, the first one
+message of a device     brought to DeviceTwin and EdgeHub as EventBus brings it
 connection opened       a new process (one that registers itself) is a new process of ours on the same files; else
                         our node is let in again
 connection ended, CUT   the connection is dropped; what the cloud wrote after that never arrived
@@ -23,6 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edgecore.app import Node
+from edgecore.beehive.resource import EVENTBUS
 from edgecore.clock import VirtualClock
 from edgecore.config.host import Environment
 from edgecore.config.load import LoadedConfig, parse
@@ -30,9 +32,10 @@ from edgecore.ids import seeded_ids
 from edgecore.recording.entries import CloudFrame, ConnectionEvent, Direction, Note
 from fidelity import frames as f
 from fidelity.cloud import PartCloud
+from fidelity.devices import Devices, Published
 from fidelity.frames import Frame, kind_of, read_frame
 from fidelity.history import Recording
-from fidelity.rules import NOT_YET_BUILT, THEIRS_ALONE, named
+from fidelity.rules import THEIRS_ALONE, named
 
 STEP_S = 1.0
 """How far the node's clock moves at once; between two steps everything that is under way comes to its end."""
@@ -42,6 +45,9 @@ LIMIT_S = 120.0
 """How long one may take that needs such time, by the node's clock."""
 GIVEN_UP = 3
 """So many messages may be missing before the rest is no longer waited for."""
+
+PUBLISHED = "mqtt publish "
+"""What the note of a device's message begins with; the topic follows."""
 
 Request = tuple[str, str, str, str]
 
@@ -57,6 +63,8 @@ class Played:
     """Those that neither it nor the Go edgecore got: the connection was cut."""
     unasked: Counter[str] = field(default_factory=Counter)
     """Answers that it did not get, by the kind of the request that it did not make."""
+    published: list[Published] = field(default_factory=list)
+    """What the node published for its devices, in order."""
     missing: list[str] = field(default_factory=list)
     invented: int = 0
     """Answers that the recording does not have: our node asked more often than Go did."""
@@ -69,7 +77,6 @@ def node_config(directory: Path, port: int, subnet: str) -> LoadedConfig:
         "controlSocket": str(directory / "edgecore.sock"),
         "observe": {"listen": "127.0.0.1:0"},
         "modules": {
-            "deviceTwin": {"enable": False},
             "eventBus": {"enable": False},
             "edgeHub": {"websocket": {"server": f"ws://127.0.0.1:{port}"}},
             "edged": {"hostnameOverride": "edge-node1", "nodeIP": "10.66.0.2"},
@@ -89,6 +96,7 @@ class Replay:
         self._ids = seeded_ids(3)
         self._cloud = PartCloud(self._receive)
         self._node: Node | None = None
+        self._devices: Devices | None = None
         self._played = Played()
         self._recording = Recording("", ())
         self._answers: defaultdict[Request, deque[Frame]] = defaultdict(deque)
@@ -122,7 +130,7 @@ class Replay:
             match entry:
                 case CloudFrame(direction=Direction.TO_EDGE):
                     await self._play_frame(recording.frames[entry.line])
-                case CloudFrame() if (kind := kind_of(recording.frames[entry.line])) in f.PERIODIC - NOT_YET_BUILT:
+                case CloudFrame() if (kind := kind_of(recording.frames[entry.line])) in f.PERIODIC:
                     if not ahead:
                         await self._await_periodic(kind, recording.frames[entry.line])
                 case CloudFrame():
@@ -133,9 +141,14 @@ class Replay:
                     await self._drop()
                 case Note(text=text) if text.startswith("CUT"):
                     await self._drop()
+                case Note(text=text, payload=payload) if text.startswith(PUBLISHED):
+                    assert self._devices is not None
+                    await self._devices.publish(text.removeprefix(PUBLISHED), payload)
         for frame in recording.edge:  # what came while our node was ahead
-            if (kind := kind_of(frame)) in f.PERIODIC - NOT_YET_BUILT:
+            if (kind := kind_of(frame)) in f.PERIODIC:
                 await self._await_periodic(kind, frame)
+        if self._devices is not None:
+            self._played.published = await self._devices.take()
         for left in self._answers.values():
             self._played.unasked.update(kind_of(self._request_of(answer)) for answer in left)
         return self._played
@@ -196,7 +209,7 @@ class Replay:
     def _is_awaited(self, frame: Frame) -> bool:
         kind = kind_of(frame, self._recording.answers)
         is_named = named(THEIRS_ALONE, self._recording.name, kind, frame.resource)
-        return kind not in NOT_YET_BUILT and kind not in f.PERIODIC and not is_named
+        return frame.line not in self._recording.repeats and kind not in f.PERIODIC and not is_named
 
     def _is_done(self, frame: Frame) -> bool:
         """Whether our node has sent as many messages of this kind as the Go edgecore had up to ``frame``."""
@@ -265,6 +278,7 @@ class Replay:
         self._cloud.reachable = True
         loaded = node_config(self._directory, self._cloud.port, self._subnet)
         self._node = Node(loaded, clock=self._clock, new_id=self._ids)
+        self._devices = Devices(self._node.bus)
         await self._node.start()
 
     async def _drop(self) -> None:
@@ -294,4 +308,5 @@ class Replay:
         if self._node is None or self._node.store is None:
             return False
         waiting = self._node.store.statistics().waiting
-        return bool(waiting) or any(one.depth for one in self._node.bus.statistics().values())
+        depths = (one.depth for name, one in self._node.bus.statistics().items() if name != EVENTBUS)
+        return bool(waiting) or any(depths)

@@ -10,9 +10,6 @@ EVERY = "*"
 ABSENT = "(absent)"
 """Stands for the value of a key that is not there."""
 
-NOT_YET_BUILT = frozenset({f.TWIN, f.BUS})
-"""Kinds whose sender our node does not have: the recorded ones are counted, and one of ours is a fault."""
-
 
 class Check(NamedTuple):
     """What a value that is not compared has to be all the same, on both sides."""
@@ -27,10 +24,13 @@ def _text(pattern: str) -> Callable[[object], bool]:
 
 ID = Check("any id", _text(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"))
 TIME_MS = Check("time", lambda value: type(value) is int and value > 1_000_000_000_000)
+EVENT = Check("any id", _text(r"123|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"))
+LOCAL_TIME = Check("time", _text(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"))
 TIME = Check("time", _text(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"))
 VERSION = Check("version", _text(r"\d+"))
 MACHINE_COUNT = Check("machine", _text(r"[1-9]\d*"))
 MACHINE_MEMORY = Check("machine", _text(r"[1-9]\d*Mi"))
+MACHINE_STORAGE = Check("machine", _text(r"[1-9]\d*Ki"))
 MACHINE_WORD = Check("machine", _text(r".+"))
 RUNTIME = Check("machine", _text(r"remote://.+"))
 ADDRESS = Check("address", _text(r"\d+\.\d+\.\d+\.\d+"))
@@ -39,11 +39,15 @@ CONTAINER = Check("runtime", _text(r"\w+://\w+"))
 IMAGE = Check("runtime", _text(r"\S+"))
 WORD = Check("word", _text(r"\w[\w-]*"))
 TEXT = Check("text", _text(r".+"))
+OBJECT = Check("object", lambda value: isinstance(value, dict))
 NOTHING = Check("nothing", lambda value: value in (None, "", ABSENT))
 
 
 class Rule(NamedTuple):
-    """One field of one kind that is looked at by a check instead of compared. ``[*]`` is any element of a list."""
+    """One field of one kind that is looked at by a check instead of compared.
+
+    ``[*]`` is any element of a list, ``twin.*`` any twin.
+    """
 
     kind: str
     path: str
@@ -81,6 +85,14 @@ def _pod(kind: str, status: str) -> tuple[Rule, ...]:
     )
 
 
+def _event(kind: str, content: str) -> tuple[Rule, ...]:
+    """Return the rules for what every word about a device begins with."""
+    return (
+        Rule(kind, f"{content}.event_id", EVENT, "each word about a device has an id of its own"),
+        Rule(kind, f"{content}.timestamp", TIME_MS, "the time of the word"),
+    )
+
+
 RULES = (
     Rule(EVERY, "header.msg_id", ID, "each message has an id of its own"),
     Rule(EVERY, "header.timestamp", TIME_MS, "the time of sending"),
@@ -94,14 +106,24 @@ RULES = (
     *_pod(f.POD_STATUS_LIST, "content[*].Status"),
     Rule(f.POD_END, "content.Status.startTime", TIME, "the time at which the node took it on"),
     Rule(f.POD_END, "content.Status.conditions[*].lastTransitionTime", TIME, "the time of its end"),
+    *_event(f.TWIN, "content"),
+    *_event(f.TWIN, f"content.{f.TEXT_OF}"),
+    Rule(f.TWIN, "content.twin.*.expected.metadata.timestamp", TIME_MS, "the time at which the value came"),
+    Rule(f.TWIN, "content.twin.*.actual.metadata.timestamp", TIME_MS, "the time at which the value came"),
+    Rule(f.TWIN, f"content.{f.TEXT_OF}.device.last_online", LOCAL_TIME, "the time at which the device said so"),
     Rule(f.CLOUD_ANSWER, "header.resourceversion", VERSION, "the cloud counts on its own"),
 )
 """Every field that is not compared. Everything else of a frame is, by value and by type."""
 
 
+def pattern_of(path: str) -> str:
+    """Return the path as rules write it."""
+    return re.sub(r"\[\d+\]", "[*]", re.sub(r"^content\.twin\.[^.]+", "content.twin.*", path))
+
+
 def rule_for(kind: str, path: str) -> Rule | None:
     """Return the rule that says how the field at ``path`` is looked at, or ``None`` if it is compared."""
-    pattern = re.sub(r"\[\d+\]", "[*]", path)
+    pattern = pattern_of(path)
     return next((rule for rule in RULES if rule.path == pattern and rule.kind in (EVERY, kind)), None)
 
 
@@ -118,7 +140,22 @@ class NamedField(NamedTuple):
 _CONDITION = "Status.conditions[*]"
 _CONTAINER = "content.Status.containerStatuses[*]"
 
+
+def _ids_and_storage(kind: str, status: str) -> tuple[NamedField, ...]:
+    """Return what our node says of its machine and the Go edgecore leaves out, below ``status``."""
+    ids = ("machineID", "systemUUID", "bootID")
+    return (
+        *(NamedField("ED9", kind, f"{status}.nodeInfo.{name}", NOTHING, MACHINE_WORD) for name in ids),
+        NamedField("ED9", kind, f"{status}.capacity.ephemeral-storage", NOTHING, MACHINE_STORAGE),
+        NamedField("ED9", kind, f"{status}.allocatable.ephemeral-storage", NOTHING, MACHINE_COUNT),
+    )
+
+
 NAMED_FIELDS = (
+    NamedField("DT1", f.TWIN, "content.twin.*.actual.metadata", NOTHING, OBJECT),
+    NamedField("D2", f.NODE_STATUS, "content.UID", ID, ID),
+    *_ids_and_storage(f.REGISTRATION, "content.status"),
+    *_ids_and_storage(f.NODE_STATUS, "content.Status"),
     NamedField("ED5", f.POD_STATUS, f"content.{_CONDITION}.lastTransitionTime", NOTHING, TIME),
     NamedField("ED5", f.POD_STATUS_LIST, f"content[*].{_CONDITION}.lastTransitionTime", NOTHING, TIME),
     NamedField("ED5", f.POD_END, f"content.{_CONDITION}.lastTransitionTime", NOTHING, TIME),
@@ -142,7 +179,7 @@ NAMED_FIELDS = (
 
 def named_field(kind: str, path: str, recorded: object, ours: object) -> str | None:
     """Return the id of the line that names such a difference, if there is one."""
-    pattern = re.sub(r"\[\d+\]", "[*]", path)
+    pattern = pattern_of(path)
     for one in NAMED_FIELDS:
         if (one.kind, one.path) == (kind, pattern) and one.recorded.accepts(recorded) and one.ours.accepts(ours):
             return one.ledger
@@ -171,11 +208,17 @@ OURS_ALONE = (
 )
 """What our node sends and the Go edgecore did not."""
 
-THEIRS_ALONE = (Named("ED8", "c_configmap_secret_pod", f.SECRET_QUERY, "default/secret/nope"),)
-"""What the Go edgecore sent and our node does not, apart from what is not yet built; of those two, the second."""
+THEIRS_ALONE = (
+    Named("ED8", "c_configmap_secret_pod", f.SECRET_QUERY, "default/secret/nope"),
+    Named("DT15", "f_burst_1000_services_3000_pods", f.TWIN, "membership/detail"),  # of a connection before it
+)
+"""What the Go edgecore sent and our node does not; of those that both send, the second."""
 
 STUB_ALONE = (Named("H3", "e_disconnect_reconnect_resync", f.NODE_STATUS, "default/nodestatus/edge-node1"),)
 """Requests that the Go cloudcore left without an answer, and our stub does not."""
+
+UNCHANGED = "DT3"
+"""The line about reports of values that have not changed."""
 
 ACK_ORDER = "B4"
 """The line about the order of acknowledgements of lists and objects between each other."""

@@ -13,8 +13,8 @@ from edgecore.errors import ContentError
 from edgecore.ids import NewId
 from edgecore.modules.edged import nodestatus
 from edgecore.modules.edged.podnetwork import PodNetwork
-from edgecore.modules.edged.pods import Delete, Kill, Pods, Post, Start
-from edgecore.modules.edged.simulated import SimulatedRuntime
+from edgecore.modules.edged.pods import Delete, Kill, Pods, Post, Start, Update
+from edgecore.modules.edged.simulated.simulated import SimulatedRuntime
 from edgecore.modules.edgehub import session
 from edgecore.modules.edgehub.frame import decode_frame, encode_frame
 from edgecore.modules.edgehub.outbox import Ended, Outbox
@@ -120,8 +120,7 @@ class EdgeProcess:
         self._ended = True
         for timer in self._timers.values():
             timer.cancel()
-        for uid in list(self._runtime._creating):
-            self._runtime._creating.pop(uid).cancel()
+        self._runtime.let_go()
         if self._wire is not None:
             self._wire.forget_edge()
 
@@ -299,8 +298,10 @@ class EdgeProcess:
         now = self._clock.monotonic()
         while (action := self._pods.next(now)) is not None:
             match action:
-                case Start(pod, before):
-                    self._runtime.start(pod, before)
+                case Start(order):
+                    self._runtime.start(order)
+                case Update(order):
+                    self._runtime.update(order)
                 case Kill(uid):
                     self._runtime.kill(uid)
                 case Post(key, _, request):

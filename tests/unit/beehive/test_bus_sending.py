@@ -321,3 +321,27 @@ def test_name_that_is_taken_is_refused(bus: Bus, sender: Port) -> None:
     with pytest.raises(BusError, match="cannot register module edged: the name is taken"):
         bus.register("edged", "another group")
     assert not sender.has_group("another group")
+
+
+async def test_offer_puts_a_message_in_where_there_is_room_and_says_so(bus: Bus) -> None:
+    sender, receiver = bus.register("edged", "edged"), bus.register("metaManager", "meta")
+    told = [sender.offer("metaManager", sender.build(ROUTE, number)) for number in range(3)]
+    told.append(sender.offer("nobody", sender.build(ROUTE)))
+
+    assert told == [True, True, False, False]
+    assert [(await receiver.receive()).content for _ in range(2)] == [0, 1]
+    assert sender.statistics().sent == 2
+
+
+async def test_who_is_in_a_group_is_told_by_name(bus: Bus) -> None:
+    sender = bus.register("edged", "edged")
+    bus.register("eventbus", "bus")
+    bus.register("servicebus", "bus")
+
+    assert sender.members("bus") == ("eventbus", "servicebus")
+    bus.withdraw("eventbus")
+    assert sender.members("bus") == ("servicebus",)
+    bus.readmit("eventbus")
+    bus.readmit("eventbus")
+    assert sender.members("bus") == ("servicebus", "eventbus")
+    assert sender.members("nobody") == ()

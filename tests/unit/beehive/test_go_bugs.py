@@ -216,7 +216,7 @@ class LateModule(EagerModule):
 async def test_b7_messages_sent_before_a_module_is_started_wait_for_it(bus: Bus, vclock: VirtualClock) -> None:
     """Go starts modules while the channels of others are still missing: what is sent to those is dropped."""
     eager, late = EagerModule(bus), LateModule(bus)
-    runner = ModuleRunner([eager, late], vclock, lambda _: None)
+    runner = ModuleRunner([eager, late], vclock, bus)
     await runner.start()
     await settle()
 

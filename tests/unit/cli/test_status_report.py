@@ -38,6 +38,17 @@ def test_a_node_without_pods_says_nothing_of_them(status: Status, parts: Status)
     assert "pods:" not in report({**status, "parts": parts})
 
 
+def test_brokers_are_shown_with_what_they_carried_and_what_waits(status: Status) -> None:
+    broker = {"url": "tcp://h:1", "connected": {"subscribe": True, "publish": True}, "received": 3, "published": 5}
+    away = {**broker, "connected": {"subscribe": True, "publish": False}, "queued": 2, "dropped": {"full": 4}}
+    parts = {"eventbus": {"brokers": {"external": broker, "internal": away}}}
+
+    lines = report({**status, "parts": parts}).splitlines()
+
+    assert "mqtt: external tcp://h:1 connected, 3 in, 5 out" in lines
+    assert "mqtt: internal tcp://h:1 not connected, 3 in, 5 out, 2 waiting, 4 dropped" in lines
+
+
 def test_only_what_is_listened_on_is_listed(status: Status) -> None:
     assert "listening: control /run/edgecore.sock, observe http://127.0.0.1:10550" in report(status).splitlines()
 
@@ -221,3 +232,19 @@ def test_backends_that_are_gone_are_told_while_they_still_serve(
 def test_of_interception_what_there_is_is_said(status: Status, told: Status, line: str) -> None:
     status["mesh"]["intercept"] = told
     assert line in report(status).splitlines()
+
+
+def test_calls_are_shown_by_what_became_of_them(status: Status) -> None:
+    calls = {"under_way": 0, "waiting": 0, "outcomes": {"answered": 3, "not_reached": 1}, "passed_over": 2}
+    status["parts"] = {"servicebus": calls}
+    assert "calls: 3 answered, 1 not reached" in report(status).splitlines()
+    status["parts"] = {"servicebus": {**calls, "outcomes": {}, "under_way": 2, "waiting": 1}}
+    assert "calls: none yet, 2 under way, 1 waiting" in report(status).splitlines()
+
+
+def test_devices_are_shown_by_state(status: Status) -> None:
+    twin = {"devices": 3, "states": {"online": 2, "unknown": 1}, "twins": 7, "twins_differ": 1}
+    status["parts"] = {"twin": twin}
+    assert "devices: 3 (2 online, 1 unknown), 7 twins, 1 not as the cloud wants" in report(status).splitlines()
+    status["parts"] = {"twin": {"devices": 0, "states": {}, "twins": 0, "twins_differ": 0}}
+    assert "devices: 0, 0 twins" in report(status).splitlines()

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import pytest
 
-from cloudhub_stub.answers import Answer, answer
+from cloudhub_stub.answers import LIKE_1_3, Answer, Manners, answer
 from cloudhub_stub.cloud import Cloud
 from cloudhub_stub.cluster.kinds import ObjectKey
 from cloudhub_stub.controllers.names import CONTROLLERS
@@ -263,8 +263,9 @@ def node(cloud: Cloud) -> Node:
 
 @pytest.fixture
 def ask(message: Any, node: Node, cloud: Cloud) -> Any:
-    def ask_(*parts: Any, is_ours: bool = True, **header: str) -> Answer:
-        return answer(message(*parts, **header), node, cloud.plane, cloud.objects, is_ours=is_ours)
+    def ask_(*parts: Any, is_ours: bool = True, manners: Manners = LIKE_1_3, **header: str) -> Answer:
+        request = message(*parts, **header)
+        return answer(request, node, cloud.plane, cloud.objects, is_ours=is_ours, manners=manners)
 
     return ask_
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from cloudhub_stub.answers import Answer
+from cloudhub_stub.answers import Answer, Manners, Reply
 from cloudhub_stub.cloud import Cloud
 from cloudhub_stub.cluster.kinds import ObjectKey
 from cloudhub_stub.nodes import Node, PodNote
@@ -213,3 +213,52 @@ async def test_a_node_that_refused_nothing_because_of_its_version_is_told_nothin
     ask("update", "device/led/twin/edge_updated", report(expected=expected), source="twin", group="resource")
     assert cloud.plane.registry.version < 5000
     assert await told() == []
+
+
+async def test_a_version_that_no_stub_hands_out_does_not_spoil_those_of_the_stub(
+    ask: Any, cloud: Cloud, led: Any, told: Any
+) -> None:
+    cloud.plane.registry.changes.clear()
+    for version in (10**15 + 1, 10**18 - 1, 2**63 - 1):
+        expected = {"expected": {"value": "old"}, "expected_version": {"cloud": version, "edge": 0}}
+        ask("update", "device/led/twin/edge_updated", report(expected=expected), source="twin", group="resource")
+    assert cloud.plane.registry.version < 5000
+    assert await told() == []
+
+
+async def test_a_desired_value_that_was_set_at_the_node_is_an_event_of_the_device(
+    ask: Any, cloud: Cloud, led: Any
+) -> None:
+    own = {"expected": {"value": "own"}, "expected_version": {"cloud": 5000, "edge": 3}}
+    for _ in range(2):
+        ask("update", "device/led/twin/edge_updated", report(expected=own), source="twin", group="resource")
+    (event,) = cloud.plane.events.of(ObjectKey("Device", "default", "led"))
+    assert (event.type, event.reason, event.times) == ("Warning", "DesiredRefused", 2)
+    assert event.message == (
+        "a program on MQTT at edge-1 has set power: the node takes no desired value for it any more,"
+        " until the device is deleted and added again"
+    )
+
+
+async def test_a_cloud_that_confirms_answers_a_report_when_it_is_on_disk(ask: Any, led: Any) -> None:
+    manners = Manners(confirms_reports=True)
+    got = ask("update", "device/led/twin/edge_updated", report("OFF"), source="twin", group="resource", manners=manners)
+    assert got.reply == Reply("OK", "twin", once_stored=True, source="devicecontroller", group="twin")
+    unknown = ask("update", "device/x/state", "{}", source="twin", group="resource", manners=manners)
+    assert unknown == Answer("device_unknown")
+
+
+async def test_a_cloud_that_tells_devices_answers_with_those_of_the_node(ask: Any, led: Any, cloud: Cloud) -> None:
+    cloud.plane.registry.put(device("other", node="edge-2", uid="v"))
+    got = ask("get", "membership/detail", "{}", source="twin", group="resource", manners=Manners(tells_devices=True))
+    assert (got.outcome, got.reply.resource, got.reply.source) == (
+        "devices_told",
+        "membership/detail",
+        "devicecontroller",
+    )
+    assert [each["id"] for each in got.reply.content["devices"]] == ["led"]
+
+
+async def test_by_default_reports_and_questions_for_all_devices_meet_silence(ask: Any, led: Any) -> None:
+    question = ask("get", "membership/detail", "{}", source="twin", group="resource")
+    assert question == Answer("device_not_answered")

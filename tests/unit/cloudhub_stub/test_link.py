@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,11 +11,13 @@ import structlog
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from cloudhub_stub.answers import Manners
 from cloudhub_stub.cloud import Cloud
 from cloudhub_stub.hub import Hub
 from cloudhub_stub.link import CONNECTION_CLOSED, FRAMES_A_TURN, MAX_CONTROLS, Link
 from cloudhub_stub.session import KEEPALIVE_TIMEOUT, WRITE_TIMEOUT
 from cloudhub_stub.upgrade import Upgrade
+from cluster.devices import device
 from cluster.objects import pod
 from edgecore.clock import VirtualClock, settle
 from edgecore.observe.ledger import ACKNOWLEDGED, DELIVERED, DOWN, DROPPED, UP
@@ -438,3 +441,46 @@ async def receive(link: Link, *frames: bytes) -> None:
     for data in frames:
         await link.receive(data)
     await settle()
+
+
+REPORT = {"twin": {"power": {"actual": {"value": "OFF"}}}}
+TWIN = {"source": "twin", "group": "resource"}
+
+
+async def test_a_report_is_confirmed_and_once_more_when_it_comes_again(
+    cloud: Cloud, socket: Any, frame: Any, rows: Any
+) -> None:
+    cloud.plane.registry.put(device("led", node="edge-1", uid="u", desired={"power": "ON"}))
+    link = Hub(replace(cloud, manners=Manners(confirms_reports=True))).connect(
+        Upgrade("edge-1", "p", "edgecore"), socket
+    )
+    rows.held = True
+    data = frame("update", "device/led/twin/edge_updated", REPORT, id="r", **TWIN)
+    await receive(link, data)
+    assert _confirmations(socket) == []
+    rows.held = False
+    await rows.commit()
+    await receive(link, data)
+    answer = {"source": "devicecontroller", "group": "twin", "operation": "response", "resource": "twin"}
+    assert _confirmations(socket) == [("r", answer, "OK")] * 2
+    link.end("test")
+
+
+async def test_by_default_reports_are_not_confirmed(link: Link, cloud: Cloud, socket: Any, frame: Any) -> None:
+    cloud.plane.registry.put(device("led", node="edge-1", uid="u", desired={"power": "ON"}))
+    data = frame("update", "device/led/twin/edge_updated", REPORT, id="r", **TWIN)
+    await receive(link, data, data)
+    assert _confirmations(socket) == []
+
+
+async def test_an_upload_of_a_later_edge_is_taken_once(link: Link, frame: Any) -> None:
+    data = frame("upload", "$hw/events/upload/x", "hello", id="u", **UPLOAD)
+    await receive(link, data, data)
+    (upload,) = link.node.uploads
+    assert (upload.topic, upload.shown) == ("$hw/events/upload/x", "hello")
+    assert link.node.counters.outcomes == {"upload_taken": 1, "seen_before": 1}
+
+
+def _confirmations(socket: Any) -> list[tuple[str, Any, Any]]:
+    parents = [(each["header"]["parent_msg_id"], each["route"], each["content"]) for each in socket.sent]
+    return [each for each in parents if each[1]["source"] == "devicecontroller" and each[0]]

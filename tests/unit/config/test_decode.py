@@ -117,6 +117,11 @@ def test_a_wrong_value_names_its_path_what_was_found_and_what_is_allowed(
     assert said in refusal(text)
 
 
+def test_the_login_of_an_address_is_not_shown(refusal: Refusal) -> None:
+    said = refusal("modules: {eventBus: {mqttServerExternal: 'tcp://me:hunter2@broker:1883'}}")
+    assert 'found "tcp://***@broker:1883", allowed: tcp://host:port' in said
+
+
 def test_a_secret_is_not_shown_when_it_is_wrong(refusal: Refusal) -> None:
     said = refusal('modules: {edgeHub: {token: "s3cret\\n"}}')
     assert "modules.edgeHub.token (line 1): found something else (not shown: a secret)" in said

@@ -66,4 +66,13 @@ def test_what_nothing_reads_yet_is_marked_in_its_row_or_once_for_its_section() -
 
 
 def test_a_bar_in_a_cell_does_not_end_it() -> None:
-    assert all(len(cells) == 5 for cells in rows(reference()).values())
+    assert all(len(cells) == 6 for cells in rows(reference()).values())
+
+
+def test_a_row_tells_when_another_value_counts_unless_nothing_reads_it() -> None:
+    told = {path: cells[5] for path, cells in rows(reference()).items()}
+    assert told["modules.edgeMesh.lbStrategy"] == told["observe.logLevel"] == "by reload"
+    assert told["modules.edgeHub.websocket.server"] == "by restart"
+    assert {path for path, word in told.items() if not word} == {
+        path for path, setting in LEAVES.items() if not setting.key.used
+    }

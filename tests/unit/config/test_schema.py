@@ -12,6 +12,7 @@ from edgecore.config.addresses import HostPort, ListenAddress, ServerAddress, pa
 from edgecore.config.keys import leaves
 from edgecore.config.modules import EdgeMesh, MeshDns, WebSocketLink
 from edgecore.config.schema import Control, Database, EdgeCoreConfig, Observe
+from edgecore.config.servicebus import ServiceBus
 
 # `edgecore --defaultconfig` of KubeEdge v1.3.1 on a machine "vm" with the address 192.0.2.2.
 KUBEEDGE_DEFAULTS = yaml.safe_load("""
@@ -99,15 +100,49 @@ KUBEEDGE_EMPTY = {
     "modules.edged.systemCgroups": "",
 }
 OURS = {
+    "modules.serviceBus.maxBodyBytes": 5_000_000,
+    "modules.serviceBus.maxCalls": 16,
+    "modules.serviceBus.onlyTargets": False,
+    "modules.serviceBus.targets": (),
+    "modules.serviceBus.timeout": 10,
     "bus.mailboxSize": 1024,
     "bus.sendTimeout": 30,
     "control.socket": "auto",
+    "modules.deviceTwin.resends": 3,
     "modules.edgeHub.cloudVersion": "1.3.1",
     "modules.edged.maxPods": 110,
     "modules.edged.podStartDelay": 0,
+    "modules.edged.processImages": (),
+    "modules.edged.processLogSize": 10485760,
+    "modules.edged.processRoot": "auto",
+    "modules.edged.runtime": "simulated",
     "modules.edgeHub.maxMessageBytes": 67108864,
     "modules.edgeHub.outboxSize": 1024,
     "modules.edgeHub.websocket.ping": True,
+    "modules.eventBus.eventBusTLS.enable": False,
+    "modules.eventBus.eventBusTLS.serverName": "",
+    "modules.eventBus.eventBusTLS.tlsMqttCAFile": "",
+    "modules.eventBus.eventBusTLS.tlsMqttCertFile": "",
+    "modules.eventBus.eventBusTLS.tlsMqttPrivateKeyFile": "",
+    "modules.eventBus.external.connectTimeout": 10,
+    "modules.eventBus.external.keepAlive": 30,
+    "modules.eventBus.external.maxInflight": 100,
+    "modules.eventBus.external.protocolVersion": "3.1.1",
+    "modules.eventBus.external.publishQOS": 1,
+    "modules.eventBus.external.willPayload": "",
+    "modules.eventBus.external.willQOS": 1,
+    "modules.eventBus.external.willRetain": False,
+    "modules.eventBus.external.willTopic": "",
+    "modules.eventBus.internal.python": "",
+    "modules.eventBus.maxPacketBytes": 8388608,
+    "modules.eventBus.mqttPassword": "",
+    "modules.eventBus.mqttPasswordFile": "",
+    "modules.eventBus.mqttPubClientID": "",
+    "modules.eventBus.mqttSubClientID": "",
+    "modules.eventBus.mqttUsername": "",
+    "modules.eventBus.queueBytes": 16777216,
+    "modules.eventBus.queueSize": 10000,
+    "modules.eventBus.uploadForm": "1.3",
     "modules.edgeMesh.dns.autopath": False,
     "modules.edgeMesh.dns.cacheMaxTtl": 3600,
     "modules.edgeMesh.dns.cacheSize": 10000,
@@ -237,6 +272,11 @@ def test_the_name_servers_of_zones_are_taken_apart() -> None:
 def test_a_zone_without_name_servers_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"it is|host|IP address|port|:"):
         parse_zone_servers(text)
+
+
+def test_the_targets_of_servicebus_are_taken_apart() -> None:
+    bus = ServiceBus(targets=("8080=192.0.2.20:80", "9000=[::1]:9001"))
+    assert bus.places == {8080: HostPort("192.0.2.20", 80), 9000: HostPort("::1", 9001)}
 
 
 def test_the_subnets_are_networks() -> None:

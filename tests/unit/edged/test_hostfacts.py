@@ -48,3 +48,36 @@ def test_without_files_the_facts_are_those_of_the_system_call(tmp_path: Path) ->
     facts = read_host_facts(tmp_path)
     assert facts.memory_mib == 0
     assert facts.os_image == "Linux"
+
+
+def _write(file: Path, text: str) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text, encoding="utf-8")
+
+
+def test_the_ids_are_those_that_the_kubelet_tells(tmp_path: Path) -> None:
+    _write(tmp_path / "var/lib/dbus/machine-id", "from-dbus\n")
+    _write(tmp_path / "proc/sys/kernel/random/boot_id", "boot\n")
+    facts = read_host_facts(tmp_path)
+    assert (facts.machine_id, facts.system_uuid, facts.boot_id) == ("from-dbus", "from-dbus", "boot")
+    _write(tmp_path / "etc/machine-id", "machine\n")
+    _write(tmp_path / "sys/class/dmi/id/product_uuid", "system\n")
+    facts = read_host_facts(tmp_path)
+    assert (facts.machine_id, facts.system_uuid) == ("machine", "system")
+
+
+@pytest.mark.parametrize("text", ["x" * 65, "a\x00b\n", "", "\n"])
+def test_what_is_no_id_is_not_told(tmp_path: Path, text: str) -> None:
+    _write(tmp_path / "etc/machine-id", text)
+    assert read_host_facts(tmp_path).machine_id == ""
+
+
+def test_the_storage_is_that_of_the_folder_also_before_it_is_made(tmp_path: Path) -> None:
+    there = read_host_facts(storage=tmp_path).storage_kib
+    assert there > 0
+    assert read_host_facts(storage=tmp_path / "not/yet").storage_kib == there
+
+
+def test_a_folder_below_a_file_has_no_storage(tmp_path: Path) -> None:
+    _write(tmp_path / "file", "")
+    assert read_host_facts(storage=tmp_path / "file/below").storage_kib == 0

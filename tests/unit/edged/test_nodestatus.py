@@ -1,6 +1,7 @@
 """What the node tells of itself, against what the recorded Go edgecore told (recordings a and b)."""
 
 import json
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -40,13 +41,37 @@ def test_the_pods_that_a_node_takes_are_its_capacity() -> None:
     assert status_request(identity, FACTS, 0)["Status"]["capacity"]["pods"] == "1500"
 
 
+GO_UID = "38796d14-1df3-11e8-8e5a-286ed488f209"
+
+
 @pytest.mark.parametrize("name", ["a_connect_first_sync", "b_services_endpoints_pods"])
-def test_the_status_is_the_recorded_one_to_the_byte_but_for_the_time(name: str) -> None:
+def test_the_status_is_the_recorded_one_to_the_byte_but_for_uid_and_time(name: str) -> None:
     for recorded in _recorded(name, "update"):
         (condition,) = content_value(recorded)["Status"]["conditions"]
         at = condition["lastHeartbeatTime"]
         built = msgspec.json.encode(status_request(IDENTITY, FACTS, 1_589_000_000_123)).decode()
+        built = built.replace(IDENTITY.uid, GO_UID)
         assert built.replace("2020-05-09T04:53:20Z", at) == bytes(recorded.content).decode()
+
+
+def test_d2_each_node_has_a_uid_of_its_own_that_stays() -> None:
+    """Go has one for all nodes."""
+    others = [IDENTITY._replace(name="edge-node2"), IDENTITY._replace(namespace="other")]
+    uids = {identity.uid for identity in (IDENTITY, *others)}
+    assert len(uids) == 3
+    assert {uuid.UUID(uid).variant for uid in uids} == {uuid.RFC_4122}
+    assert IDENTITY._replace(ip="10.0.0.1", max_pods=5).uid == IDENTITY.uid
+    assert status_request(IDENTITY, FACTS, 0)["UID"] == IDENTITY.uid
+
+
+def test_the_machine_is_named_by_its_ids_and_its_storage_told_as_by_the_kubelet() -> None:
+    facts = FACTS._replace(machine_id="m", system_uuid="s", boot_id="b", storage_kib=1000)
+    for status in (registration(IDENTITY, facts)["status"], status_request(IDENTITY, facts, 0)["Status"]):
+        info = status["nodeInfo"]
+        assert (info["machineID"], info["systemUUID"], info["bootID"]) == ("m", "s", "b")
+        assert list(status["capacity"]) == ["cpu", "ephemeral-storage", "memory", "pods"]
+        assert status["capacity"]["ephemeral-storage"] == "1000Ki"
+        assert status["allocatable"]["ephemeral-storage"] == "921600"
 
 
 def test_the_worked_example_of_spec_14_1() -> None:

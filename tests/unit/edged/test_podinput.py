@@ -45,6 +45,8 @@ def test_what_is_no_pod_is_malformed(data: bytes) -> None:
         ({"spec": {"containers": {}}}, "pod_malformed"),
         ({"spec": {"containers": [{"name": "c", "image": 7}]}}, "pod_malformed"),
         ({"spec": {"containers": [{"name": "c"}] * (MAX_CONTAINERS + 1)}}, "pod_too_large"),
+        ({"spec": {"initContainers": [{"name": "c"}] * MAX_CONTAINERS}}, "pod_too_large"),
+        ({"spec": {"initContainers": [{}]}}, "pod_without_containers"),
     ],
 )
 def test_a_pod_that_cannot_be_run_is_a_fault_of_a_fixed_name(

@@ -33,8 +33,9 @@ PodJson = Callable[..., bytes]
 class Story:
     """Pods, and a runtime that does at once what it is told; keeps what was done."""
 
-    def __init__(self, pod_json: PodJson, *, network: str = "172.17.0.0/16", capacity: int = 110) -> None:
-        self.pods = Pods("n", "10.66.0.2", PodNetwork(IPv4Network(network)), capacity=capacity)
+    def __init__(self, pod_json: PodJson, *, network: str | None = "172.17.0.0/16", capacity: int = 110) -> None:
+        addresses = None if network is None else PodNetwork(IPv4Network(network))
+        self.pods = Pods("n", "10.66.0.2", addresses, capacity=capacity)
         self.json = pod_json
         self.now = 0.0
         self.done: list[str] = []
@@ -61,11 +62,12 @@ class Story:
 
     def _do(self, action: Action) -> None:
         match action:
-            case Start(pod, before):
+            case Start(order):
+                pod = order.pod
                 self.done.append(f"start {pod.metadata.name}")
                 running = [ContainerState(each.name, "running", started_at=AT) for each in pod.spec.containers]
                 if pod.metadata.name not in self.held:
-                    self.pods.observed(pod.metadata.uid, before or tuple(running))
+                    self.pods.observed(pod.metadata.uid, order.before or tuple(running))
             case Kill(uid):
                 self.done.append(f"kill {uid}")
                 name = uid.removeprefix("uid-")
@@ -102,6 +104,31 @@ def test_a_pod_is_started_and_told_to_run(story: Story) -> None:
 def test_the_pod_of_the_host_network_has_the_hosts_address(story: Story) -> None:
     story.tell("insert", spec={"hostNetwork": True})
     assert story.posted[0]["Status"]["podIP"] == "10.66.0.2"
+
+
+def test_where_the_runtime_is_on_the_hosts_network_every_pod_has_the_hosts_address(pod_json: PodJson) -> None:
+    story = Story(pod_json, network=None)
+    story.listed()
+    story.tell("insert", "p1")
+    story.tell("insert", "p2")
+    story.tell("delete", "p1")
+    assert [each["Status"]["podIP"] for each in story.posted] == ["10.66.0.2", "10.66.0.2"]
+    story.posted[1]["Status"]["podIP"] = "172.17.0.9"  # of another runtime
+    again = Story(pod_json, network=None)
+    again.listed([pod_json("p2")], story.posted[1:])
+    assert [each["podIP"] for each in again.pods.view()["pods"]] == ["10.66.0.2"]
+
+
+def test_a_pod_that_is_told_to_go_has_the_grace_of_the_deletion(pod_json: PodJson) -> None:
+    pods = Pods("n", "10.66.0.2", None)
+    pods.listed([], [], AT)
+    resource = EdgeResource("default", "pod", "p1")
+    pods.apply("insert", resource, pod_json("p1", spec={"terminationGracePeriodSeconds": 30}), AT)
+    assert isinstance(pods.next(0.0), Start)
+    pods.observed("uid-p1", (ContainerState("nginx", "running", started_at=AT),))
+    gone = pod_json("p1", spec={"terminationGracePeriodSeconds": 30}, deletionGracePeriodSeconds=5, **GONE)
+    pods.apply("update", resource, gone, AT)
+    assert pods.next(0.0) == Kill("uid-p1", 5)
 
 
 def test_an_update_that_changes_nothing_of_the_status_says_nothing(story: Story) -> None:
@@ -364,12 +391,19 @@ def test_a_pod_that_was_told_to_go_before_the_restart_goes(story: Story) -> None
     assert again.done == ["start p1", "kill uid-p1", "post p1 Succeeded", "delete p1 uid-p1"]
 
 
-def test_a_pod_that_was_over_before_the_restart_is_only_deleted(story: Story) -> None:
+def test_a_pod_that_was_over_before_the_restart_is_deleted_and_what_the_runtime_kept_of_it(story: Story) -> None:
     story.tell("insert")
     story.tell("update", **GONE)
     again = _restarted(story, story.json(**GONE))
     again.after(DELETE_AFTER_S)
-    assert again.done == ["delete p1 uid-p1"]
+    assert again.done == ["delete p1 uid-p1", "kill uid-p1"]
+
+
+def test_of_a_pod_that_was_over_before_the_restart_the_containers_are_shown(story: Story) -> None:
+    story.tell("insert")
+    story.tell("update", **GONE)
+    (known,) = _restarted(story, story.json(**GONE)).pods.known
+    assert [(each.name, each.reason) for each in known.containers] == [("nginx", "Completed")]
 
 
 def test_a_refused_pod_stays_refused_after_a_restart(pod_json: PodJson) -> None:

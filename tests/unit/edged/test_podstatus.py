@@ -14,8 +14,9 @@ from edgecore.beehive import wire
 from edgecore.beehive.message import content_value
 from edgecore.errors import ContentError
 from edgecore.kube import Pod, decode_pod
-from edgecore.modules.edged.podstatus import Observed, Refusal, phase_of, remembered, request
-from edgecore.modules.edged.runtime import ContainerState
+from edgecore.modules.edged.podstatus import Observed, Refusal, phase_of, request
+from edgecore.modules.edged.runtime import ContainerState, Ended
+from edgecore.modules.edged.storedstatus import remembered
 from edgecore.recording.entries import CloudFrame, Direction
 from edgecore.recording.reader import read_entries
 
@@ -160,7 +161,7 @@ def test_what_was_stored_is_remembered(state: ContainerState) -> None:
     again = remembered(msgspec.json.encode(built))
     assert again.request == built
     assert again.uid == "85b1f8fe-2184-486a-96d2-9c4ab6690e7d"
-    assert again.containers == (state._replace(reason="") if state is WAITING else state,)
+    assert again.containers == (state,)
     assert (again.pod_ip, again.started_at) == ("10.66.0.2", "2026-11-20T10:17:56Z")
 
 
@@ -185,3 +186,81 @@ JSON = st.recursive(
 def test_no_row_does_more_than_raise_a_content_error(data: bytes) -> None:
     with suppress(ContentError):
         assert remembered(data).request == msgspec.json.decode(data)
+
+
+INIT = ContainerState("i", "running", image="busybox", started_at="2026-11-20T10:17:55Z", is_init=True)
+DONE = INIT._replace(state="terminated", finished_at="2026-11-20T10:17:58Z", reason="Completed")
+BEFORE = Ended(1, "Error", "", 0, "2026-11-20T10:17:55Z", "2026-11-20T10:18:01Z", "fakecri://c0")
+LOOPING = ContainerState("nginx", "waiting", reason="CrashLoopBackOff", message="back-off 10s", restarts=1, last=BEFORE)
+INITIALIZING = WAITING._replace(reason="PodInitializing")
+
+
+def test_a_pod_whose_init_container_runs_is_pending_and_not_initialized() -> None:
+    status = request(_observed(INIT, INITIALIZING))["Status"]
+    assert status["phase"] == "Pending"
+    initialized, ready, _ = status["conditions"]
+    assert (initialized["status"], initialized["reason"]) == ("False", "ContainersNotInitialized")
+    assert initialized["message"] == "containers with incomplete status: [i]"
+    assert ready["message"] == "containers with unready status: [nginx]"
+    (init,), (main,) = status["initContainerStatuses"], status["containerStatuses"]
+    assert (init["name"], init["ready"], "started" in init) == ("i", False, False)
+    assert main["state"] == {"waiting": {"reason": "PodInitializing"}}
+
+
+def test_a_pod_whose_init_containers_are_done_is_initialized_since_then() -> None:
+    status = request(_observed(DONE, RUNNING))["Status"]
+    assert status["phase"] == "Running"
+    assert status["conditions"][0]["status"] == "True"
+    assert status["conditions"][0]["lastTransitionTime"] == "2026-11-20T10:17:58Z"
+    assert status["initContainerStatuses"][0]["ready"] is True
+    assert list(status).index("initContainerStatuses") == list(status).index("containerStatuses") - 1
+
+
+def test_a_pod_that_is_restarted_again_and_again_runs_and_says_how_it_ended_before() -> None:
+    status = request(_observed(LOOPING))["Status"]
+    assert status["phase"] == "Running"
+    (container,) = status["containerStatuses"]
+    assert container["state"] == {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s"}}
+    assert container["lastState"]["terminated"]["exitCode"] == 1
+    assert (container["ready"], container["started"], container["restartCount"]) == (False, False, 1)
+    ready = status["conditions"][1]
+    assert (ready["status"], ready["lastTransitionTime"]) == ("False", "2026-11-20T10:18:01Z")
+
+
+def test_a_container_whose_probe_fails_runs_and_is_not_ready_since_then() -> None:
+    failing = RUNNING._replace(passes=False, passes_since="2026-11-20T10:20:00Z")
+    status = request(_observed(failing))["Status"]
+    assert status["phase"] == "Running"
+    assert status["containerStatuses"][0]["ready"] is False
+    assert status["containerStatuses"][0]["started"] is True
+    ready = status["conditions"][1]
+    assert (ready["status"], ready["reason"]) == ("False", "ContainersNotReady")
+    assert ready["lastTransitionTime"] == "2026-11-20T10:20:00Z"
+
+
+FAILED = DONE._replace(exit_code=1, reason="Error")
+
+
+@pytest.mark.parametrize(
+    ("containers", "phase"),
+    [
+        ((INIT, INITIALIZING), "Pending"),
+        ((DONE, INITIALIZING), "Pending"),
+        ((FAILED, INITIALIZING), "Failed"),
+        ((FAILED._replace(restarting=True), INITIALIZING), "Pending"),
+        ((LOOPING._replace(name="i", is_init=True), INITIALIZING), "Pending"),
+        ((DONE, ENDED), "Succeeded"),
+        ((DONE,), "Pending"),
+        ((ENDED._replace(restarting=True),), "Running"),
+        ((LOOPING, ENDED), "Running"),
+        ((LOOPING, WAITING), "Pending"),
+    ],
+)
+def test_the_phase_is_the_one_that_the_kubelet_finds(containers: tuple[ContainerState, ...], phase: str) -> None:
+    assert phase_of(containers) == phase
+
+
+@pytest.mark.parametrize("state", [INIT, DONE, LOOPING, RUNNING._replace(started=False, passes=False)])
+def test_what_is_told_of_restarts_and_init_containers_is_remembered(state: ContainerState) -> None:
+    rest = (INITIALIZING,) if state.is_init else ()
+    assert remembered(msgspec.json.encode(request(_observed(state, *rest)))).containers == (state, *rest)

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from edgecore.beehive.gojson import marshal
 from edgecore.kube import decode_pod
-from edgecore.modules.edged.podstatus import Observed, Refusal, remembered, request
+from edgecore.modules.edged.podstatus import Observed, Refusal, request
 from edgecore.modules.edged.runtime import ContainerState
+from edgecore.modules.edged.storedstatus import remembered
 from gostructs import POD_STATUS_REQUEST, go_text
 
 DATA = Path(__file__).parents[2] / "data"

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from cloudhub_stub.controllers.references import references as references_of_the_cloud
 from edgecore.beehive.resource import EdgeResource
-from edgecore.modules.edged.references import MAX_REFERENCES, References, references
+from edgecore.modules.edged.references import MAX_REFERENCES, Lacking, References, references
 
 EVERY_WAY: dict[str, Any] = {
     "volumes": [
@@ -115,3 +115,29 @@ def test_no_shape_is_too_strange(pod: Any) -> None:
 @given(st.binary(max_size=50))
 def test_no_bytes_are_too_strange(data: bytes) -> None:
     assert references("ns", data).left_out == 0
+
+
+def test_what_is_optional_or_for_pulling_images_is_used_and_not_needed() -> None:
+    needed = {f"{each.type}/{each.name}" for each in _used(EVERY_WAY).needed}
+    assert _names(EVERY_WAY) - needed == {"configmap/cm-key", "secret/s-pull"}
+
+
+def test_what_is_optional_in_one_place_and_not_in_another_is_needed() -> None:
+    optional = {"configMapRef": {"name": "cm", "optional": True}}
+    spec = {"containers": [{"envFrom": [optional, {"configMapRef": {"name": "cm"}}, optional]}]}
+    assert {each.name for each in _used(spec).needed} == {"cm"}
+
+
+@pytest.mark.parametrize(
+    ("missing", "message"),
+    [
+        ((), ""),
+        ((EdgeResource("ns", "configmap", "cm"),), 'configmap "cm" not found'),
+        (
+            (EdgeResource("ns", "secret", "s"), EdgeResource("ns", "configmap", "c")),
+            'secret "s" not found, configmap "c" not found',
+        ),
+    ],
+)
+def test_what_is_missing_is_told_as_by_the_kubelet(missing: tuple[EdgeResource, ...], message: str) -> None:
+    assert Lacking(missing).message == message

@@ -165,6 +165,23 @@ def test_many_names_are_not_shown_all() -> None:
     assert (view["missing"], len(view["names_missing"])) == (MISSING_SHOWN + 5, MISSING_SHOWN)
 
 
+def test_who_uses_an_object_and_whether_it_is_there_is_known() -> None:
+    wanted = _with(A, is_there=True)
+    wanted.use("u2", [A, B])
+    assert (wanted.users(A), wanted.users(B)) == (["u1", "u2"], ["u2"])
+    assert (wanted.is_there(A), wanted.is_there(B)) == (True, None)
+
+
+def test_what_only_one_pod_used_is_told_when_it_goes() -> None:
+    wanted = Wanted()
+    wanted.use("u1", [A])
+    wanted.use("u2", [A, B])
+    assert wanted.release("u2") == [B]
+    assert wanted.release("u1") == [A]
+    assert wanted.release("u1") == []
+    assert wanted.is_there(A) is None
+
+
 class AnyOrder(RuleBasedStateMachine):
     """Whatever is told in whatever order: in the end all that is used was asked for, and nothing else is kept."""
 

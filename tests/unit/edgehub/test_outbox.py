@@ -270,6 +270,14 @@ def test_durable_messages_have_room_of_their_own_and_push_nothing_out() -> None:
     assert len(outbox) == 1 + DURABLE_FACTOR
 
 
+def test_where_their_room_is_full_the_oldest_report_of_a_device_gives_way_to_a_newer_one() -> None:
+    outbox = Outbox(capacity=1)
+    reports = [_message(n, "device/led-1/state", "update", "twin") for n in range(1, DURABLE_FACTOR + 1)]
+    assert _add(outbox, _message(0), *reports, durable=True)[-1:] == [("m-1", DROPPED, "outbox_full")]
+    assert _add(outbox, _message(99), durable=True) == [("m-2", DROPPED, "outbox_full")]
+    assert _take_all(outbox) == ["m-0", *(f"m-{n}" for n in range(3, DURABLE_FACTOR + 1)), "m-99"]
+
+
 def test_bytes_are_bounded_too_but_one_message_always_fits() -> None:
     outbox = Outbox(capacity_bytes=10)
     assert outbox.add(_message(1), b"x" * 20) == []

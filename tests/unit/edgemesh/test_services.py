@@ -435,3 +435,19 @@ def test_a_thousand_pod_lists_leave_the_ports_that_say_nothing_new_alone(
         table.set_pods(WEB, pods)
 
     assert told == []
+
+
+def test_another_default_policy_holds_for_each_port_of_which_nobody_says_anything_else(
+    table: ServiceTable, make_service: MakeService, make_pod: MakePod
+) -> None:
+    entry = table.put(WEB, make_service(WEB, ("http", 80, 80)))
+    table.set_pods(WEB, (make_pod("web-1", "127.0.0.2", (80, 8080)),))
+    before = entry.by_port[80, "tcp"].upstream
+
+    table.go_by(Policy(strategy="LeastRequest"))
+
+    after = entry.by_port[80, "tcp"].upstream
+    assert after is before
+    assert after is not None
+    assert after.spec.policy.strategy == "LeastRequest"
+    assert table.put(API, make_service(API, ("http", 81, 81))).by_port[81, "tcp"].plan.policy.strategy == "LeastRequest"

@@ -35,6 +35,7 @@ async def test_rows_come_back_in_order_each_once_until_they_are_forgotten(tmp_pa
             await store.write(outbox.keep(message))
         assert [m.header.id for m in outbox.kept(store) if isinstance(m, Message)] == ["2", "1"]
         await store.write(*outbox.forget(["2"]))
+        assert (outbox.is_kept(store, "1"), outbox.is_kept(store, "2")) == (True, False)
         (left,) = outbox.kept(store)
         assert isinstance(left, Message)
         assert (left.header, left.route) == (messages[1].header, messages[1].route)

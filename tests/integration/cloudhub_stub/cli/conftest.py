@@ -14,7 +14,7 @@ from edgecore.control.routes import ControlRefused, ControlRequest
 from edgecore.control.server import ControlServer
 
 ROOT = Path(__file__).parents[4]
-PATHS = ("apply", "delete", "objects", "scale", "describe", "trace")
+PATHS = ("apply", "delete", "objects", "scale", "describe", "trace", "calls", "messages", "uploads")
 
 
 class Done(NamedTuple):
@@ -33,7 +33,7 @@ class ScriptedStub:
         self.answers: dict[str, Any] = {}
         self.asked: list[tuple[str, Any]] = []
         """The last part of the path, and the query or the body."""
-        methods = {"apply": "POST", "delete": "POST", "scale": "POST"}
+        methods = dict.fromkeys(("apply", "delete", "scale", "calls", "messages"), "POST")
         routes = {(methods.get(path, "GET"), f"/v1/{path}"): self._handler(path) for path in PATHS}
         self.server = ControlServer(state_dir / "control.sock", routes)
 

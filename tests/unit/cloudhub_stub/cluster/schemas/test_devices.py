@@ -48,6 +48,11 @@ def test_a_wrong_twin_is_named_by_its_field(twin: dict[str, Any], said: str) -> 
     assert device([twin]).startswith(f"status.twins[0]{said}")
 
 
+def test_a_device_may_say_what_its_node_reported_of_it() -> None:
+    obj = valid("Device", status={"twins": [], "state": "online", "lastOnlineTime": "2026-01-02 03:04:05"})
+    assert refusal(obj) == ""
+
+
 def test_a_property_has_one_twin() -> None:
     said = device([{"propertyName": "a"}, {"propertyName": "b"}, {"propertyName": "a"}])
     assert said == "status.twins[2].propertyName: 'a' stands in status.twins[0] already"

@@ -1,0 +1,1 @@
+"""DeviceTwin: the devices of the node, their twins, and what cloud and devices tell of them."""

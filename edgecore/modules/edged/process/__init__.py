@@ -1,0 +1,1 @@
+"""The ``process`` pod runtime: a container's command runs as a process of this machine."""

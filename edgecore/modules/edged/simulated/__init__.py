@@ -1,0 +1,1 @@
+"""The ``simulated`` pod runtime: containers that only change their state, as scripts in annotations say."""

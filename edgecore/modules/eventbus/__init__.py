@@ -1,0 +1,1 @@
+"""EventBus: the bridge between MQTT and the bus."""

@@ -1,0 +1,1 @@
+"""ServiceBus: HTTP calls from the cloud to services on this machine."""

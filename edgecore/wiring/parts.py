@@ -1,0 +1,32 @@
+"""What every module of a node is made from."""
+
+from typing import NamedTuple
+
+from edgecore.clock import Clock
+from edgecore.config.load import LoadedConfig
+from edgecore.config.schema import EdgeCoreConfig
+from edgecore.observe.ledger import Ledger
+from edgecore.observe.metrics import Metrics
+from edgecore.store.store import Store
+
+CLUSTER_DOMAIN = "cluster.local"
+
+
+class Parts(NamedTuple):
+    """The parts that modules share; made by ``app.py``, each once."""
+
+    loaded: LoadedConfig
+    clock: Clock
+    metrics: Metrics
+    ledger: Ledger
+    store: Store
+
+    @property
+    def config(self) -> EdgeCoreConfig:
+        """The configuration, loaded and checked."""
+        return self.loaded.config
+
+    @property
+    def cluster_domain(self) -> str:
+        """The last part of the names of services."""
+        return self.config.modules.edged.cluster_domain or CLUSTER_DOMAIN
