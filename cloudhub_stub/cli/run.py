@@ -123,6 +123,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     _add_delivery(parser)
     _add_cluster(parser)
+    _add_logging(parser)
+    parser.set_defaults(run=run)
+
+
+def _add_logging(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--log-level", choices=tuple(LEVELS), default="info", help="default: %(default)s")
     parser.add_argument(
         "--log-format",
@@ -130,7 +135,6 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         default=AUTO,
         help="auto is console on a terminal, else json (default: %(default)s)",
     )
-    parser.set_defaults(run=run)
 
 
 def _add_certificates(parser: argparse.ArgumentParser) -> None:
@@ -212,6 +216,11 @@ def _add_delivery(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="the same for their length together (default: %(default)d)",
     )
+    _add_manners(group)
+
+
+def _add_manners(group: "argparse._ArgumentGroup") -> None:
+    """Add what makes one cloud behave otherwise than another."""
     group.add_argument(
         "--answer-delay",
         type=fraction_of_a_second,
