@@ -37,7 +37,7 @@ async def test_a_node_of_defaults_has_a_module_for_whatever_a_cloud_sends(
         )
 
         _, page = await asyncio.to_thread(node.page, "/metrics")
-        assert sample(page, "edgecore_bad_input_total", module="websocket", reason="module_not_built") == 0
+        assert sample(page, "edgecore_bad_input_total", module="websocket", reason="module_not_running") == 0
         assert node.lines("module_not_built") == []
         assert [line for line in node.lines("bad_input") if line["module"] == "websocket"] == []
         assert await asyncio.to_thread(node.stop) == 0

@@ -1,6 +1,5 @@
 """The example ``examples/mapper``: a thermometer between the cloud and a real broker."""
 
-import json
 import os
 import subprocess
 import sys
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from brokerpython import broker_python
 from mosquitto import Mosquitto
@@ -83,8 +83,8 @@ class Cloud:
         assert done.returncode == 0, done.stdout + done.stderr
 
     def device(self) -> dict[str, Any]:
-        done = self._programs.run("cloudhub_stub", "get", "device", "thermometer-1", "-o", "json", *self._control)
-        found: dict[str, Any] = json.loads(done.stdout)["status"]
+        done = self._programs.run("cloudhub_stub", "get", "device", "thermometer-1", "-o", "yaml", *self._control)
+        found: dict[str, Any] = yaml.safe_load(done.stdout)["status"]
         return found
 
     def wait_for(self, what: str, holds: Callable[[dict[str, Any]], bool]) -> None:

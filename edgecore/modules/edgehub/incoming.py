@@ -62,7 +62,7 @@ class Incoming:
                 self._ledger.record(DOWN, message, DELIVERED, "answer")
                 self._port.respond(message)
             case session.Dispatch(group) if not self._port.has_group(group):
-                self._drop(message, "module_not_built", group)
+                self._drop(message, "module_not_running", group)
             case session.Dispatch(group):
                 await self._dispatch(group, message)
             case session.Refuse(reason, detail):

@@ -326,7 +326,7 @@ async def test_what_metamanager_gets_is_under_way_until_it_has_settled_it(linked
     ("change", "reason"),
     [
         ({"group": "nonsense"}, "unknown_group"),
-        ({"group": "twin"}, "module_not_built"),
+        ({"group": "twin"}, "module_not_running"),
         ({"msg_id": ""}, "no_message_id"),
     ],
 )

@@ -22,7 +22,7 @@ async def test_metadata_goes_to_metamanager(linked: Any, document: Document, gro
 
 
 @pytest.mark.parametrize(("group", "to"), [("twin", "twin"), ("user", "bus")])
-async def test_a_group_whose_module_is_not_built_is_counted_as_such(
+async def test_a_group_of_which_no_module_runs_is_counted_as_such(
     linked: Any,
     document: Document,
     group: str,
@@ -33,7 +33,7 @@ async def test_a_group_whose_module_is_not_built_is_counted_as_such(
         await session.send(document(group=group))
         await session.send(document())
         await linked.meta.receive()
-    assert linked.counted() == {"module_not_built": 1}
+    assert linked.counted() == {"module_not_running": 1}
     (entry,) = logs
     assert (entry["detail"], entry["id"]) == (to, "c-1")
 
