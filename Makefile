@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # An environment of its own: amqtt asks for an older websockets than the node's (docs/decisions/0008-embedded-broker.md).
 BROKER := .venv-broker
 KEEP ?=
-WORKERS ?= 2
+WORKERS ?= 3
 
 .DEFAULT_GOAL := help
 .PHONY: help demo broker test test-long check fix bench clean tools

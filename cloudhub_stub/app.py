@@ -38,8 +38,14 @@ from edgecore.ids import NewId, random_ids
 from edgecore.observe.ledger import UP, Ledger
 from edgecore.observe.metrics import Metrics
 from edgecore.observe.server import ObserveServer
+from edgecore.recording.recorder.recorder import Recorder
+from edgecore.recording.redaction import Redactor
+from edgecore.recording.watch import Watch
 
 log = structlog.get_logger("cloudhub")
+
+RECORDED = ("text", "event", "note", "fault")
+"""The kinds of entries of the cloud's side."""
 
 
 class Stub:
@@ -57,6 +63,8 @@ class Stub:
         self._clock = SystemClock() if clock is None else clock
         ids = random_ids() if new_id is None else new_id
         self.metrics = Metrics()
+        self.watch = Watch()
+        self.recorder: Recorder | None = None
         self.rows = StoredRows(settings.state_dir)
         self.cloud = self._cloud(ids)
         self.trace = Trace(self._clock)
@@ -74,6 +82,7 @@ class Stub:
             host,
             port,
             max_message_bytes=settings.max_message_bytes,
+            watch=self.watch,
         )
         self.server.tls = lambda: self.joining.link_tls
         self.faults.restarts(self.server, self.joining)
@@ -107,6 +116,7 @@ class Stub:
             self.cloud.objects.load()
             self.cloud.plane.load()
             self.cloud.delivery.load()
+            await self._record()
             await self.joining.start()
             await self.server.start()
             if self.observe is not None:
@@ -127,6 +137,9 @@ class Stub:
         """Close every connection and every listener; does nothing the second time."""
         await self.faults.stop()
         await self.server.stop()
+        self.faults.show = None
+        if self.recorder is not None:
+            await self.recorder.stop()
         await self.joining.stop()
         await self.control.stop()
         self.cloud.plane.stop()
@@ -155,8 +168,25 @@ class Stub:
             "objects_held": len(self.cloud.objects),
             "objects_held_bytes": self.cloud.objects.held_bytes,
             "objects_dropped": self.cloud.objects.dropped,
+            "recording": None if self.recorder is None else self.recorder.figures(),
             "bad_input": {f"{module}/{reason}": n for (module, reason), n in self.metrics.bad_input_counts.items()},
         }
+
+    async def _record(self) -> None:
+        """Begin to record, where that is wanted. Whose edges these are nobody knows yet. Raises ``RecordingError``."""
+        settings = self._settings
+        if settings.record is None:
+            return
+        recorder = Recorder(
+            settings.record,
+            RECORDED,
+            clock=self._clock,
+            watch=self.watch,
+            redactor=None if settings.record_secrets else Redactor(os.urandom(32)),
+        )
+        await recorder.start()
+        self.recorder = recorder
+        self.faults.show = recorder.fault
 
     def _cloud(self, new_id: NewId) -> Cloud:
         settings, clock = self._settings, self._clock

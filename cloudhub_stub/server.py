@@ -15,7 +15,7 @@ from websockets.protocol import State
 
 from cloudhub_stub.errors import NodeLost, NoSuchNode, QueueFull
 from cloudhub_stub.faults.injector import Injector
-from cloudhub_stub.faults.socket import FaultySocket
+from cloudhub_stub.faults.socket import GONE, FaultySocket
 from cloudhub_stub.faults.wire import Wire
 from cloudhub_stub.hub import STOPPING, Hub
 from cloudhub_stub.link import Link
@@ -25,6 +25,8 @@ from edgecore import __version__
 from edgecore.addresses import join_address
 from edgecore.errors import ListenError, listen_error
 from edgecore.observe.metrics import Metrics
+from edgecore.recording.entries import Direction
+from edgecore.recording.watch import Watch
 
 _CLOSE_TIMEOUT_S = 1.0
 """How long the other side gets to answer a close frame before the connection is dropped."""
@@ -49,6 +51,7 @@ class CloudHubServer:
         port: int,
         *,
         max_message_bytes: int = MAX_MESSAGE_BYTES,
+        watch: Watch | None = None,
     ) -> None:
         self._hub = hub
         self._metrics = metrics
@@ -56,6 +59,8 @@ class CloudHubServer:
         self._host = host
         self._port = port
         self._max_message_bytes = max_message_bytes
+        self._watch = watch or Watch()
+        self._links = 0
         self.tls: Callable[[], SSLContext | None] = lambda: None
         """Asked at each start with what TLS to listen; without any where there is none."""
         self._scheme = "ws"
@@ -112,25 +117,38 @@ class CloudHubServer:
         upgrade = read_upgrade(() if request is None else request.headers.raw_items())
         if isinstance(upgrade, UpgradeRefused):
             return  # never: _judge lets no such connection be opened
+        self._links += 1
+        number = self._links
+        if self._watch.connection is not None:
+            tls = connection.transport.get_extra_info("ssl_object")
+            version = "" if tls is None else tls.version() or ""
+            who = f"node {upgrade.node}" + (f", {upgrade.agent}" if upgrade.agent else "")
+            self._watch.connection(Direction.TO_CLOUD, number, "open", tls=version, detail=who)
         wire = cast("Wire", connection.transport)
-        socket = self._faults.attach(upgrade.node, _Socket(connection, self._close_soon), wire)
+        below = _Socket(connection, self._close_soon, self._watch, number)
+        socket = self._faults.attach(upgrade.node, below, wire)
         try:
             link = self._hub.connect(upgrade, socket)
         except (NoSuchNode, QueueFull) as error:
             self._metrics.bad_input("cloudhub", "too_many_nodes", _peer(connection), node=upgrade.node)
             await connection.close(CloseCode.TRY_AGAIN_LATER, str(error)[:120])
         else:
-            await self._pump(connection, socket, link)
+            await self._pump(connection, socket, link, number)
         finally:
+            if self._watch.connection is not None:
+                side, event, detail = _end(connection, was_cut=socket.state == GONE)
+                self._watch.connection(side, number, event, detail=detail)
             self._faults.detach(socket)
 
-    async def _pump(self, connection: ServerConnection, socket: FaultySocket, link: Link) -> None:
+    async def _pump(self, connection: ServerConnection, socket: FaultySocket, link: Link, number: int) -> None:
         reason = "failed"
         try:
             while True:
                 # Joined here: the library joins no more than 4,096 fragments, and a Go edge sends 4,096 bytes in each.
                 fragments = [fragment async for fragment in connection.recv_streaming(decode=False)]
                 data = b"".join(fragments)
+                if self._watch.frame is not None:
+                    self._watch.frame(Direction.TO_CLOUD, number, data)
                 if self._faults.busy:
                     await socket.arrived(data, link.receive)
                 else:
@@ -170,11 +188,21 @@ class CloudHubServer:
 class _Socket:
     """A websocket connection as a link sees it."""
 
-    def __init__(self, connection: ServerConnection, close_soon: Callable[[ServerConnection, str], None]) -> None:
+    def __init__(
+        self,
+        connection: ServerConnection,
+        close_soon: Callable[[ServerConnection, str], None],
+        watch: Watch,
+        number: int,
+    ) -> None:
         self._connection = connection
         self._close_soon = close_soon
+        self._watch = watch
+        self._number = number
 
     async def send(self, data: bytes) -> None:
+        if self._watch.frame is not None and self._connection.state is State.OPEN:
+            self._watch.frame(Direction.TO_EDGE, self._number, data)
         try:
             await self._connection.send(data, text=True)
         except ConnectionClosed as closed:
@@ -187,6 +215,19 @@ class _Socket:
 def _refused(address: str, error: OSError) -> ListenError:
     way_out = "another program listens there; choose another port, or 0 for a free one"
     return listen_error(address, error, way_out if error.errno == errno.EADDRINUSE else "")
+
+
+def _end(connection: ServerConnection, *, was_cut: bool) -> tuple[Direction, str, str]:
+    """Return which side ended a connection, whether with a word (``eof``) or without (``error``), and that word."""
+    protocol = connection.protocol
+    sent, received = protocol.close_sent, protocol.close_rcvd
+    if was_cut:
+        return Direction.TO_EDGE, "error", "cut by a fault"
+    if sent is not None and not (received is not None and protocol.close_rcvd_then_sent):
+        return Direction.TO_EDGE, "eof", sent.reason
+    if received is not None:
+        return Direction.TO_CLOUD, "eof", received.reason
+    return Direction.TO_CLOUD, "error", "the connection went away without a close frame"
 
 
 def _peer(connection: ServerConnection) -> str:

@@ -100,6 +100,9 @@ class Settings:
     """Which controllers of the cluster work."""
     node_grace_s: float = NODE_GRACE_S
     """How long a node may post no status before it is not ready any more."""
+    record: Path | None = None
+    """The file into which the frames of all nodes are recorded, and what goes wrong on purpose."""
+    record_secrets: bool = False
 
     @property
     def pki_dir(self) -> Path:

@@ -7,7 +7,9 @@
 
 import asyncio
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Any
 
 import structlog
 
@@ -19,6 +21,7 @@ from edgecore.beehive.port import Port
 from edgecore.clock import Clock, SystemClock, bounded
 from edgecore.config.load import LoadedConfig
 from edgecore.config.schema import EdgeCoreConfig
+from edgecore.control.routes import Routes
 from edgecore.control.server import ControlServer
 from edgecore.ids import NewId, random_ids
 from edgecore.modules.devicetwin import tables as device_tables
@@ -33,13 +36,17 @@ from edgecore.modules.edgemesh.settings import (
     told_settings,
 )
 from edgecore.modules.eventbus import tables as bus_tables
+from edgecore.modules.eventbus.mirror.settings import Sights
 from edgecore.modules.metamanager import tables as meta_tables
 from edgecore.modules.metamanager.module import MetaManager
 from edgecore.nodestate import NodeState
 from edgecore.observe.ledger import CAPACITY, Ledger
 from edgecore.observe.logs import configure_logging
 from edgecore.observe.metrics import Metrics
+from edgecore.observe.remarks import Remarks
 from edgecore.observe.server import ObserveServer
+from edgecore.recording.recorder.desk import RecordingDesk, Wish
+from edgecore.recording.watch import Watch
 from edgecore.reloading import Apply, Reloader
 from edgecore.routes.devices import device_routes
 from edgecore.routes.explain import Explainer, explain_routes
@@ -47,7 +54,10 @@ from edgecore.routes.intercept import intercept_routes
 from edgecore.routes.meta import meta_routes
 from edgecore.routes.node import node_routes
 from edgecore.routes.pods import pod_routes
+from edgecore.routes.recording import recording_routes
 from edgecore.routes.reload import reload_routes
+from edgecore.routes.tap import tap_routes
+from edgecore.snapshot import snapshot
 from edgecore.store import outbox as outbox_rows
 from edgecore.store.store import Store, open_store
 from edgecore.wiring.devicetwin import make_devicetwin
@@ -55,7 +65,9 @@ from edgecore.wiring.edged import make_edged
 from edgecore.wiring.edgehub import make_edgehub
 from edgecore.wiring.edgemesh import MadeMesh, make_edgemesh
 from edgecore.wiring.eventbus import make_eventbus
+from edgecore.wiring.gates import make_gates
 from edgecore.wiring.metamanager import make_metamanager
+from edgecore.wiring.outside import Outside
 from edgecore.wiring.parts import CLUSTER_DOMAIN, Parts
 from edgecore.wiring.servicebus import make_servicebus
 
@@ -81,6 +93,8 @@ SECTIONS = {
 }
 """Where the settings of each module stand; one that has ``reload`` goes by others while it runs (``Apply``)."""
 DOOR_STOP_S = 0.6
+SETTLE_S, SETTLE_STEP_S, QUIET_TURNS = 1.0, 0.005, 3
+"""How long a node may go on before what it knows is recorded, and how often in a row nothing must be under way."""
 
 
 class Node:
@@ -93,12 +107,22 @@ class Node:
         clock: Clock | None = None,
         new_id: NewId | None = None,
         reread: Callable[[], LoadedConfig] | None = None,
+        outside: Outside | None = None,
+        record: Wish | None = None,
+        remarks: Remarks | None = None,
     ) -> None:
-        """``reread`` returns the configuration as it is when the node is told to reload it; see ``Reloader``."""
+        """``reread`` returns the configuration as it is when the node is told to reload it; see ``Reloader``.
+
+        ``record``: what is recorded from before the first module starts. ``remarks``: what ``configure_logging`` shows
+        the log of this process.
+        """
         self._loaded = loaded
         self.config = loaded.config
         self.clock = clock or SystemClock()
         self.metrics = Metrics()
+        self.watch = Watch()
+        self.remarks = remarks or Remarks()
+        self._outside = outside or Outside()
         # Room for all that the outbox may hold, durable messages included: none may have to be forgotten.
         held = self.config.modules.edge_hub.outbox_size * (1 + DURABLE_FACTOR)
         self.ledger = Ledger(self.clock.monotonic, capacity=CAPACITY + held)
@@ -108,6 +132,18 @@ class Node:
             capacity=self.config.bus.mailbox_size,
             send_timeout_s=self.config.bus.send_timeout,
         )
+        self._record = record
+        self.recordings = RecordingDesk(
+            clock=self.clock,
+            node=self.config.node_name,
+            program=f"edgecore {__version__}",
+            bus=self.bus,
+            watch=self.watch,
+            known=(self.config.modules.edge_hub.token, self.config.modules.event_bus.mqtt_password),
+            new_key=partial(os.urandom, 32),
+            look=self._look,
+        )
+        self.gates = make_gates(self.bus, self.ledger, self.recordings)
         self.store: Store | None = None
         self.meta: MetaManager | None = None
         self.runner = ModuleRunner((), self.clock, self.bus)
@@ -132,7 +168,15 @@ class Node:
         for name in modules_not_built(self.config):
             log.warning("module_not_built", module=name, hint="it is enabled in the configuration; it does not run")
         try:
-            self.store = open_store(self.config.database.path, SCHEMA, clock=self.clock)
+            self.store = open_store(
+                self.config.database.path,
+                SCHEMA,
+                clock=self.clock,
+                at_once=self._outside.writes_at_once,
+                watch=self.watch,
+            )
+            if self._record is not None:
+                await self.recordings.start(self._record)
             self.runner = ModuleRunner(self._modules(self.store), self.clock, self.bus, self._returned)
             state = NodeState(
                 self.config.node_name,
@@ -141,19 +185,12 @@ class Node:
                 metrics=self.metrics,
                 ledger=self.ledger,
                 store=self.store,
+                gates=self.gates,
+                recordings=self.recordings,
+                remarks=self.remarks,
             )
-            mesh = self.mesh
             self.reloader = Reloader(self.config, self._reread, self._reloadable(), self.clock)
-            routes = {
-                **reload_routes(self.reloader),
-                **node_routes(self.bus, state, mesh.hand_query if mesh else None, mesh.module.view if mesh else None),
-                **intercept_routes(mesh.interceptor if mesh else None),
-                **meta_routes(self.config.node_name, self.store, self.meta, self.clock),
-                **pod_routes(self.edged, self.clock),
-                **explain_routes(self._explainer(state)),
-                **device_routes(self.devices),
-            }
-            self.control = ControlServer(self.config.control_socket, routes)
+            self.control = ControlServer(self.config.control_socket, self._routes(state, self.store))
             await self.control.start()
             self.observe = ObserveServer(
                 self.config.observe.listen,
@@ -174,20 +211,66 @@ class Node:
             raise
         log.info("node_started", node=self.config.node_name, version=__version__, pid=os.getpid(), **state.listening)
 
+    def _routes(self, state: NodeState, store: Store) -> Routes:
+        """Return what commands may ask of the node."""
+        mesh = self.mesh
+        return {
+            **reload_routes(self.reloader),
+            **node_routes(state, mesh.hand_query if mesh else None, mesh.module.view if mesh else None),
+            **tap_routes(self.bus, self.gates),
+            **intercept_routes(mesh.interceptor if mesh else None),
+            **meta_routes(self.config.node_name, store, self.meta, self.clock),
+            **pod_routes(self.edged, self.clock),
+            **explain_routes(self._explainer(state)),
+            **device_routes(self.devices),
+            **recording_routes(self.recordings),
+        }
+
     async def stop(self) -> None:
         """Stop in three stages: the modules, the last started first; the doors; the file. Safe to call twice.
 
-        Modules and doors have a time (``STOP_S``, ``DOOR_STOP_S``) after which the next stage begins.
+        Modules and doors have a time (``STOP_S``, ``DOOR_STOP_S``) after which the next stage begins. What the node
+        knows is recorded before, and the recording ends after them.
         """
         log.info("node_stopping", node=self.config.node_name)
         await self.reloader.close()
+        self.gates.close()
+        await self.recordings.last_look()
         stubborn = await self.runner.stop(self.bus.close)
         if stubborn:
             log.error("modules_would_not_stop", modules=stubborn)
         await asyncio.gather(*(_close(door, self.clock) for door in (self.observe, self.control) if door is not None))
+        await self.recordings.close()
         if self.store is not None:
             await self.store.close()
         log.info("node_stopped", node=self.config.node_name)
+
+    async def snapshot(self, names: Iterable[str] = ()) -> dict[str, Any]:
+        """Return what the node knows; see ``snapshot.py``. To be called between ``start`` and ``stop``.
+
+        Raises ``StoreError``.
+        """
+        if self.store is None:
+            return {}
+        mesh = self.mesh
+        return await snapshot(
+            self.store,
+            look=mesh.module.view if mesh else None,
+            zone=mesh.hand_query if mesh else None,
+            devices=self.devices,
+            names=names,
+        )
+
+    async def _look(self, names: Iterable[str]) -> dict[str, Any]:
+        """Return what the node knows once it has come to the end of what it was told, but in ``SETTLE_S``."""
+        deadline = self.clock.monotonic() + SETTLE_S
+        quiet = 0
+        while quiet < QUIET_TURNS and self.clock.monotonic() < deadline:
+            waiting = self.store.statistics().waiting if self.store is not None else 0
+            busy = waiting or any(mailbox.queue for mailbox in self.bus.mailboxes.values())
+            quiet = 0 if busy else quiet + 1
+            await self.clock.sleep(SETTLE_STEP_S)
+        return await self.snapshot(names)
 
     def _modules(self, store: Store) -> Sequence[Module]:
         """Register every enabled module on the bus, then make them, in the order in which they start.
@@ -195,7 +278,7 @@ class Node:
         They stop in the other order: what hands on to another module is started after it and stopped before it.
         """
         modules = self.config.modules
-        parts = Parts(self._loaded, self.clock, self.metrics, self.ledger, store)
+        parts = Parts(self._loaded, self.clock, self.metrics, self.ledger, store, self.watch, self._outside)
         wanted = {
             r.EDGEHUB: (modules.edge_hub.enable and modules.edge_hub.websocket.enable, r.GROUP_HUB),
             r.METAMANAGER: (modules.meta_manager.enable, r.GROUP_META),
@@ -226,10 +309,19 @@ class Node:
                 self.devices = make_devicetwin(parts, port)
                 return self.devices
             case r.EVENTBUS:
-                return make_eventbus(parts, port)
+                return make_eventbus(parts, port, self.bus, self._sights(), redaction_key=os.urandom(32))
             case r.SERVICEBUS:
                 return make_servicebus(parts, port)
         raise ValueError(name)
+
+    def _sights(self) -> Sights:
+        """Return what brokers are shown of the node (``modules.eventBus.mirror``)."""
+        hub, mesh, edged = self.hub, self.mesh, self.edged
+        return Sights(
+            hub.status if hub is not None else dict,
+            (lambda: mesh.module.view().every()) if mesh is not None else tuple,
+            edged.pod_rows if edged is not None else tuple,
+        )
 
     def _returned(self, module: Module) -> None:
         """Tell a module that started later than the others how the link to the cloud is."""
@@ -240,7 +332,7 @@ class Node:
         """Return who goes by settings that have changed, by the section they stand in."""
 
         async def log_so(config: EdgeCoreConfig) -> None:
-            configure_logging(config.observe.log_level, config.observe.log_format)
+            configure_logging(config.observe.log_level, config.observe.log_format, also=self.remarks.note)
 
         parts: dict[str, Apply] = {"observe": log_so}
         for module in self.runner.modules:

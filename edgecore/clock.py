@@ -98,6 +98,24 @@ class VirtualClock:
         finally:
             timer.cancel()
 
+    def glide(self, seconds: float) -> bool:
+        """Move time on at once, where no call falls due on the way; return whether that was so."""
+        target = self._elapsed_s + seconds
+        while self._timers and self._timers[0][2].callback is None:
+            heapq.heappop(self._timers)
+        if self._timers and self._timers[0][0] <= target:
+            return False
+        self._elapsed_s = target
+        return True
+
+    def leap(self, seconds: float) -> None:
+        """Move time on to the first call that is due within ``seconds``, and make that one; by all of them without."""
+        if not self.glide(seconds):
+            when, _, timer = heapq.heappop(self._timers)
+            self._elapsed_s = max(self._elapsed_s, when)
+            if timer.callback is not None:
+                timer.callback()
+
     async def advance(self, seconds: float) -> None:
         """Move time on, making the calls that fall due in order, and letting the tasks they wake run."""
         target = self._elapsed_s + seconds

@@ -12,6 +12,7 @@
     │   ├── ReplyTimeout     no answer until the deadline
     │   └── BusClosed        the node is stopping
     ├── StoreError           the SQLite file cannot be opened, read or written: names the file and the way out
+    ├── RecordingError       a recording cannot be written: names the file
     ├── ListenError          an address cannot be bound: names it and says why
     ├── HostFileError        a file of the host is left as it is: names it, says why and what to do
     ├── LinkError            the connection to the cloud cannot be made or was lost
@@ -75,6 +76,10 @@ class BusClosed(BusError):  # noqa: N818
 
 class StoreError(EdgecoreError):
     """The SQLite file cannot be opened, read or written."""
+
+
+class RecordingError(EdgecoreError):
+    """A recording cannot be written."""
 
 
 class ListenError(EdgecoreError):

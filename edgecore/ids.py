@@ -39,6 +39,11 @@ def seeded_ids(seed: int) -> NewId:
     return _ids(random.Random(seed).randbytes)  # noqa: S311 - repeatability is the point here
 
 
+def random_key() -> bytes:
+    """Return 32 bytes that nobody can guess."""
+    return os.urandom(32)
+
+
 def random_query_id() -> int:
     """Return a number from 0 to 65535 that nobody can guess: the id of a DNS query (RFC 5452 section 4.3)."""
     return int.from_bytes(os.urandom(2), "big")

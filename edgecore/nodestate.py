@@ -7,21 +7,41 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 
 from edgecore import __version__
 from edgecore.beehive.bus import Bus
+from edgecore.beehive.gates import Gates
 from edgecore.beehive.module import ModuleRunner
 from edgecore.beehive.resource import EDGEHUB, EDGEMESH, METAMANAGER
 from edgecore.modules.metamanager.tables import read_origin
 from edgecore.observe.ledger import Ledger
 from edgecore.observe.metrics import Metrics, ledger_families
+from edgecore.observe.remarks import Remarks
+from edgecore.recording.recorder.desk import RecordingDesk
 from edgecore.store.store import Store
 
 Json = dict[str, Any]
+
+_RECORDED = {
+    "entries": "Entries of recordings that were written.",
+    "bytes": "Bytes of their lines, before any packing.",
+    "lost": "Entries that are missing in recordings: the disk was too slow, or refused.",
+}
+"""What is counted of all recordings of this process."""
 
 
 class NodeState:
     """Reads the parts of a node; keeps nothing itself but where it listens and since when."""
 
     def __init__(
-        self, node: str, *, bus: Bus, runner: ModuleRunner, metrics: Metrics, ledger: Ledger, store: Store
+        self,
+        node: str,
+        *,
+        bus: Bus,
+        runner: ModuleRunner,
+        metrics: Metrics,
+        ledger: Ledger,
+        store: Store,
+        gates: Gates | None = None,
+        recordings: RecordingDesk | None = None,
+        remarks: Remarks | None = None,
     ) -> None:
         self._node = node
         self._bus = bus
@@ -29,6 +49,9 @@ class NodeState:
         self._metrics = metrics
         self.ledger = ledger
         self._store = store
+        self._gates = gates
+        self._recordings = recordings
+        self._remarks = remarks or Remarks()
         self._started_at = bus.clock.monotonic()
         self.listening: dict[str, str] = {}
         """Where this process can be asked; the addresses of EdgeMesh are in its own part of ``status``."""
@@ -45,6 +68,7 @@ class NodeState:
             *condition.reasons(),
             *_reasons(modules, link, mesh),
             *(reason for part in parts.values() for reason in part.get("reasons", ())),
+            *self._recorded().get("reasons", ()),
             *([f"{unexplained} messages of the link cannot be accounted for (edgecore ledger)"] if unexplained else []),
         ]
         return {
@@ -63,9 +87,15 @@ class NodeState:
                 **store._asdict(),
                 "troubles": dict(self._store.condition.troubles),
             },
+            "held": self._gates.view() if self._gates is not None else [],
+            "recording": self._recorded(),
+            "log": self._remarks.view(),
             "bad_input": {f"{module}/{reason}": n for (module, reason), n in self._metrics.bad_input_counts.items()},
             "listening": {**self.listening, **_mesh_listening(mesh)},
         }
+
+    def _recorded(self) -> Json:
+        return self._recordings.status() if self._recordings is not None else {}
 
     def origin(self, key: str) -> Json | None:
         """Return by which message a row of ``meta`` became what it is, and how long ago; ``None`` if there is none.
@@ -111,6 +141,12 @@ class NodeState:
             for reason, count in one.dropped.items():
                 dropped.add_metric((name, reason), count)
         yield from (depth, high, sent, received, waited, dropped)
+        held = CounterMetricFamily(
+            "edgecore_held_messages", "Messages held before a module by hand, by how that ended.", labels=("how",)
+        )
+        for how, count in (self._gates.counts if self._gates is not None else {}).items():
+            held.add_metric((how,), count)
+        yield held
         yield from self._module_families()
         yield from ledger_families("edgecore", self.ledger)
         link = self._runner.statuses().get(EDGEHUB, {})
@@ -135,6 +171,16 @@ class NodeState:
             "Rows not written again, because the message said nothing new.",
             value=self._runner.statuses().get(METAMANAGER, {}).get("rows_unchanged", 0),
         )
+
+        yield from self._recording_families()
+
+    def _recording_families(self) -> Iterator[Metric]:
+        if self._recordings is None:
+            return
+        totals = self._recordings.totals()
+        for name, help_text in _RECORDED.items():
+            yield CounterMetricFamily(f"edgecore_recorded_{name}", help_text, value=totals[name])
+        yield GaugeMetricFamily("edgecore_recording", "Whether a session is recorded.", value=float(totals["on"]))
 
     def _module_families(self) -> Iterator[Metric]:
         restarts = CounterMetricFamily(

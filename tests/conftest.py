@@ -200,7 +200,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     return OneProcessForPools(config, log)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(trylast=True)  # after pytest-randomly
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if hasattr(config, "workerinput"):  # one of several processes
+        from oneprocess import rank
+
+        items.sort(key=lambda item: rank(item.nodeid))
     missing = {
         marker: f"the {command} command is not installed (Debian: apt-get install {package})"
         for marker, (command, package) in _COMMANDS.items()

@@ -39,6 +39,9 @@ examples:
       to that node, with addresses of this machine in place of the recorded hosts
   cloudhub-stub replay b2_deletes.jsonl --from 31 --to 31
       line 31 of the file alone: the deletion of a service
+  cloudhub-stub replay session.jsonl.zst --node edge-1
+      what a node recorded (edgecore run --record); of a session with several nodes, take
+      the connections of one first: edgecore recording filter session.jsonl.zst link=1
   cloudhub-stub replay b_services_endpoints_pods.jsonl --only '/(service|endpoints)/' --json
       services and endpoints but no pods, and what happens as a JSON line each"""
 
@@ -52,7 +55,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("file", type=Path, metavar="FILE", help="the recording: JSON Lines, or .gz of that")
+    parser.add_argument("file", type=Path, metavar="FILE", help="the recording: .jsonl, .gz, .zst or .mcap")
     parser.add_argument(
         "--map",
         action="append",

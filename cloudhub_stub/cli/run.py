@@ -64,6 +64,8 @@ examples:
       keep everything it says
   cloudhub-stub run --faults examples/faults/outage.yaml
       and let go wrong what that scenario says
+  cloudhub-stub run --record session.jsonl.zst
+      record what goes over the link, for edgecore recording and cloudhub-stub replay
 
 exit code: 0 stopped as it was told, 1 could not start, 2 wrong usage"""
 
@@ -121,10 +123,22 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         metavar="FILE",
         help="let go wrong what this scenario says (YAML; see cloudhub_stub/faults/README.md and `fault check`)",
     )
+    _add_recording(parser)
     _add_delivery(parser)
     _add_cluster(parser)
     _add_logging(parser)
     parser.set_defaults(run=run)
+
+
+def _add_recording(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--record",
+        type=Path,
+        metavar="FILE",
+        help="record the frames of all nodes, their connections and what goes wrong on purpose into FILE "
+        "(.jsonl, .jsonl.zst, .jsonl.gz), which must not be there yet",
+    )
+    parser.add_argument("--record-secrets", action="store_true", help="write secrets as they are (default: pseudonyms)")
 
 
 def _add_logging(parser: argparse.ArgumentParser) -> None:
@@ -309,6 +323,8 @@ def run(args: argparse.Namespace) -> int:
             node_grace_s=args.node_grace,
             confirm_reports=args.confirm_reports,
             tell_devices=args.tell_devices,
+            record=None if args.record is None else args.record.absolute(),
+            record_secrets=args.record_secrets,
         )
     )
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

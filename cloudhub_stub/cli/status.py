@@ -54,6 +54,8 @@ def report(status: dict[str, Any]) -> str:
         f"  connected nodes   {nodes} ({status['nodes_known']} known)",
         f"  cluster           {_cluster(status['cluster'])}",
     ]
+    if status["recording"]:
+        lines.append(f"  recording         {_recording(status['recording'])}")
     if status["objects_held"]:
         held = f"{status['objects_held']} objects ({status['objects_held_bytes']} bytes)"
         lines.append(f"  sent by hand      {held}, by send and replay")
@@ -64,6 +66,13 @@ def report(status: dict[str, Any]) -> str:
         lines.append(f"  unexplained       {status['unexplained']} messages: see cloudhub-stub ledger")
     lines += [f"  refused input     {what}: {number}" for what, number in sorted(status["bad_input"].items())]
     return "\n".join(lines)
+
+
+def _recording(told: dict[str, Any]) -> str:
+    """Return how the recording is: where, how much, and what is missing."""
+    lost = f", {told['lost']} lost" if told["lost"] else ""
+    error = f"; it has ended: {told['error']}" if told["error"] else ""
+    return f"{told['path']}, {told['entries']} entries{lost}{error}"
 
 
 def _cluster(numbers: dict[str, int]) -> str:

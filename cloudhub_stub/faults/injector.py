@@ -1,6 +1,6 @@
 """Makes faults happen: asks the rules about each message, drops connections, restarts the stub, plays scenarios."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import structlog
@@ -10,7 +10,15 @@ from cloudhub_stub.faults.play import Play
 from cloudhub_stub.faults.restart import Listener, Restarter
 from cloudhub_stub.faults.rules import CLEAR, Faults, Passage, Rule, Verdict, passage
 from cloudhub_stub.faults.socket import OPEN, SILENT, Cable, FaultySocket
-from cloudhub_stub.faults.spec import CUT, EXPIRE_TOKEN, HALF_OPEN, REFUSE_CERTIFICATE, FaultSpec, waits_for_messages
+from cloudhub_stub.faults.spec import (
+    CUT,
+    EXPIRE_TOKEN,
+    HALF_OPEN,
+    REFUSE_CERTIFICATE,
+    FaultSpec,
+    arguments,
+    waits_for_messages,
+)
 from cloudhub_stub.faults.steps import Step
 from cloudhub_stub.link import Socket
 from edgecore.beehive.message import Message
@@ -43,6 +51,8 @@ class Injector:
         self.faults = Faults()
         self.certifier = certifier
         self.tokens = tokens
+        self.show: Callable[[str, str], object] | None = None
+        """Is shown each fault that fired, or was cleared, as a command would say it, and what it hit."""
         self._clock = clock
         self._sockets: dict[FaultySocket, None] = {}
         self._restarter = Restarter(clock)
@@ -101,6 +111,8 @@ class Injector:
         """
         self._play.clear(rule_id)
         cleared = self.faults.clear(rule_id)
+        if cleared and self.show is not None:
+            self.show(f"clear {rule_id or '--all'}", f"{cleared} faults forgotten")
         self.changed()
         return cleared
 
@@ -121,7 +133,7 @@ class Injector:
         verdicts = self.faults.decide(direction, node, message, self._clock.now_ms())
         for verdict in verdicts:
             if not verdict.is_step:
-                _log_fired(verdict.rule, verdict.fault, node, direction, message)
+                self._fired(verdict.rule, verdict.fault, node, direction, message)
         if not verdicts:
             return CLEAR
         self.changed()
@@ -183,7 +195,13 @@ class Injector:
 
     def _note(self, rule: Rule, spec: FaultSpec, node: str) -> None:
         self.faults.note(rule, node, self._clock.now_ms())
-        _log_fired(rule.id, spec, node, "", None)
+        self._fired(rule.id, spec, node, "", None)
+
+    def _fired(self, rule: str, spec: FaultSpec, node: str, direction: str, message: Message | None) -> None:
+        found = _found(node, direction, message)
+        if self.show is not None:
+            self.show(arguments(spec), ", ".join(f"{name} {value}" for name, value in found.items()))
+        log.info("fault_fired", rule=rule, fault=spec.fault, **found)
 
 
 def _hit(socket: FaultySocket, spec: FaultSpec) -> None:
@@ -201,8 +219,9 @@ def _message(data: bytes) -> Message | None:
         return None
 
 
-def _log_fired(rule: str, spec: FaultSpec, node: str, direction: str, message: Message | None) -> None:
-    found: dict[str, Any] = {"rule": rule, "fault": spec.fault}
+def _found(node: str, direction: str, message: Message | None) -> dict[str, str]:
+    """Return what a fault has hit, as far as there is something to say."""
+    found: dict[str, str] = {}
     if node:
         found["node"] = node
     if direction:
@@ -210,4 +229,4 @@ def _log_fired(rule: str, spec: FaultSpec, node: str, direction: str, message: M
     if message is not None:
         route = message.route
         found |= {"id": message.header.id[:80], "operation": route.operation[:80], "resource": route.resource[:200]}
-    log.info("fault_fired", **found)
+    return found

@@ -1,6 +1,7 @@
 """What a fault is, as a command or a scenario file asks for it: pure values, checked and put into words."""
 
 import re
+import shlex
 from collections.abc import Iterator
 from typing import Annotated, Literal, NamedTuple, get_args
 
@@ -119,6 +120,18 @@ def check_watch(watch: Watch) -> Iterator[Fault]:
             re.compile(watch.resource_regex)
         except (re.error, RecursionError, OverflowError) as error:
             yield Fault("resource-regex", f"{watch.resource_regex!r} is not a regular expression: {error}")
+
+
+def arguments(spec: FaultSpec) -> str:
+    """Return what `cloudhub-stub fault` is to be given for the fault, such as ``delay 2 --times 5``."""
+    words: list[str] = [spec.fault]
+    for name, value in msgspec.to_builtins(spec).items():
+        text = f"{value:g}" if isinstance(value, float) else str(value)
+        if name == "seconds":
+            words.insert(1, text)
+        elif name != "fault":
+            words += [f"--{name}", text]
+    return shlex.join(words)
 
 
 def describe(spec: FaultSpec) -> str:

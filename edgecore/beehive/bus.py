@@ -12,6 +12,8 @@ What holds (and does not in Go: bugs B2 to B6):
 * Cancelling any wait leaves nothing behind and loses no message that was accepted.
 """
 
+from collections.abc import Iterator
+
 from edgecore.beehive.mailbox import Mailbox, MailboxStatistics
 from edgecore.beehive.port import Port
 from edgecore.beehive.switchboard import Switchboard
@@ -74,6 +76,15 @@ class Bus(Switchboard):
     def statistics(self) -> dict[str, MailboxStatistics]:
         """Return the figures of every module, by name."""
         return {name: port.statistics() for name, port in self._ports.items()}
+
+    def boxes(self) -> Iterator[Mailbox]:
+        """Yield the mailbox of every module, those that are withdrawn included."""
+        return (port.mailbox for port in self._ports.values())
+
+    def count_drop(self, module: str, reason: str) -> None:
+        """Count a message of ``module`` that somebody took out of a mailbox."""
+        dropped = self._ports[module].dropped
+        dropped[reason] = dropped.get(reason, 0) + 1
 
     def close(self) -> None:
         """End every wait with ``BusClosed``, accept no more messages; what lies in a mailbox can still be taken out."""

@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from edgecore.beehive.message import Message
 
@@ -15,6 +15,15 @@ class Blocked(NamedTuple):
     message: Message
     admitted: Callable[[], None]
     """Counts the message for its sender, once it lies in the mailbox."""
+
+
+class Gate(Protocol):
+    """What may hold the first message of a mailbox back (``gates.py``)."""
+
+    passed: Message | None
+
+    async def opens(self) -> None:
+        """Return when the first message may be taken, or none is left."""
 
 
 class MailboxStatistics(NamedTuple):
@@ -50,7 +59,7 @@ class Mailbox:
     ``depth * now`` added it is the time that all of them have waited, at the price of two additions a message.
     """
 
-    __slots__ = ("blocked", "capacity", "group", "high_water", "lain", "name", "queue", "received", "taker")
+    __slots__ = ("blocked", "capacity", "gate", "group", "high_water", "lain", "name", "queue", "received", "taker")
 
     def __init__(self, name: str, group: str, capacity: int) -> None:
         if capacity < 1:
@@ -61,6 +70,7 @@ class Mailbox:
         self.queue: deque[Message] = deque()
         self.blocked: deque[Blocked] = deque()
         self.taker: asyncio.Future[None] | None = None
+        self.gate: Gate | None = None
         self.high_water = 0
         self.received = 0
         self.lain = 0.0

@@ -115,6 +115,11 @@ class Port:
         self._count(to, message)
         return True
 
+    def inject(self, to: str, message: Message) -> bool:
+        """As ``offer``, for a message that a person made: taps are told so."""
+        self._bus.mark_injected(message.header.id)
+        return self.offer(to, message)
+
     async def send_to_group(self, group: str, message: Message) -> int:
         """Put ``message`` into the mailbox of every member of ``group``; return how many there are.
 
@@ -261,8 +266,14 @@ class Port:
         """
         mailbox = self._mailbox
         queue = mailbox.queue
-        while not queue:
-            await self._arrival()
+        while True:
+            while not queue:
+                await self._arrival()
+            if mailbox.gate is not None:
+                await mailbox.gate.opens()
+                if not queue:
+                    continue
+            break
         message = queue.popleft()
         mailbox.received += 1
         mailbox.lain += self._monotonic()
@@ -281,6 +292,10 @@ class Port:
                     await self._arrival()
                 except BusClosed:
                     return
+            if mailbox.gate is not None:
+                await mailbox.gate.opens()
+                if not queue:
+                    continue
             message = queue.popleft()
             mailbox.received += 1
             mailbox.lain += monotonic()

@@ -1,6 +1,7 @@
 """What all ports of a bus share: mailboxes, groups, reply slots, taps."""
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -14,6 +15,9 @@ from edgecore.ids import NewId
 
 log = structlog.get_logger("beehive")
 
+INJECTED_KEPT = 1024
+"""How many ids of messages that came from a person are known, the latest ones."""
+
 
 class Passage(NamedTuple):
     """What a tap sees: one message going from one module to another."""
@@ -23,6 +27,8 @@ class Passage(NamedTuple):
     sender: str
     receiver: str
     message: Message
+    injected: bool = False
+    """Whether a person put it there (``Port.inject``), or held it and changed it (``gates.py``)."""
 
 
 Tap = Callable[[Passage], None]
@@ -43,6 +49,7 @@ class Switchboard:
         self.pending = ReplySlots(clock)
         self.taps: tuple[Tap, ...] = ()
         self.closed = False
+        self._injected: OrderedDict[str, None] = OrderedDict()
 
     def add_tap(self, tap: Tap) -> None:
         """Show ``tap`` every message from now on. It must not block; one that raises is taken off."""
@@ -52,9 +59,16 @@ class Switchboard:
         """Show ``tap`` nothing more."""
         self.taps = tuple(other for other in self.taps if other != tap)
 
+    def mark_injected(self, message_id: str) -> None:
+        """Note that the message of this id comes from a person, before it is shown to anybody."""
+        self._injected[message_id] = None
+        while len(self._injected) > INJECTED_KEPT:
+            self._injected.popitem(last=False)
+
     def show(self, sender: str, receiver: str, message: Message) -> None:
         """Show the taps one message."""
-        passage = Passage(self.clock.monotonic(), sender, receiver, message)
+        injected = bool(self._injected) and message.header.id in self._injected
+        passage = Passage(self.clock.monotonic(), sender, receiver, message, injected)
         for tap in self.taps:
             try:
                 tap(passage)

@@ -1,6 +1,7 @@
 """``edgecore demo``: a service, from the cloud to a curl, on this machine alone."""
 
 import argparse
+import shlex
 import shutil
 import signal
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
+from edgecore.cli.recordflags import add_record_flags, wish_of
 from edgecore.config.host import default_config, this_machine
 from edgecore.config.render import full_text
 from edgecore.demo import devicestory
@@ -21,6 +23,7 @@ from edgecore.demo.screen import Screen
 from edgecore.demo.stage import NODE, Stage
 from edgecore.demo.story import ADDRESS_MAP, BACKENDS, DELETES, NAME, PORT, Place, bring_back, tell
 from edgecore.errors import ConfigError
+from edgecore.recording.kinds import words_of
 
 STEPS = 8
 """Without those of ``devicestory``."""
@@ -46,6 +49,8 @@ examples:
       run it; everything it made is gone afterwards
   edgecore demo --keep
       leave all of it running at the end, and print lines to try by hand
+  edgecore demo --record demo.jsonl.zst && edgecore replay demo.jsonl.zst
+      record all that passes the node, and see that a node of its own does the same again
 
 exit code: 0 every step held, 1 one did not, 130 Ctrl-C"""
 
@@ -66,6 +71,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         default="auto",
         help="the MQTT broker of the device's steps; auto: mosquitto if it is installed, else the node's own",
     )
+    add_record_flags(parser, kinds="all")
     parser.add_argument(
         "--recordings",
         type=Path,
@@ -83,6 +89,7 @@ def run(args: argparse.Namespace) -> int:
             f"cannot find the recordings in {args.recordings}: run this in a clone of the project, or use --recordings"
         )
     began = time.monotonic()
+    record = _record_of(args)
     # Ctrl-C ends it even where a shell that put it in the background had that ignored; so do SIGTERM, and SIGHUP when
     # the terminal is closed, so that its programs end with it.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -96,7 +103,7 @@ def run(args: argparse.Namespace) -> int:
             running(broker, root),
             _stub(root, screen) as stub,
             stub.explaining(),
-            _node(root, stub, screen, broker) as node,
+            _node(root, stub, screen, broker, record) as node,
             node.explaining(),
         ):
             database = root / "node" / "edgecore.db"
@@ -108,9 +115,22 @@ def run(args: argparse.Namespace) -> int:
             print(f"\nEvery step held, in {time.monotonic() - began:.1f} s.")
             if args.keep:
                 _wait_for_ctrl_c(stage, bring_back(stage))
+        if record:
+            print(f"\nRecorded: {args.record}. See that a node does the same again:\n\n  edgecore replay {args.record}")
     finally:
         shutil.rmtree(root, ignore_errors=True)
     return 0
+
+
+def _record_of(args: argparse.Namespace) -> list[str]:
+    """Return the flags with which the node records. Raises ``ConfigError``, also for a file that it would refuse."""
+    wish = wish_of(args)
+    if wish is None:
+        return []
+    if wish.path.exists() and not wish.path.is_dir():
+        raise ConfigError(f"cannot record into {wish.path}: it is there already; name another file, or remove it")
+    kinds = ",".join(words_of(wish.kinds))
+    return ["--record", str(wish.path), "--record-kinds", kinds, *([] if wish.redact else ["--record-secrets"])]
 
 
 def _stub(root: Path, screen: Screen) -> Program:
@@ -122,7 +142,7 @@ def _stub(root: Path, screen: Screen) -> Program:
     return Program("cloudhub-stub", ["cloudhub_stub", *arguments], root / "stub.log", socket)
 
 
-def _node(root: Path, stub: Program, screen: Screen, broker: DemoBroker | None) -> Program:
+def _node(root: Path, stub: Program, screen: Screen, broker: DemoBroker | None, record: list[str]) -> Program:
     """Write the node's configuration: the defaults, with its files below ``root`` and the stub as its cloud."""
     url = stub.wait_for("the start of the stub", lambda status: status["listen"])["listen"]
     directory = root / "node"
@@ -142,8 +162,9 @@ def _node(root: Path, stub: Program, screen: Screen, broker: DemoBroker | None) 
     )
     file = root / "edgecore.yaml"
     file.write_text(full_text(config))
-    screen.say(f"$ edgecore run --config {file}")
-    return Program("edgecore", ["edgecore", "run", "--config", str(file)], root / "node.log", config.control_socket)
+    arguments = ["run", "--config", str(file), *record]
+    screen.say(f"$ edgecore {shlex.join(arguments)}")
+    return Program("edgecore", ["edgecore", *arguments], root / "node.log", config.control_socket)
 
 
 def _wait_for_ctrl_c(stage: Stage, place: Place) -> None:
@@ -175,6 +196,7 @@ def _device_lines(stage: Stage) -> str:
     if stage.broker is None:
         return ""
     return f"""\
+  {stage.broker.watching}
   cloudhub-stub get devices thermometer-1 -o yaml --control {stage.stub.control.path}
   {sys.executable} {stage.mapper / "thermometer.py"} --broker {HOST}:{stage.broker.port}
 """

@@ -19,6 +19,7 @@ import structlog
 import uvloop
 
 from edgecore.app import Node
+from edgecore.cli.recordflags import add_record_flags, wish_of
 from edgecore.config.host import Environment, this_machine
 from edgecore.config.load import DEFAULT_PATH, LoadedConfig, load
 from edgecore.config.paths import check_paths
@@ -26,12 +27,16 @@ from edgecore.control.program import let_go_of_stdout
 from edgecore.control.signals import stop_on_signal
 from edgecore.errors import ConfigError
 from edgecore.observe.logs import configure_logging
+from edgecore.observe.remarks import Remarks
 from edgecore.observe.servicemanager import VARIABLE, ServiceManager
+from edgecore.recording.recorder.desk import Wish
 
 log = structlog.get_logger("node")
 
 END_S = 8.0
-"""How long a process may take to end after it was told to. The stages of ``Node.stop`` take 5 at most."""
+"""How long a process may take to end after it was told to, and where it records that much more (``end_s``).
+
+The stages of ``Node.stop`` take 5 at most."""
 THREADS_END_S = 0.3
 """How long threads of the loop may take to end after the node has stopped; one may still ask for a name."""
 MOST_THREADS = 32
@@ -51,6 +56,8 @@ examples:
       run a node without root
   edgecore run --config edgecore.yaml 2> node.log
       keep its log: JSON lines, as standard error is no terminal
+  edgecore run --config edgecore.yaml --record session.jsonl.zst
+      record what passes the node, from its start: see edgecore record
   edgecore status --config edgecore.yaml
       ask it how it is, from another terminal
 
@@ -73,6 +80,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         metavar="FILE",
         help="the configuration (default: %(default)s)",
     )
+    add_record_flags(parser)
     parser.set_defaults(run=run)
 
 
@@ -80,12 +88,14 @@ def run(args: argparse.Namespace) -> int:
     """Run the node until it is told to stop, and return the exit code."""
     env = this_machine()
     loaded = load(args.config, env=env)
-    configure_logging(loaded.config.observe.log_level, loaded.config.observe.log_format)
+    remarks = Remarks()
+    configure_logging(loaded.config.observe.log_level, loaded.config.observe.log_format, also=remarks.note)
     check_paths(loaded.config)
+    record = wish_of(args)
     raise_file_limit()
     gc.freeze()  # what is loaded by now stays: the collector need not look through it over and over
     try:
-        uvloop.run(run_until_signal(loaded, partial(load_again, args.config.absolute(), env=env)))
+        uvloop.run(run_until_signal(loaded, partial(load_again, args.config.absolute(), env=env), record, remarks))
     finally:
         faulthandler.cancel_dump_traceback_later()
     return 0
@@ -107,7 +117,12 @@ def raise_file_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-async def run_until_signal(loaded: LoadedConfig, reread: Callable[[], LoadedConfig] | None = None) -> None:
+async def run_until_signal(
+    loaded: LoadedConfig,
+    reread: Callable[[], LoadedConfig] | None = None,
+    record: Wish | None = None,
+    remarks: Remarks | None = None,
+) -> None:
     """Run a node until a signal tells it to stop; on SIGHUP, have it go by what ``reread`` returns."""
     reloads: set[asyncio.Task[None]] = set()
 
@@ -120,7 +135,7 @@ async def run_until_signal(loaded: LoadedConfig, reread: Callable[[], LoadedConf
     stopped = stop_on_signal(reload)
     threads = ThreadPoolExecutor(MOST_THREADS, _THREAD)
     asyncio.get_running_loop().set_default_executor(threads)
-    node = Node(loaded, reread=reread)
+    node = Node(loaded, reread=reread, record=record, remarks=remarks)
     # Nobody else is to speak to it in our name: children do not inherit it.
     manager = ServiceManager(os.environ.pop(VARIABLE, ""), node.clock.monotonic)
     starting = asyncio.create_task(node.start(), name="start")
@@ -136,7 +151,7 @@ async def run_until_signal(loaded: LoadedConfig, reread: Callable[[], LoadedConf
     try:
         await stopped.wait()
     finally:
-        _end_at_the_latest()
+        _end_at_the_latest(END_S + node.recordings.end_s)
         manager.stopping()
         for task in reloads:
             task.cancel()
@@ -168,10 +183,10 @@ def _say(text: str) -> None:
         let_go_of_stdout()
 
 
-def _end_at_the_latest() -> None:
+def _end_at_the_latest(within_s: float) -> None:
     """Have the process end however the node hangs; where each of its threads was then is on standard error."""
     with suppress(RuntimeError, ValueError, OSError):  # there is no standard error
-        faulthandler.dump_traceback_later(END_S, exit=True)
+        faulthandler.dump_traceback_later(within_s, exit=True)
 
 
 async def _reload(node: Node, manager: ServiceManager, starting: "asyncio.Task[None]") -> None:

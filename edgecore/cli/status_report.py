@@ -56,6 +56,7 @@ def _summary(status: Json, mesh: Json) -> str:
     name, version, up = status.get("node", "?"), status.get("version", "?"), duration(status.get("uptime_s") or 0)
     lines = [f"node {name}: {status.get('state', '?')} (edgecore {version}, up {up})"]
     lines += [f"  because {reason}" for reason in status.get("reasons") or ()]
+    lines += [_held(held) for held in status.get("held") or ()]
     if link := status.get("link"):
         lines.append(f"link: {_link(link)}")
     if mesh:
@@ -75,12 +76,25 @@ def _summary(status: Json, mesh: Json) -> str:
         lines.append(f"calls: {_calls(calls)}")
     if path := (status.get("store") or {}).get("path"):
         lines.append(f"database: {path}")
+    if (recording := status.get("recording") or {}).get("recording"):
+        lines.append(f"recording: {recording.get('path')}, {recording.get('entries')} entries, {_lost(recording)}")
     listening = [f"{what} {where}" for what, where in (status.get("listening") or {}).items() if where]
     if listening:
         lines.append(f"listening: {', '.join(listening)}")
     if led := (mesh.get("dns") or {}).get("led"):
         lines.append(f"names: {led_text(led)}")
     return "\n".join(map(one_line, lines))
+
+
+def _lost(recording: Json) -> str:
+    lost = recording.get("lost") or 0
+    return f"{lost} lost" if lost else "none lost"
+
+
+def _held(held: Json) -> str:
+    what = f"{held.get('operation', '?')} {held.get('resource', '?')}"
+    since = duration(held.get("since_s") or 0)
+    return f"held before {held.get('to', '?')} by hand, for {since}: {what} (edgecore tap --break)"
 
 
 def _calls(told: Json) -> str:

@@ -80,6 +80,91 @@ class InternalBroker(Section, frozen=True, kw_only=True):
     ] = ""
 
 
+class Mirror(Section, frozen=True, kw_only=True):
+    """``modules.eventBus.mirror``."""
+
+    enable: Annotated[
+        bool,
+        Key(help="Whether messages between modules, and states, are shown on MQTT below edgecore/NODE.", reload=True),
+    ] = False
+    rate: Annotated[
+        int,
+        Key(
+            help="The most messages a second that are shown; what is left out is counted.",
+            reload=True,
+            rule=rules.between(1, 100_000, "messages"),
+        ),
+    ] = 100
+    burst: Annotated[
+        int,
+        Key(help="So many may be shown at once.", reload=True, rule=rules.between(1, 10_000, "messages")),
+    ] = 500
+    share: Annotated[
+        int,
+        Key(
+            help="The most of the node's time that showing messages may take, in percent.",
+            reload=True,
+            rule=rules.between(1, 100),
+        ),
+    ] = 1
+    watched_rate: Annotated[
+        int,
+        Key(
+            help="The same as rate while somebody watches, as brokers of MQTT 5 say.",
+            reload=True,
+            rule=rules.between(1, 100_000, "messages"),
+        ),
+    ] = 5000
+    watched_burst: Annotated[
+        int,
+        Key(help="The same as burst while somebody watches.", reload=True, rule=rules.between(1, 10_000, "messages")),
+    ] = 10_000
+    watched_share: Annotated[
+        int,
+        Key(help="The same as share while somebody watches, in percent.", reload=True, rule=rules.between(1, 100)),
+    ] = 10
+    max_bytes: Annotated[
+        int,
+        Key(
+            help="A longer message is shown without its content.",
+            reload=True,
+            rule=rules.between(1024, 16_777_216, "bytes"),
+        ),
+    ] = 65_536
+    redact: Annotated[bool, Key(help="Whether secrets are replaced, as in recordings.", reload=True)] = True
+    protocol_version: Annotated[
+        Literal["auto", "3.1.1", "5"],
+        Key(help="The version of MQTT; auto: 5, with 3.1.1 where the broker does not take it.", reload=True),
+    ] = "auto"
+    state_interval: Annotated[
+        float, Key(help="How often states are looked at, at most.", reload=True, rule=rules.SECONDS)
+    ] = 1
+
+
+class Inject(Section, frozen=True, kw_only=True):
+    """``modules.eventBus.inject``."""
+
+    enable: Annotated[
+        bool,
+        Key(
+            help="Whether who publishes to edgecore/NODE/inject/MODULE puts a message on the bus: full power over it.",
+            reload=True,
+        ),
+    ] = False
+    rate: Annotated[
+        int,
+        Key(
+            help="The most messages a second; others are refused and counted.",
+            reload=True,
+            rule=rules.between(1, 10_000, "messages"),
+        ),
+    ] = 20
+    max_bytes: Annotated[
+        int,
+        Key(help="A longer one is refused.", reload=True, rule=rules.between(1024, 16_777_216, "bytes")),
+    ] = 1_048_576
+
+
 class EventBus(Section, frozen=True, kw_only=True):
     """``modules.eventBus``."""
 
@@ -88,7 +173,9 @@ class EventBus(Section, frozen=True, kw_only=True):
         default=EventBusTls(), name="eventBusTLS"
     )
     external: Annotated[ExternalBroker, Key(help="How the external broker is spoken to.", ours=True)] = ExternalBroker()
+    inject: Annotated[Inject, Key(help="A way in for people and tests, off by default.", ours=True)] = Inject()
     internal: Annotated[InternalBroker, Key(help="How the internal broker is run.", ours=True)] = InternalBroker()
+    mirror: Annotated[Mirror, Key(help="The bus on MQTT, for people to watch.", ours=True)] = Mirror()
     mqtt_mode: Annotated[
         Literal[0, 1, 2], Key(help="Which broker: 0 the internal one, 1 both, 2 an external one.", minimal=True)
     ] = 2

@@ -62,6 +62,10 @@ def _lines(view: Json) -> Iterator[str]:
     if any(fired.values()):
         yield ""
         yield f"faults on demand: {', '.join(f'{fault} {count}' for fault, count in fired.items() if count)}"
+    if view.get("injected"):
+        yield ""
+        yield f"put on the bus by hand: {view['injected']}; lately:"
+        yield from (f"  {_by_hand(message)}" for message in (view.get("recently_injected") or ())[-20:])
     drops: Sequence[Json] = view.get("recently_dropped") or ()
     if drops:
         yield ""
@@ -73,6 +77,10 @@ def _message(message: Json) -> str:
     node = f"{message['node']} " if message.get("node") else ""
     words = (message.get(key) for key in ("direction", "source", "operation", "resource", "id"))
     return one_line(f"{node}{' '.join(str(word) for word in words)}")
+
+
+def _by_hand(message: Json) -> str:
+    return one_line(" ".join(str(message.get(key)) for key in ("to", "operation", "resource", "id")))
 
 
 def _aligned(rows: list[list[str]]) -> Iterator[str]:

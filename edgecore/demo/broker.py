@@ -43,9 +43,15 @@ class DemoBroker(NamedTuple):
         name = "mosquitto" if self.kind == "mosquitto" else "the node's embedded one"
         return f"{name}, {HOST}:{self.port}"
 
+    @property
+    def watching(self) -> str:
+        """The line of a shell that shows what the node mirrors there."""
+        return f"mosquitto_sub -h {HOST} -p {self.port} -v -t 'edgecore/#'"
+
     def settings(self, settings: EventBus) -> EventBus:
-        """Return ``settings`` for a node that uses it."""
+        """Return ``settings`` for a node that uses it, and shows what happens in it there."""
         url = f"tcp://{HOST}:{self.port}"
+        settings = replace(settings, mirror=replace(settings.mirror, enable=True))
         if self.kind == "mosquitto":
             return replace(settings, mqtt_mode=2, mqtt_server_external=url)
         internal = replace(settings.internal, python=self.program)

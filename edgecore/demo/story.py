@@ -3,7 +3,7 @@
 import re
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
@@ -11,13 +11,17 @@ import msgspec
 
 from edgecore.control.client import ControlClient
 from edgecore.demo import probes
+from edgecore.demo.broker import HOST
 from edgecore.demo.screen import Step
 from edgecore.demo.stage import NODE, Stage
+from edgecore.demo.watching import Told, Watch
 from edgecore.errors import ControlError, EdgecoreError
 from edgecore.store.databasefile import peek
 
 SERVICE = "default/service/nginx-svc"
 LISTENER = "default/listener/default.nginx-svc"
+MIRRORED = f"edgecore/{NODE}/bus/edgemesh/metaManager/insert/{SERVICE}"
+"""Where the mirror shows the service on its way to EdgeMesh."""
 NAME = "nginx-svc.default.svc.cluster.local"
 PORT = 12345
 BACKENDS = (("127.0.0.2", 8000), ("127.0.0.3", 8000))
@@ -75,12 +79,22 @@ def _join(stage: Stage) -> None:
     step.say(f"link      {status['link']['url']}")
     step.say(f"modules   {', '.join(module['name'] for module in status['modules'])}")
     step.check("modules that run", {module["state"] for module in status["modules"]}, {"running"})
+    if stage.broker is not None:
+        stage.node.wait_for("the mirror of the bus on MQTT", _is_mirrored)
+        step.say("all that follows can be watched with any MQTT client:")
+        step.say(f"$ {stage.broker.watching}")
+
+
+def _is_mirrored(status: dict[str, Any]) -> bool:
+    brokers = status["parts"]["eventbus"]["mirror"]["brokers"].values()
+    return all(broker["connected"] for broker in brokers)
 
 
 def _arrive(stage: Stage) -> None:
     step = stage.screen.step(f"the cloud plays {ARRIVAL}: services, endpoints, pods of a real KubeEdge 1.3.1")
-    with _tap(stage.node.control, SERVICE, LISTENER) as passages:
+    with _mirror(stage) as mirrored, _tap(stage.node.control, SERVICE, LISTENER) as passages:
         _replay(stage, ARRIVAL)
+        told = mirrored()
         acknowledged = stage.node.soon(lambda: ("metaManager", "websocket") in _ways(passages))
     ours = list(passages)
     first = next((passage for passage in ours if '"operation":"insert"' in passage["message"]), None)
@@ -94,6 +108,20 @@ def _arrive(stage: Stage) -> None:
         step.say(f"  {passage['from']:>11} > {passage['to']:<11} {route['operation']:<8} {route['resource']}")
     step.check("the service reached EdgeMesh", ("metaManager", "edgemesh") in _ways(ours), True)
     step.check("it was acknowledged to the cloud", acknowledged, True)
+    if told is not None:
+        step.say(f"the same on MQTT: {told.topic}")
+        name = msgspec.json.decode(told.payload)["content"]["metadata"]["name"]
+        step.check("the service that is seen on MQTT", name, SERVICE.rpartition("/")[2])
+
+
+@contextmanager
+def _mirror(stage: Stage) -> Iterator[Callable[[], Told | None]]:
+    """Give what returns the message with which the service reached EdgeMesh, as it comes on MQTT, if there is that."""
+    if stage.broker is None:
+        yield lambda: None
+        return
+    with Watch(HOST, stage.broker.port, f"edgecore/{NODE}/bus/edgemesh/#") as watch:
+        yield lambda: watch.until(MIRRORED)[-1]
 
 
 def _ways(passages: list[dict[str, Any]]) -> list[tuple[str, str]]:

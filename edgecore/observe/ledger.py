@@ -17,6 +17,8 @@ Between the two it is *under way*. A message under way that nobody holds (no out
 it is 0 too.) So opened = closed + under way, and in a node that loses nothing
 ``unexplained`` is 0. The ledger holds no contents, and never more than ``capacity`` open entries; one that had to be
 forgotten counts as unexplained.
+
+What a person puts on the bus (``edgecore/<node>/inject``) crosses no link: it is counted beside, as *injected*.
 """
 
 from collections import deque
@@ -67,6 +69,9 @@ class Ledger:
         self._opened = {UP: 0, DOWN: 0}
         self._forgotten = 0
         self._drops: deque[dict[str, Any]] = deque(maxlen=RECENT_DROPS)
+        self._injections: deque[dict[str, Any]] = deque(maxlen=RECENT_DROPS)
+        self.injected = 0
+        """Messages that a person put on the bus."""
         self._holders: dict[str, list[Holds]] = {UP: [], DOWN: []}
 
     def hold(self, direction: str, holds: Holds) -> None:
@@ -103,6 +108,13 @@ class Ledger:
         if outcome == DROPPED:
             self._note_drop(direction, peer, message.header.id, message.route, reason)
 
+    def inject(self, to: str, message: Message) -> None:
+        """Note that a person put ``message`` on the bus for module ``to``."""
+        self.injected += 1
+        shown = _shown("", "", message.header.id, message.route)
+        del shown["direction"]
+        self._injections.append({**shown, "to": to[:80]})
+
     def is_held(self, direction: str, message_id: str, peer: str = "") -> bool:
         """Whether anybody says that they hold this message."""
         return any(holds(peer, message_id) for holds in self._holders[direction])
@@ -137,6 +149,8 @@ class Ledger:
                 self._open(key, entry, now) for key, entry in islice(self._under_way.items(), min(limit, OLDEST_SHOWN))
             ],
             "recently_dropped": list(self._drops)[-limit:],
+            "injected": self.injected,
+            "recently_injected": list(self._injections)[-limit:],
         }
 
     def _open(self, key: _Key, entry: _Entry, now: float) -> dict[str, Any]:

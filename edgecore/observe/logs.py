@@ -6,7 +6,7 @@ A line never raises into the code that logs, whatever the values are and whateve
 import logging
 import sys
 import traceback
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from contextlib import suppress
 from typing import Any, TextIO
 
@@ -23,10 +23,13 @@ _MASK = "***"
 _Event = MutableMapping[str, Any]
 
 
-def configure_logging(level: str, fmt: str, stream: TextIO | None = None) -> None:
+def configure_logging(
+    level: str, fmt: str, stream: TextIO | None = None, *, also: Callable[[Mapping[str, Any]], None] | None = None
+) -> None:
     """Send this process's logs to ``stream`` (standard error): events of ``level`` and above, as ``fmt``.
 
-    Libraries that use ``logging`` are heard from WARNING on. Raises ``ConfigError`` for an unknown level or format.
+    ``also`` is shown each of them, secrets masked; it must not raise. Libraries that use ``logging`` are heard from
+    WARNING on. Raises ``ConfigError`` for an unknown level or format.
     """
     if level not in LEVELS:
         raise ConfigError(f"cannot log at level {level!r}: choose one of {', '.join(LEVELS)}")
@@ -39,6 +42,7 @@ def configure_logging(level: str, fmt: str, stream: TextIO | None = None) -> Non
             _add_logger_name,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             mask_secrets,
+            *((_shown_to(also),) if also is not None else ()),
             *(_console(out) if fmt == "console" or (fmt == "auto" and out.isatty()) else _json()),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
@@ -57,6 +61,14 @@ def mask_secrets(_logger: Any, _method: str, event: _Event) -> _Event:
         elif isinstance(value, Mapping):
             event[key] = {inner: _masked(held) if _is_secret(inner) else held for inner, held in value.items()}
     return event
+
+
+def _shown_to(also: Callable[[Mapping[str, Any]], None]) -> structlog.types.Processor:
+    def show(_logger: Any, _method: str, event: _Event) -> _Event:
+        also(event)
+        return event
+
+    return show
 
 
 def _is_secret(key: object) -> bool:

@@ -1,1 +1,1 @@
-"""The recording format, version 1: what an entry is, and reading files of them (``docs/recording-format.md``)."""
+"""Recordings: what an entry is, its line, reading and writing files of them (``docs/recording-format.md``)."""

@@ -1,20 +1,15 @@
 """What commands can ask a running node over its control socket."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
-from edgecore.beehive import wire
-from edgecore.beehive.bus import Bus
 from edgecore.beehive.resource import PODLIST, SERVICE
-from edgecore.beehive.switchboard import Passage
 from edgecore.control.routes import ControlRefused, ControlRequest, Routes
-from edgecore.errors import ContentError, FrameError
+from edgecore.errors import ContentError
 from edgecore.modules.edgemesh.dns.byhand.handquery import HandQuery
 from edgecore.nodestate import NodeState
 
-TAP_BACKLOG = 10_000
-"""Messages that wait for a slow reader of a tap; further ones are left out and counted."""
 SERVICES_AT_ONCE = 100
 """After so many services others have their turn."""
 
@@ -30,7 +25,7 @@ class View(Protocol):
 
 
 def node_routes(
-    bus: Bus, state: NodeState, hand_query: HandQuery | None = None, look: Callable[[], View] | None = None
+    state: NodeState, hand_query: HandQuery | None = None, look: Callable[[], View] | None = None
 ) -> Routes:
     """Return the routes of the control socket; ``hand_query`` and ``look`` of ``None``: there is no EdgeMesh.
 
@@ -41,7 +36,6 @@ def node_routes(
     | ``GET /v1/dns/query?name=&type=`` | ``HandQuery.ask``, and ``rows``: where what is known of the service is from |
     | ``GET /v1/services`` | ``ServiceView.every``; ``?namespace=``: of that alone |
     | ``GET /v1/service?name=&namespace=`` | ``ServiceView.one`` |
-    | ``GET /v1/tap`` | a stream of every message between modules, from now on until the reader hangs up |
     """
 
     async def show_status(_request: ControlRequest) -> dict[str, Any]:
@@ -78,16 +72,12 @@ def node_routes(
         except ContentError as error:
             raise ControlRefused(404, str(error)) from None
 
-    async def tap(_request: ControlRequest) -> AsyncIterator[dict[str, Any]]:
-        return _passages(bus)
-
     return {
         ("GET", "/v1/status"): show_status,
         ("GET", "/v1/ledger"): show_ledger,
         ("GET", "/v1/dns/query"): ask_dns,
         ("GET", "/v1/services"): show_services,
         ("GET", "/v1/service"): show_service,
-        ("GET", "/v1/tap"): tap,
     }
 
 
@@ -95,39 +85,3 @@ def _seen(look: Callable[[], View] | None) -> View:
     if look is None:
         raise ControlRefused(409, "cannot show services: modules.edgeMesh.enable is false in this node")
     return look()
-
-
-async def _passages(bus: Bus) -> AsyncIterator[dict[str, Any]]:
-    """Yield each passage as ``{"at", "from", "to", "missed", "message"}``; ``message`` is the wire JSON as text.
-
-    ``missed`` counts the messages left out before this one because the reader was too slow.
-    """
-    waiting: asyncio.Queue[tuple[Passage, int]] = asyncio.Queue(TAP_BACKLOG)
-    missed = 0
-
-    def see(passage: Passage) -> None:
-        nonlocal missed
-        try:
-            waiting.put_nowait((passage, missed))
-            missed = 0
-        except asyncio.QueueFull:
-            missed += 1
-
-    bus.add_tap(see)
-    try:
-        yield {"tapping": True}
-        while True:
-            passage, left_out = await waiting.get()
-            try:
-                document = wire.encode(passage.message).decode()
-            except FrameError as error:
-                document = str(error)
-            yield {
-                "at": passage.at,
-                "from": passage.sender,
-                "to": passage.receiver,
-                "missed": left_out,
-                "message": document,
-            }
-    finally:
-        bus.remove_tap(see)

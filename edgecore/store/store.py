@@ -11,11 +11,11 @@ import asyncio
 import queue
 import sqlite3
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, Any, NamedTuple, Protocol
 
 import peewee
 import structlog
@@ -52,6 +52,14 @@ _SQL = attrgetter("sql")
 _APART = attrgetter("apart")
 
 
+class Watch(Protocol):
+    """Who is shown what is committed, while somebody looks (``recording.watch``)."""
+
+    @property
+    def commit(self) -> Callable[[Sequence[tuple[str, Sequence[Any]]]], None] | None:
+        """Takes the statements of one transaction; ``None``: nobody looks."""
+
+
 class StoreStatistics(NamedTuple):
     """What the store did since it was opened."""
 
@@ -74,8 +82,11 @@ class _Write(NamedTuple):
 class Store:
     """The open file. Made by ``open_store``; used from one event loop."""
 
-    def __init__(self, database: peewee.SqliteDatabase, path: Path, lock: IO[bytes]) -> None:
+    def __init__(
+        self, database: peewee.SqliteDatabase, path: Path, lock: IO[bytes], watch: Watch | None = None
+    ) -> None:
         self.path = path
+        self._watch = watch
         self.condition = Condition(path)
         self._database = database
         self._lock = lock
@@ -87,6 +98,9 @@ class Store:
         self._failing = ""
         self._closed = False
         self._thread = threading.Thread(target=self._write_groups, name="store writer", daemon=True)
+        self._begin()
+
+    def _begin(self) -> None:
         self._thread.start()
 
     async def write(self, *statements: Statement) -> None:
@@ -201,6 +215,8 @@ class Store:
 
     def _settle(self, group: list[_Write], outcomes: list[StoreError | None]) -> None:
         self._waiting -= len(group)
+        if self._watch is not None and self._watch.commit is not None:
+            _show(self._watch.commit, group, outcomes)
         for write, error in zip(group, outcomes, strict=True):
             if error is not None:
                 self._failed += 1
@@ -214,18 +230,75 @@ class Store:
                 write.committed.set_exception(error)
 
 
+def _show(
+    commit: Callable[[Sequence[tuple[str, Sequence[Any]]]], None],
+    group: Sequence[_Write],
+    outcomes: Sequence[StoreError | None],
+) -> None:
+    """Show the transactions: one for all, or, where that failed, one for each that was not refused."""
+    stored = [write.statements for write, error in zip(group, outcomes, strict=True) if error is None]
+    one = [[statement for statements in stored for statement in statements]]
+    for statements in one if len(stored) == len(group) else stored:
+        commit([(statement.sql, statement.params) for statement in _in_batches(statements)])
+
+
 def _in_batches(statements: Sequence[Statement]) -> list[Statement]:
     """Return ``statements`` in their order, those that are apart behind the others, table by table."""
     return sorted(statements, key=_APART)  # which keeps the order of what is alike
 
 
+class PromptStore(Store):
+    """A store without a thread: the event loop writes, so that all that happens has always the same order.
+
+    What is submitted in one turn of the loop is committed in its next one, together. Nothing waits for the disk: what
+    is written so may be lost when the machine goes down.
+    """
+
+    def _begin(self) -> None:
+        self._due = False
+        self._database.execute_sql("PRAGMA synchronous = off")
+
+    def submit(self, *statements: Statement) -> asyncio.Future[None]:
+        """See ``Store``."""
+        committed = super().submit(*statements)
+        if not self._due and not self._closed:
+            self._due = True
+            self._loop.call_soon(self._write_waiting)
+        return committed
+
+    async def close(self) -> None:
+        """See ``Store``."""
+        if self._closed:
+            return
+        self._write_waiting()
+        self._closed = True
+        self._database.close()
+        self._lock.close()
+
+    def _write_waiting(self) -> None:
+        self._due = False
+        group: list[_Write] = []
+        while not self._writes.empty():
+            write = self._writes.get_nowait()
+            if write is not None:
+                group.append(write)
+        if group and not self._closed:
+            self._settle(group, self._commit(group))
+
+
 def open_store(
-    path: Path, schema: Sequence[str], *, migrations: Sequence[Migration] = MIGRATIONS, clock: Clock | None = None
+    path: Path,
+    schema: Sequence[str],
+    *,
+    migrations: Sequence[Migration] = MIGRATIONS,
+    clock: Clock | None = None,
+    at_once: bool = False,
+    watch: Watch | None = None,
 ) -> Store:
     """Open, or make, the file at ``path`` (mode 0600), with the tables of ``schema``. To be called in the event loop.
 
-    ``migrations`` are the node's, unless the file is another's. Raises ``StoreError``, naming the file and the way
-    out: see ``opening.py``.
+    ``migrations`` are the node's, unless the file is another's. ``at_once``: see ``PromptStore``. ``watch`` is shown
+    what is committed. Raises ``StoreError``, naming the file and the way out: see ``opening.py``.
     """
     opened = open_file(path, schema, migrations, clock)
-    return Store(opened.database, path, opened.lock)
+    return (PromptStore if at_once else Store)(opened.database, path, opened.lock, watch)

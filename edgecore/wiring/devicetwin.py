@@ -17,4 +17,5 @@ def make_devicetwin(parts: Parts, port: Port) -> DeviceTwin:
         resends=parts.config.modules.device_twin.resends,
         has_cloud=hub.enable and hub.websocket.enable,
         cloud_confirms=is_from_1_4(hub.cloud_version),
+        zone=parts.outside.zone,
     )

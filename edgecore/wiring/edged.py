@@ -6,7 +6,6 @@ from edgecore import __version__
 from edgecore.beehive import resource as r
 from edgecore.beehive.port import Port
 from edgecore.metaclient import MetaClient
-from edgecore.modules.edged.hostfacts import read_host_facts
 from edgecore.modules.edged.module import Edged
 from edgecore.modules.edged.nodestatus import NodeIdentity
 from edgecore.wiring.parts import Parts
@@ -26,7 +25,7 @@ def make_edged(parts: Parts, port: Port) -> Edged:
             f"edgecore-{__version__}",
             edged.max_pods,
         ),
-        partial(read_host_facts, storage=parts.config.database.path.parent),
+        partial(parts.outside.host_facts, parts.config.database.path.parent),
         runtime=make_pod_runtime(parts),
         metrics=parts.metrics,
         status_every_s=edged.node_status_update_frequency,

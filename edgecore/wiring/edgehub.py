@@ -1,6 +1,5 @@
 """Makes EdgeHub."""
 
-import random
 from pathlib import Path
 
 from edgecore.beehive.port import Port
@@ -16,7 +15,7 @@ def make_edgehub(parts: Parts, port: Port) -> EdgeHub:
     """Return the module ``websocket``."""
     hub = parts.config.modules.edge_hub
     server = hub.websocket.address
-    jitter = random.Random()  # noqa: S311 - spreads reconnects and renewals, guards nothing
+    jitter = parts.outside.new_random()  # spreads reconnects and renewals
     files = KeyFiles(Path(hub.tls_ca_file), Path(hub.tls_cert_file), Path(hub.tls_private_key_file))
     credentials = Credentials(
         files,
@@ -41,4 +40,6 @@ def make_edgehub(parts: Parts, port: Port) -> EdgeHub:
         ping=hub.websocket.ping,
         cloud_version=hub.cloud_version,
         credentials=credentials if server.scheme == "wss" else None,
+        dial_cloud=parts.outside.dial,
+        watch=parts.watch,
     )

@@ -1,7 +1,7 @@
 """Makes EdgeMesh: the services, their names, how traffic is led to them and forwarded."""
 
 import os
-import random
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,9 +29,11 @@ from edgecore.modules.edgemesh.intercept.kernel.kernel import Kernel
 from edgecore.modules.edgemesh.intercept.ledplaces import LedPlaces
 from edgecore.modules.edgemesh.intercept.mark import why_no_mark as interception_mark
 from edgecore.modules.edgemesh.intercept.plain import BoundListener
-from edgecore.modules.edgemesh.intercept.rootless import RootlessListeners
+from edgecore.modules.edgemesh.intercept.poolclaim import Held
+from edgecore.modules.edgemesh.intercept.rootless import Listener, RootlessListeners
 from edgecore.modules.edgemesh.intercept.settings import InterceptSettings
 from edgecore.modules.edgemesh.module import Dns, EdgeMesh
+from edgecore.modules.edgemesh.names import ServiceKey
 from edgecore.modules.edgemesh.proxy.accesslog.accesslog import open_access_log
 from edgecore.modules.edgemesh.proxy.accesslog.loggedproxy import LoggedProxy
 from edgecore.modules.edgemesh.proxy.server import MeshProxy
@@ -49,6 +51,7 @@ from edgecore.modules.edgemesh.settings import (
     proxy_recipe,
 )
 from edgecore.modules.edgemesh.upstream.health.judge import HealthJudge
+from edgecore.modules.edgemesh.upstream.spec import Transport
 from edgecore.modules.edgemesh.upstream.upstreams import Upstreams
 from edgecore.wiring.parts import Parts
 
@@ -68,7 +71,7 @@ def make_edgemesh(parts: Parts, port: Port) -> MadeMesh:
     mesh = parts.config.modules.edge_mesh
     cluster_domain = parts.cluster_domain
     namespace = mesh.dns.namespace or pod_namespace(os.environ)
-    spread = random.Random()  # noqa: S311 - spreads load, guards nothing
+    spread = parts.outside.new_random()  # spreads load
     health = HealthJudge(parts.clock, spread)
     upstreams = Upstreams(parts.clock, spread, health.judge)
     table = ServiceTable(upstreams, default_policy(mesh), pod_addresses=mesh.traffic.pod_addresses)
@@ -102,7 +105,9 @@ def make_edgemesh(parts: Parts, port: Port) -> MadeMesh:
         )
         hand_query = HandQuery(server.names, server.resolver, hijack.told)
     rebind_s = mesh.limits.rebind_interval
-    footing = Footing(wanted, lambda: RootlessListeners(proxy.listen, parts.clock, rebind_s), intercepting)
+    listens = parts.outside.listens
+    listen, lock = (proxy.listen, None) if listens else (_listen_nowhere, _lock_nothing)
+    footing = Footing(wanted, lambda: RootlessListeners(listen, parts.clock, rebind_s), intercepting, try_lock=lock)
     module = EdgeMesh(
         port=port,
         meta=MetaClient(port, r.EDGEMESH),
@@ -123,14 +128,31 @@ def make_edgemesh(parts: Parts, port: Port) -> MadeMesh:
     return MadeMesh(module, server, directory, hand_query, interceptor)
 
 
+class _Nowhere:
+    """A port that nobody reaches, of an address that nobody else needs."""
+
+    def close(self) -> None:
+        """See ``Listener``."""
+
+
+async def _listen_nowhere(_address: str, _port: int, _service: ServiceKey, _transport: Transport) -> Listener:
+    return _Nowhere()
+
+
+def _lock_nothing(_subnet: IPv4Network) -> Held:
+    return _Nowhere()
+
+
 def _dns_server(parts: Parts, recipe: Recipe) -> DnsServer:
+    binds = parts.config.modules.edge_mesh.dns.binds if parts.outside.listens else ()
     return DnsServer(
         recipe.names.table(),
         recipe,
-        tuple(Bind(*bind) for bind in parts.config.modules.edge_mesh.dns.binds),
+        tuple(Bind(*bind) for bind in binds),
         clock=parts.clock,
         metrics=parts.metrics,
         random_id=random_query_id,
+        watch=parts.watch,
     )
 
 
@@ -163,6 +185,8 @@ def _proxy(
         options=recipe.options,
         access=access.tell if access is not None else None,
     )
-    crew = ForwardingCrew(recipe, upstreams, clock, metrics, access.pass_on if access is not None else None)
+    log_access = access.pass_on if access is not None else None
+    crew = ForwardingCrew(recipe, upstreams, clock, metrics, log_access, watch=parts.watch)
+    parts.watch.follow(lambda: node.show(parts.watch.request))
     proxy = CrewedProxy(node, crew)
     return node, proxy, LoggedProxy(proxy, access, metrics) if access is not None else proxy

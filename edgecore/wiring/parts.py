@@ -7,7 +7,9 @@ from edgecore.config.load import LoadedConfig
 from edgecore.config.schema import EdgeCoreConfig
 from edgecore.observe.ledger import Ledger
 from edgecore.observe.metrics import Metrics
+from edgecore.recording.watch import Watch
 from edgecore.store.store import Store
+from edgecore.wiring.outside import Outside
 
 CLUSTER_DOMAIN = "cluster.local"
 
@@ -20,6 +22,8 @@ class Parts(NamedTuple):
     metrics: Metrics
     ledger: Ledger
     store: Store
+    watch: Watch
+    outside: Outside
 
     @property
     def config(self) -> EdgeCoreConfig:

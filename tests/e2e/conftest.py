@@ -12,7 +12,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
@@ -341,13 +341,22 @@ class Programs:
         return cloud
 
     def node(
-        self, name: str = "edge-1", cloud: RunningCloud | None = None, *, text: str | None = None, **settings: Any
+        self,
+        name: str = "edge-1",
+        cloud: RunningCloud | None = None,
+        *,
+        text: str | None = None,
+        flags: Sequence[object] = (),
+        **settings: Any,
     ) -> RunningNode:
-        """Start a node with the configuration ``text``, by default one made of ``settings``; see ``config_text``."""
+        """Start a node with the configuration ``text``, by default one made of ``settings``; see ``config_text``.
+
+        ``flags`` stand behind those of the configuration.
+        """
         directory = self.directory(name)
         config = directory / "edgecore.yaml"
         config.write_text(text or config_text(directory, cloud.url if cloud else NOWHERE, name, **settings))
-        arguments = ["edgecore", "run", "--config", str(config)]
+        arguments = ["edgecore", "run", "--config", str(config), *map(str, flags)]
         node = RunningNode(directory, self._command(arguments), directory / "edgecore.sock", self.env)
         node.config = config
         self._started.append(node)

@@ -1,5 +1,6 @@
 """``edgecore demo`` as a user runs it."""
 
+import json
 import os
 import re
 import shlex
@@ -11,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +21,23 @@ import pytest
 from brokerpython import broker_python
 from edgecore.demo.broker import find_broker
 from edgecore.demo.story import BACKENDS
+from edgecore.recording.entries import (
+    BusMessage,
+    CloudFrame,
+    Commit,
+    ConnectionEvent,
+    DnsExchange,
+    ProxiedRequest,
+    Snapshot,
+)
+from edgecore.recording.reader import read_entries
 from netns import texts_of_host
 
 ROOT = Path(__file__).parents[2]
 HINTS = "Ctrl-C ends everything."
-COUNT = 8 if find_broker("auto") is None else 10
+HAS_BROKER = find_broker("auto") is not None
+COUNT = 10 if HAS_BROKER else 8
+DEVICE_KINDS = ("device", "mqtt", "twin") if HAS_BROKER else ()
 STEP = re.compile(rf"^\[(\d+)/{COUNT}\] ", re.MULTILINE)
 
 
@@ -132,8 +146,11 @@ def _wait_until_free(address: tuple[str, int]) -> None:
     pytest.skip(f"something else listens at {address[0]}:{address[1]}, which the demo needs (another demo?)")
 
 
-def test_every_step_of_the_demo_is_checked_and_holds(demo: Callable[..., Demo]) -> None:
-    run = demo()
+def test_every_step_of_the_demo_is_checked_and_holds_and_its_recording_replays_equal(
+    demo: Callable[..., Demo], tmp_path: Path
+) -> None:
+    recording = tmp_path / "demo.jsonl.zst"
+    run = demo("--record", str(recording))
 
     assert run.process.wait(50) == 0, run.out
     steps = STEP.split(run.out)
@@ -141,24 +158,101 @@ def test_every_step_of_the_demo_is_checked_and_holds(demo: Callable[..., Demo]) 
     assert all("      ok: " in text for text in steps[2::2]), run.out
     assert re.search(r"^Every step held, in [0-9.]+ s\.$", run.out, re.MULTILINE)
     assert run.left == []
+    kinds = {type(entry) for entry in read_entries(recording)}
+    assert kinds >= {CloudFrame, ConnectionEvent, BusMessage, Commit, DnsExchange, ProxiedRequest, Snapshot}
+    judged = run.shell(f"{shlex.quote(sys.executable)} -m edgecore replay {shlex.quote(str(recording))} --json")
+    assert judged.returncode == 0, judged.stdout + judged.stderr
+    (verdict,) = json.loads(judged.stdout)["verdicts"]
+    assert verdict["equal"].keys() >= {"acknowledgement", "dns", "row service", "service", *DEVICE_KINDS}
+
+
+def test_a_demo_does_not_record_over_a_file(programs: Any, tmp_path: Path) -> None:
+    kept = tmp_path / "kept.jsonl"
+    kept.write_text("precious")
+    done = programs.run("edgecore", "demo", "--record", kept)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"edgecore: cannot record into {kept}: it is there already")
+    assert kept.read_text() == "precious"
 
 
 def test_a_demo_that_is_kept_prints_commands_that_work_until_ctrl_c(demo: Callable[..., Demo]) -> None:
     if shutil.which("edgecore", path=str(Path(sys.executable).parent)) is None:
         pytest.skip("the commands are not installed beside this Python (pip install -e .)")
     run = demo("--keep")
-    run.wait_for(HINTS)
+    with _watching(run) as seen:
+        run.wait_for(HINTS)
+        _try_all(run, seen)
 
+
+def _try_all(run: Demo, seen: "subprocess.Popen[str] | None") -> None:
     status, replay = run.hint("edgecore")[0], run.hint("cloudhub-stub")[-1]
     assert "node edge-node1: " in run.shell(status).stdout  # port 80 of a recorded service: not for everybody to bind
     assert "edge-node1" in run.shell(run.hint("cloudhub-stub")[0]).stdout
     (export,) = run.hint("eval")
     assert "http://127.0.0.1:" in run.shell(f'{export} && echo "$http_proxy"').stdout
+    if seen is not None:
+        _arrived(seen)
+        (line,) = run.hint("mosquitto_sub")
+        while "/state/services/default/nginx-svc {" not in run.shell(f"{line} --retained-only -W 1").stdout:
+            pass  # the test's timeout ends it otherwise
     assert run.shell(replay).returncode == 0
     assert "nginx-svc" not in run.shell(status).stdout
+    if seen is not None:
+        _until(seen, "state/services/default/nginx-svc (null)\n")
     run.process.send_signal(signal.SIGINT)
     assert run.ended() == 0
     assert run.left == []
+    if seen is not None:
+        said = _until(seen, "state/online false\n")
+        assert not [line for line in said if line.startswith(f"{BELOW}mirror/missed") and '"missed":0,' not in line]
+
+
+BELOW = "edgecore/edge-node1/"
+
+
+@contextmanager
+def _watching(run: Demo) -> "Iterator[subprocess.Popen[str] | None]":
+    """Run the line that the demonstration shows in its first step, if this machine can."""
+    if find_broker("auto") is None or shutil.which("mosquitto_sub") is None:
+        yield None
+        return
+    run.wait_for(f"[2/{COUNT}]")
+    (line,) = (line.strip("$ ") for line in run.out.splitlines() if "$ mosquitto_sub -h" in line)
+    with subprocess.Popen(["stdbuf", "-oL", *shlex.split(line)], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+
+
+def _until(seen: "subprocess.Popen[str]", end: str) -> list[str]:
+    """Return what came until a line of the node's ends so; the test's timeout ends this otherwise."""
+    assert seen.stdout is not None
+    said: list[str] = []
+    for line in seen.stdout:
+        if line == BELOW + end:
+            return said
+        said.append(line)
+    raise AssertionError(said)
+
+
+def _arrived(seen: "subprocess.Popen[str]") -> None:
+    """See the service go over the bus and become a state; the test's timeout ends this otherwise."""
+    assert seen.stdout is not None
+    wanted = {
+        f"{BELOW}bus/edgemesh/metaManager/insert/default/service/nginx-svc": '"name":"nginx-svc"',
+        f"{BELOW}state/services/default/nginx-svc": '"fake_ip":"127.',
+        f"{BELOW}state/link": '"connected"',
+        f"{BELOW}state/online": "true",
+    }
+    for line in seen.stdout:
+        topic, _, payload = line.partition(" ")
+        if topic in wanted and wanted[topic] in payload:
+            del wanted[topic]
+        if not wanted:
+            break
+    assert not wanted
 
 
 @pytest.mark.needs_curl
@@ -198,6 +292,7 @@ def test_the_device_of_the_demo_is_at_the_embedded_broker_else(
 
     assert run.process.wait(50) == 0, run.out
     assert "      the MQTT broker is the node's embedded one, 127.0.0.1:" in run.out
+    assert "      ok: the service that is seen on MQTT: nginx-svc" in run.out
     assert "      ok: the cloud has the reported value: 19" in run.out
     assert run.left == []
 

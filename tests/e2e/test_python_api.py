@@ -198,7 +198,8 @@ def test_the_plugin_costs_nothing_while_it_is_not_used(tmp_path: Path) -> None:
         import sys
         def test_nothing_of_the_package_was_read():
             ours = {name for name in sys.modules if name.startswith(("cloudhub_stub", "edgecore"))}
-            assert ours == {"cloudhub_stub", "cloudhub_stub.testing", "cloudhub_stub.testing.plugin"}
+            stub = {"cloudhub_stub", "cloudhub_stub.testing", "cloudhub_stub.testing.plugin"}
+            assert ours == stub | {"edgecore", "edgecore.replay", "edgecore.replay.pytestplugin"}
     """
     done = pytest_run(tmp_path, "test_it.py", re.sub(r"(?m)^ {8}", "", text))
     assert done.returncode == 0, done.stdout

@@ -17,6 +17,7 @@ from edgecore.errors import ControlError
 
 ROOT = Path(__file__).parents[2]
 LIMIT_BYTES = 5_000_000
+HUNG_UP = threading.Event()
 
 
 class _Service(http.server.BaseHTTPRequestHandler):
@@ -33,6 +34,7 @@ class _Service(http.server.BaseHTTPRequestHandler):
             self.connection.settimeout(30)
             self.rfile.read(1)  # until the client hangs up
             self.close_connection = True
+            HUNG_UP.set()
             return None
         lines = [[name, value] for name, value in self.headers.items()]
         said = {"method": self.command, "path": self.path, "header": lines, "body": body.decode("latin-1")}
@@ -121,6 +123,7 @@ def test_a_service_that_is_not_there_or_too_slow_is_an_answer_of_the_edge(
         assert (answer.status, answer.body) == (404, b"error to call service")
         assert answer.header == {"Server": ["kubeedge-edgecore"]}
     assert time.monotonic() - began >= 1  # the timeout that is set
+    assert HUNG_UP.wait(20)
 
 
 def test_a_node_without_servicebus_does_not_answer(cloud: Cloud, service: int) -> None:

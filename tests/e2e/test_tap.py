@@ -12,6 +12,8 @@ from edgecore.app import Node
 from edgecore.config.host import Environment
 from edgecore.config.load import parse
 from edgecore.control.client import ControlClient
+from edgecore.recording.entries import BusMessage, Note
+from edgecore.recording.reader import read_entries
 
 LAST = "default/service/last"
 
@@ -75,3 +77,51 @@ async def test_a_reader_that_hangs_up_leaves_no_tap(config_text: Callable[..., s
             await asyncio.sleep(0.005)
     finally:
         await node.stop()
+
+
+def test_what_is_dropped_or_changed_is_accounted_for_and_recorded_and_what_is_held_delays_no_stop(
+    programs: Any, words: Any, sample: Callable[..., float]
+) -> None:
+    cloud = programs.cloud()
+    node = programs.node(cloud=cloud)
+    node.wait_for("link", lambda status: status["state"] == "ok")
+    message = words.put(words.service("web"))
+    path = node.directory / "session.jsonl"
+    node.control.post("/v1/recording/start", {"path": str(path), "kinds": "bus,notes"})
+    with closing(node.control.stream("GET", "/v1/break?to=metaManager&resource=default/service/*")) as held:
+        next(held)
+        cloud.control.post("/v1/messages", {"node": "edge-1", "messages": [message]})
+        assert json.loads(next(held)["message"])["header"]["msg_id"] == message["header"]["msg_id"]
+        assert [one["to"] for one in node.status()["held"]] == ["metaManager"]
+        node.control.post("/v1/break", {"hold": 1, "then": "drop"})
+        assert next(held) == {"ended": 1, "how": "drop"}
+
+    book = node.control.get("/v1/ledger")
+    assert (book["directions"]["cloud->edge"]["reasons"]["dropped"], book["unexplained"]) == ({"break": 1}, 0)
+    assert sample(node.page("/metrics")[1], "edgecore_held_messages_total", how="drop") == 1
+    assert node.find("web") is None
+    (remark,) = (one for one in node.status()["log"] if one["event"] == "held_message_dropped")
+    assert (remark["count"], message["header"]["msg_id"] in remark["text"]) == (1, True)
+
+    with closing(node.control.stream("GET", "/v1/break?to=edgemesh&op=insert")) as held:
+        next(held)
+        cloud.send(words.put(words.service("cart", ("http", 80))))  # MetaManager has it, and acknowledges it
+        hold = next(held)
+        assert hold["from"] == "metaManager"
+        changed = json.loads(hold["message"])
+        changed["content"]["spec"]["ports"][0]["port"] = 81
+        node.control.post("/v1/break", {"hold": hold["held"], "then": "edit", "message": changed})
+        assert [port["port"] for port in node.service("cart")["ports"]] == [81]
+
+        cloud.send(words.put(words.service("basket")))
+        assert next(held) == {"ended": 2, "how": "edit"}
+        assert next(held)["held"] == 3
+        assert node.stop() == 0
+
+    entries = list(read_entries(path))
+    assert [one.text for one in entries if isinstance(one, Note)] == [
+        f"dropped before metaManager by hand: insert default/service/web, message {message['header']['msg_id']}",
+        f"changed before edgemesh by hand: insert default/service/cart, message {changed['header']['msg_id']}",
+    ]
+    by_hand = [one for one in entries if isinstance(one, BusMessage) and one.injected]
+    assert [(one.receiver, json.loads(one.text)["content"]) for one in by_hand] == [("edgemesh", changed["content"])]

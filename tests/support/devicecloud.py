@@ -3,9 +3,9 @@
 import json
 from typing import Any
 
-from fidelity import frames as f
+from edgecore.recording import frames as f
+from edgecore.recording.frames import Frame, kind_of, read_frame
 from fidelity.cloud import PartCloud
-from fidelity.frames import Frame, kind_of, read_frame
 
 T = 1589000000000
 

@@ -8,13 +8,20 @@ from typing import Any
 
 from edgecore.beehive.bus import Bus
 from edgecore.beehive.message import Message, Route
+from edgecore.beehive.port import Port
 from edgecore.clock import SystemClock
+from edgecore.config.schema import EdgeCoreConfig
 from edgecore.ids import random_ids
 from edgecore.modules.eventbus import tables
 from edgecore.modules.eventbus.brokerlink import BrokerLink, Receiver, Room
-from edgecore.modules.eventbus.endpoint import Endpoint
+from edgecore.modules.eventbus.endpoint import Endpoint, Will
+from edgecore.modules.eventbus.mirror.mirror import Mirror
+from edgecore.modules.eventbus.mirror.mirrorlink import Heard, MirrorLink
+from edgecore.modules.eventbus.mirror.settings import MirrorSettings, Sights
 from edgecore.modules.eventbus.module import EventBus
+from edgecore.observe.ledger import Ledger
 from edgecore.observe.metrics import Metrics
+from edgecore.recording.redaction import Redactor
 from edgecore.store.store import Store, open_store
 from mosquitto import Mosquitto
 
@@ -38,7 +45,14 @@ class Rig:
         self.metrics = Metrics()
 
     async def start(
-        self, *endpoints: Endpoint, queue: Room = ROOM, mailbox: int = 1024, ready: Any = None, **more: Any
+        self,
+        *endpoints: Endpoint,
+        queue: Room = ROOM,
+        mailbox: int = 1024,
+        ready: Any = None,
+        mirror: MirrorSettings | None = None,
+        sights: Sights | None = None,
+        **more: Any,
     ) -> None:
         self.metrics = Metrics()
         self.store: Store = open_store(self._file, tables.SCHEMA)
@@ -59,11 +73,46 @@ class Rig:
                 ready=ready,
             )
 
+        if mirror is not None:
+            more["mirror"] = self._mirror(port, endpoints, mirror, sights or Sights())
         self.module = EventBus(
             port, self.metrics, self.store, node="n", endpoints=endpoints, make_link=make_link, **more
         )
         await self.module.start()
         self._running = asyncio.create_task(self.module.run())
+
+    def _mirror(self, port: Port, endpoints: tuple[Endpoint, ...], settings: MirrorSettings, sights: Sights) -> Mirror:
+        def make_link(endpoint: Endpoint, heard: Heard, version: str, will: Will | None) -> MirrorLink:
+            return MirrorLink(
+                endpoint,
+                heard,
+                clock=self.clock,
+                new_id=port.new_id,
+                jitter=NoJitter(),
+                version=version,
+                will=will,
+            )
+
+        self.ledger = Ledger(self.clock.monotonic)
+        self.mirroring = settings
+        self.mirror = Mirror(
+            port,
+            self.bus,
+            self.metrics,
+            self.ledger,
+            node="n",
+            make_link=make_link,
+            redact=Redactor(b"key").entry,  # type: ignore[arg-type]
+            sights=sights,
+            meant=lambda _config: (self.mirroring, endpoints),
+        )
+        self.mirror.reload(EdgeCoreConfig())
+        return self.mirror
+
+    async def mirrors(self) -> None:
+        """Return once the mirror is on all its brokers, and subscribed."""
+        await self.until(lambda: self.mirror._links and all(one.connected for one in self.mirror._links))
+        await self.until(lambda: not any(one._client._asked for one in self.mirror._links))
 
     async def connected(self) -> None:
         """Return once all brokers are, and what they are subscribed has left."""

@@ -18,6 +18,18 @@ def live(vclock: VirtualClock) -> Callable[[], int]:
     return lambda: sum(timer.callback is not None for *_, timer in vclock._timers)
 
 
+async def test_virtual_time_glides_where_nothing_is_due_on_the_way(vclock: VirtualClock) -> None:
+    called: list[float] = []
+    vclock.call_at(1.0, lambda: called.append(1.0)).cancel()
+    vclock.call_at(5.0, lambda: called.append(5.0))
+    assert vclock.glide(4.0)
+    assert vclock.monotonic() == 4.0
+    assert not vclock.glide(1.0)
+    assert (vclock.monotonic(), called) == (4.0, [])
+    await vclock.advance(1.0)
+    assert called == [5.0]
+
+
 async def test_virtual_time_stands_still_by_itself(vclock: VirtualClock) -> None:
     start_ms = vclock.now_ms()
     await settle()
@@ -411,3 +423,14 @@ async def test_a_pace_is_kept_until_it_is_changed_which_holds_from_when_the_wait
     await asyncio.gather(working, return_exceptions=True)
     assert done_at == [10, 20, 25, 30, 90]
     assert all(timer.callback is None for *_, timer in vclock._timers)
+
+
+async def test_virtual_time_leaps_to_one_call_after_the_other(vclock: VirtualClock) -> None:
+    made: list[float] = []
+    for when in (2.0, 1.0, 2.0, 9.0):
+        vclock.call_at(when, lambda: made.append(vclock.monotonic()))
+    vclock.call_at(0.5, lambda: made.append(-1.0)).cancel()
+    for _ in range(4):
+        vclock.leap(5.0 - vclock.monotonic())
+    assert made == [1.0, 2.0, 2.0]
+    assert vclock.monotonic() == 5.0

@@ -13,7 +13,8 @@ import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
+from functools import partial
 from typing import Any, NamedTuple
 
 import structlog
@@ -67,8 +68,11 @@ class DeviceTwin:
         resends: int,
         has_cloud: bool = True,
         cloud_confirms: bool = False,
+        zone: tzinfo | None = None,
     ) -> None:
+        """``zone`` is that of the local times which are told; the machine's, without."""
         self._port = port
+        self._zone = zone
         self._metrics = metrics
         self._node = node
         self._tables = DeviceTables(store)
@@ -175,7 +179,7 @@ class DeviceTwin:
 
     def _decided(self, request: Request, message: Message, stored: asyncio.Future[bool] | None) -> _Taken:
         self._requests[request.action.name.lower()] += 1
-        at = Moment(self._node, self._port.clock.now_ms(), self._port.new_id, local_time)
+        at = Moment(self._node, self._port.clock.now_ms(), self._port.new_id, partial(local_time, zone=self._zone))
         decision = decide(self._devices, request, at)
         try:
             said = self._outgoing.ready(decision.words)
@@ -277,9 +281,9 @@ class DeviceTwin:
             await self._outgoing.resend_forever()
 
 
-def local_time(now_ms: int) -> str:
+def local_time(now_ms: int, zone: tzinfo | None = None) -> str:
     """Return an instant as ``last_online`` has it: local time, ``2006-01-02 15:04:05``."""
-    return datetime.fromtimestamp(now_ms // 1000, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    return datetime.fromtimestamp(now_ms // 1000, UTC).astimezone(zone).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _looked_at(written: "asyncio.Future[None]") -> None:

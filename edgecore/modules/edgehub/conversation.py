@@ -26,8 +26,10 @@ from edgecore.modules.edgehub import session
 from edgecore.modules.edgehub.frame import encode_frame
 from edgecore.modules.edgehub.incoming import Incoming
 from edgecore.modules.edgehub.outgoing import Outgoing
-from edgecore.modules.edgehub.transport import Connection
+from edgecore.modules.edgehub.transport import Session
 from edgecore.observe.ledger import DELIVERED, UP, Ledger
+from edgecore.recording.entries import Direction
+from edgecore.recording.watch import Watch
 
 log = structlog.get_logger("edgehub")
 
@@ -42,7 +44,7 @@ class Conversation:
 
     def __init__(
         self,
-        connection: Connection,
+        connection: Session,
         port: Port,
         incoming: Incoming,
         outgoing: Outgoing,
@@ -50,7 +52,10 @@ class Conversation:
         *,
         heartbeat_s: float,
         ping: bool,
+        watch: Watch,
+        link: int,
     ) -> None:
+        """``watch`` is shown each frame, as one of connection ``link``."""
         self._connection = connection
         self._port = port
         self._clock = port.clock
@@ -59,6 +64,8 @@ class Conversation:
         self._ledger = ledger
         self._heartbeat_s = heartbeat_s
         self._ping = ping
+        self._seen_by = watch
+        self._number = link
         self._busy = False
         self.ended = asyncio.Event()
         self._asked_at = 0.0
@@ -83,6 +90,8 @@ class Conversation:
         try:
             async for payload in self._connection.frames():
                 self._busy = True
+                if self._seen_by.frame is not None:
+                    self._seen_by.frame(Direction.TO_EDGE, self._number, payload)
                 answer = await self._incoming.take(payload)
                 if answer is not None:
                     await self._send(encode_frame(answer))
@@ -146,3 +155,5 @@ class Conversation:
     async def _send(self, payload: bytes) -> None:
         await self._connection.write(payload)
         self.sent += 1
+        if self._seen_by.frame is not None:
+            self._seen_by.frame(Direction.TO_CLOUD, self._number, payload)

@@ -23,9 +23,11 @@ from edgecore.modules.edgehub.incoming import Incoming
 from edgecore.modules.edgehub.news import ConnectionNews
 from edgecore.modules.edgehub.outbox import CAPACITY, Outbox
 from edgecore.modules.edgehub.outgoing import Outgoing
-from edgecore.modules.edgehub.transport import CloudAddress, Connection, dial
+from edgecore.modules.edgehub.transport import CLOUD_CLOSED, WE_CLOSED, CloudAddress, Dial, Session, dial
 from edgecore.observe.ledger import COALESCED, DROPPED, SUPERSEDED, Ledger
 from edgecore.observe.metrics import Metrics
+from edgecore.recording.entries import Direction
+from edgecore.recording.watch import Watch
 from edgecore.store.store import Store
 
 log = structlog.get_logger("edgehub")
@@ -72,7 +74,10 @@ class EdgeHub:
         ping: bool = True,
         cloud_version: str = "1.3.1",
         credentials: Credentials | None = None,
+        dial_cloud: Dial = dial,
+        watch: Watch | None = None,
     ) -> None:
+        """``watch`` is shown each frame and what becomes of each connection."""
         self._port = port
         self._ledger = ledger
         self._store = store
@@ -82,6 +87,8 @@ class EdgeHub:
         self._max_message_bytes = max_message_bytes
         self._ping = ping
         self._credentials = credentials
+        self._dial_cloud = dial_cloud
+        self._watch = watch or Watch()
         self._backoff = Backoff(heartbeat_s, jitter, quick=is_from_1_4(cloud_version))
         self._box = Outbox(outbox_size)
         self._outgoing = Outgoing(
@@ -177,6 +184,7 @@ class EdgeHub:
             except LinkError as error:
                 pause_s = self._backoff.after_failed_dial()
                 self._become("waiting", str(error))
+                self._show(Direction.TO_CLOUD, self._sessions + 1, "error", detail=str(error))
                 log.warning("cloud_not_reached", error=str(error), again_in_s=round(pause_s, 2))
             else:
                 received = self._incoming.received
@@ -206,18 +214,19 @@ class EdgeHub:
             await self._port.clock.sleep(pause_s)
             self._become("connecting", "")
 
-    async def _dial(self) -> Connection:
-        return await dial(
+    async def _dial(self) -> Session:
+        return await self._dial_cloud(
             self._address,
             timeout_s=self._handshake_timeout_s,
             max_message_bytes=self._max_message_bytes,
             tls=await self._credentials.ready() if self._credentials is not None else None,
         )
 
-    async def _hold(self, connection: Connection) -> None:
+    async def _hold(self, connection: Session) -> None:
         """Run one session to its end."""
         self._sessions += 1
         self._become("connected", "")
+        self._show(Direction.TO_CLOUD, self._sessions, "open", tls=connection.tls)
         log.info("cloud_connected", url=self._address.url, session=self._sessions, server=connection.server)
         conversation = self._conversation = Conversation(
             connection,
@@ -227,6 +236,8 @@ class EdgeHub:
             self._ledger,
             heartbeat_s=self._heartbeat_s,
             ping=self._ping,
+            watch=self._watch,
+            link=self._sessions,
         )
         try:
             async with connection:
@@ -238,9 +249,11 @@ class EdgeHub:
             self._conversation = None
             if self._state == "connected":  # not the link ended it
                 self._become("waiting", "the session was ended by the node")
+            direction, event = _ending(self._error)
+            self._show(direction, self._sessions, event, detail=self._error)
         self._news.tell(r.CLOUD_DISCONNECTED)
 
-    async def _converse(self, connection: Connection, conversation: Conversation) -> None:
+    async def _converse(self, connection: Session, conversation: Conversation) -> None:
         """Hold a conversation, and beside it do what its cloud and its certificate ask for."""
         async with asyncio.TaskGroup() as tasks:
             beside = [tasks.create_task(self._note_session(connection.server), name="edgehub note session")]
@@ -268,6 +281,10 @@ class EdgeHub:
             self._store.submit(tables.seen(url, self._port.clock.now_ms())).add_done_callback(_looked_at)
             await self._port.clock.sleep(self._heartbeat_s)
 
+    def _show(self, direction: Direction, link: int, event: str, *, tls: str = "", detail: str = "") -> None:
+        if self._watch.connection is not None:
+            self._watch.connection(direction, link, event, tls=tls, detail=detail)
+
     def _become(self, state: str, error: str) -> None:
         if state != self._state:
             now = self._port.clock.monotonic()
@@ -275,6 +292,14 @@ class EdgeHub:
                 self._away_since = now
             self._state, self._since = state, now
         self._error = error
+
+
+def _ending(error: str) -> tuple[Direction, str]:
+    """Return which side ended a session, and whether in good order (``ConnectionEvent``)."""
+    if CLOUD_CLOSED in error:
+        return Direction.TO_EDGE, "eof"
+    by_us = WE_CLOSED in error or "lost the cloud" not in error
+    return (Direction.TO_CLOUD, "eof") if by_us else (Direction.TO_EDGE, "error")
 
 
 async def _either(one: asyncio.Event, other: asyncio.Event) -> None:

@@ -7,7 +7,7 @@ ends the session (close code 1009).
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from types import TracebackType
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 import websockets.asyncio.client
 import websockets.exceptions
@@ -15,6 +15,10 @@ import websockets.exceptions
 from edgecore.errors import LinkError
 
 PROJECT_PATH = "/{project}/{node}/events"
+
+CLOUD_CLOSED = "the cloud closed"
+WE_CLOSED = "we closed"
+"""How the text of a ``LinkError`` says who ended a session in good order."""
 
 
 class CloudAddress(NamedTuple):
@@ -43,8 +47,37 @@ VIOLATIONS = {1002: "protocol_error", 1009: "frame_too_large"}
 """Close codes with which we end a session because of what came, and the words for them."""
 
 
+class Session(Protocol):
+    """One session with the cloud, as the conversation needs it; what each does is said below, at ``Connection``."""
+
+    violation: str
+
+    @property
+    def server(self) -> str:
+        """What the cloud calls itself."""
+
+    @property
+    def tls(self) -> str:
+        """The version of TLS, or nothing."""
+
+    async def write(self, payload: bytes) -> None:
+        """Send one frame."""
+
+    async def ping(self) -> None:
+        """Send a ping and wait for its answer."""
+
+    def frames(self) -> AsyncIterator[bytes]:
+        """Yield each frame."""
+
+    async def __aenter__(self) -> "Session": ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
 class Connection:
-    """One session with the cloud."""
+    """One session with the cloud, over a websocket."""
 
     def __init__(self, websocket: websockets.asyncio.client.ClientConnection) -> None:
         self._websocket = websocket
@@ -56,6 +89,12 @@ class Connection:
         """What the cloud calls itself (``Server`` header of its answer), or nothing."""
         response = self._websocket.response
         return response.headers.get("Server", "") if response is not None else ""
+
+    @property
+    def tls(self) -> str:
+        """The version of TLS, such as ``TLSv1.3``; empty without TLS."""
+        wrapped = self._websocket.transport.get_extra_info("ssl_object")
+        return (wrapped.version() or "") if wrapped is not None else ""
 
     async def write(self, payload: bytes) -> None:
         """Send one text frame. Raises ``LinkError`` if the session is over."""
@@ -117,6 +156,15 @@ class _Dialled(websockets.asyncio.client.ClientConnection):
         super().connection_lost(exc)
 
 
+class Dial(Protocol):
+    """Opens a session with the cloud, as ``dial`` does."""
+
+    async def __call__(
+        self, address: CloudAddress, *, timeout_s: float, max_message_bytes: int, tls: ssl.SSLContext | None
+    ) -> Session:
+        """Raises ``LinkError``."""
+
+
 async def dial(
     address: CloudAddress,
     *,
@@ -159,7 +207,7 @@ async def dial(
 
 
 def _why(error: websockets.exceptions.ConnectionClosed) -> str:
-    for close, who in ((error.rcvd, "the cloud"), (error.sent, "we")):
+    for close, who in ((error.rcvd, CLOUD_CLOSED), (error.sent, WE_CLOSED)):
         if close is not None:
-            return f"{who} closed with code {close.code} {close.reason}".rstrip()
+            return f"{who} with code {close.code} {close.reason}".rstrip()
     return "the connection broke"

@@ -51,6 +51,12 @@ class ServiceView:
                 if namespace in ("", entry.key.namespace):
                     yield self._short(entry, self._places)
 
+    def whole(self) -> Iterator[Json]:
+        """Yield everything of every service, as JSON values."""
+        if self._places is not None:
+            for entry in tuple(self._table):
+                yield self._whole(entry, self._places)
+
     def one(self, name: str, namespace: str = "") -> Json:
         """Return everything of one service, as JSON values; ``meant`` says how it may be named.
 
@@ -65,7 +71,7 @@ class ServiceView:
         """Return a service in short; its backends are counted port by port."""
         ports = self._ports(entry, places)
         backends = [backend for port in ports for backend in port["backends"]]
-        every = [port for one in (entry, *entry.named.values()) for port in self._ports(one, places)]
+        every = [*ports, *(port for one in entry.named.values() for port in self._ports(one, places))]
         told = ("name", "port", "transport", "state", "reason", "handling", "strategy", "plane", "plane_reason")
         return {
             **_named(entry),

@@ -15,7 +15,7 @@ from edgecore.clock import Clock
 from edgecore.errors import BrokerError
 from edgecore.ids import NewId
 from edgecore.modules.eventbus.backoff import LASTING_S, Backoff
-from edgecore.modules.eventbus.client import MqttClient
+from edgecore.modules.eventbus.client import Arrived, MqttClient
 from edgecore.modules.eventbus.endpoint import Endpoint
 from edgecore.modules.eventbus.outgoing import Outgoing, Publication
 from edgecore.observe.metrics import Metrics
@@ -42,6 +42,68 @@ class Receiver(Protocol):
         """Return the filters that are to be subscribed."""
 
 
+class Client(Protocol):
+    """One client of one broker; as ``MqttClient`` is one."""
+
+    client_id: str
+    refused: dict[str, str]
+
+    @property
+    def connected(self) -> bool:
+        """See ``MqttClient``."""
+
+    @property
+    def inflight(self) -> int:
+        """See ``MqttClient``."""
+
+    @property
+    def room(self) -> bool:
+        """See ``MqttClient``."""
+
+    async def connect(self) -> None:
+        """See ``MqttClient``."""
+
+    async def lost(self) -> str:
+        """See ``MqttClient``."""
+
+    def publish(self, publication: Publication) -> str:
+        """See ``MqttClient``."""
+
+    def give_up_inflight(self) -> int:
+        """See ``MqttClient``."""
+
+    def subscribe(self, filters: Sequence[str]) -> None:
+        """See ``MqttClient``."""
+
+    def unsubscribe(self, wanted: str) -> None:
+        """See ``MqttClient``."""
+
+    def hold(self, held: bool) -> None:
+        """See ``MqttClient``."""
+
+    async def close(self, deadline: float) -> None:
+        """See ``MqttClient``."""
+
+    def abort(self) -> None:
+        """See ``MqttClient``."""
+
+
+class MakeClient(Protocol):
+    """Makes a client, as ``MqttClient`` is made."""
+
+    def __call__(
+        self,
+        endpoint: Endpoint,
+        client_id: str,
+        clock: Clock,
+        *,
+        arrived: Arrived,
+        room_again: Callable[[], None],
+        malformed: Callable[[str, str], None],
+    ) -> Client:
+        """See ``MqttClient``."""
+
+
 class Room(NamedTuple):
     """How much may wait for a broker."""
 
@@ -63,6 +125,7 @@ class BrokerLink:
         jitter: random.Random,
         room: Room,
         ready: asyncio.Event | None = None,
+        make_client: MakeClient = MqttClient,
     ) -> None:
         self.endpoint = endpoint
         self._receiver = receiver
@@ -77,9 +140,10 @@ class BrokerLink:
         self._errors: dict[str, str] = {}
         self._moved = asyncio.Event()
         self._new_id = new_id
+        self._make_client = make_client
         self._subscriber, self._publisher = self._clients()
 
-    def _clients(self) -> tuple[MqttClient, MqttClient]:
+    def _clients(self) -> tuple[Client, Client]:
         endpoint = self.endpoint
         unique = self._new_id().replace("-", "")[:16]  # the block's own bits: the end of an id counts up
         named = (endpoint.subscriber_id, endpoint.publisher_id)
@@ -87,8 +151,8 @@ class BrokerLink:
         will_less = endpoint._replace(will=None)  # a node that is gone is told of once
         return self._client(will_less, ids[0], lambda: None), self._client(endpoint, ids[1], self._pump_soon)
 
-    def _client(self, endpoint: Endpoint, client_id: str, room_again: Callable[[], None]) -> MqttClient:
-        return MqttClient(
+    def _client(self, endpoint: Endpoint, client_id: str, room_again: Callable[[], None]) -> Client:
+        return self._make_client(
             endpoint,
             client_id,
             self._clock,
@@ -220,7 +284,7 @@ class BrokerLink:
 
     # Its own work.
 
-    async def _keep(self, role: str, client: MqttClient, begin: Callable[[], None]) -> None:
+    async def _keep(self, role: str, client: Client, begin: Callable[[], None]) -> None:
         """Connect ``client`` and ``begin``, over and over."""
         backoff, futile = Backoff(self._jitter), 0
         while True:

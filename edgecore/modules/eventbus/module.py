@@ -21,7 +21,10 @@ from edgecore.modules.eventbus import publishing, tables, topics
 from edgecore.modules.eventbus.brokerlink import BrokerLink, Receiver
 from edgecore.modules.eventbus.echoes import Echoes
 from edgecore.modules.eventbus.endpoint import Endpoint
+from edgecore.modules.eventbus.mirror.topics import is_of_mirror
 from edgecore.observe.metrics import Metrics
+from edgecore.recording.entries import MqttDirection
+from edgecore.recording.watch import Watch
 from edgecore.store.store import Statement, Store
 
 log = structlog.get_logger("eventbus")
@@ -48,6 +51,16 @@ class Companion(Protocol):
         """Return what is known of it; ``reasons`` says what is not as it should be."""
 
 
+class Mirroring(Companion, Protocol):
+    """What shows the bus on the brokers, beside EventBus."""
+
+    async def stop(self, deadline: float) -> None:
+        """Take leave of the brokers by ``deadline``."""
+
+    def reload(self, config: EdgeCoreConfig) -> None:
+        """Go by the settings as they are now."""
+
+
 class EventBus:
     """The module ``eventbus``."""
 
@@ -66,18 +79,22 @@ class EventBus:
         endpoints_of: EndpointsOf | None = None,
         upload_form: topics.UploadForm = "1.3",
         companions: Sequence[Companion] = (),
+        mirror: Mirroring | None = None,
+        watch: Watch | None = None,
     ) -> None:
         self._port = port
         self._metrics = metrics
         self._store = store
+        self._watch = watch or Watch()
         self._node = node
         self._form = upload_form
         self._fixed = topics.subscribed(upload_form)
         self._wanted: dict[str, None] = {}
         self._endpoints_of = endpoints_of
         self._companions = companions
+        self._mirror = mirror
         self._echoes = Echoes()
-        self._come: deque[tuple[str, str]] = deque()
+        self._come: deque[tuple[str, str, bytes]] = deque()
         self._come_bytes = 0
         self._has_come = asyncio.Event()
         self._holding = self._over = False
@@ -100,6 +117,8 @@ class EventBus:
                 *(tasks.create_task(link.run(), name=f"eventbus {link.endpoint.name}") for link in self._links),
                 *(tasks.create_task(one.run(), name="eventbus companion") for one in self._companions),
             ]
+            if self._mirror is not None:
+                others.append(tasks.create_task(self._mirror.run(), name="eventbus mirror"))
             await reading  # ends when the bus is closed
             for other in others:
                 other.cancel()
@@ -107,7 +126,10 @@ class EventBus:
     async def stop(self) -> None:
         """Take leave of the brokers, and let the bus have what has come: it is acknowledged."""
         deadline = self._port.clock.monotonic() + LEAVE_S
-        await asyncio.gather(*(link.stop(deadline) for link in self._links))
+        leaving = [link.stop(deadline) for link in self._links]
+        if self._mirror is not None:
+            leaving.append(self._mirror.stop(deadline))
+        await asyncio.gather(*leaving)
         while self._come and self._port.clock.monotonic() < deadline:
             await self._port.clock.sleep(0.01)
 
@@ -116,6 +138,8 @@ class EventBus:
         meant = {each.name: each for each in self._endpoints_of(config)} if self._endpoints_of else {}
         for link in self._links:
             link.move(meant.get(link.endpoint.name, link.endpoint))
+        if self._mirror is not None:
+            self._mirror.reload(config)
 
     def status(self) -> dict[str, Any]:
         """Return each broker, what was subscribed at run time, and what was carried."""
@@ -126,6 +150,7 @@ class EventBus:
             "subscriptions": list(self._wanted),
             "waiting_for_the_bus": len(self._come),
             "messages": dict(self._seen),
+            **({} if self._mirror is None else {"mirror": self._mirror.status()}),
             "reasons": [
                 *filter(None, (link.reason for link in self._links)),
                 *(reason for one in beside for reason in one.get("reasons", ())),
@@ -144,8 +169,7 @@ class EventBus:
                 self._seen["published"] += 1
                 if len(self._links) > 1 and self._comes_back(topic):
                     self._echoes.published(topic, payload, self._port.clock.monotonic())
-                for link in self._links:
-                    link.publish(topic, payload)
+                self._publish(message.header.id, topic, payload)
             case publishing.Subscribe(wanted):
                 self._subscribe(message, wanted)
             case publishing.Unsubscribe(wanted):
@@ -154,6 +178,12 @@ class EventBus:
                 self._seen[reason] += 1
             case publishing.Refused(reason, detail):
                 self._refuse(message, reason, detail)
+
+    def _publish(self, message_id: str, topic: str, payload: bytes) -> None:
+        for link in self._links:
+            if self._watch.mqtt is not None:
+                self._watch.mqtt(MqttDirection.OUT, link.endpoint.name, topic, payload, message_id)
+            link.publish(topic, payload)
 
     def _subscribe(self, message: Message, wanted: str) -> None:
         if wanted in self._wanted or wanted in self._fixed:
@@ -195,13 +225,15 @@ class EventBus:
         return [*self._fixed, *self._wanted]
 
     def arrived(self, broker: str, topic: str, payload: bytes) -> None:
-        """Take one message that a broker handed out."""
+        """Take one message that a broker handed out; one of a mirror is no message of a device."""
+        if is_of_mirror(topic):
+            self._seen["of_mirror"] += 1
+            return
         if len(self._links) > 1 and not self._echoes.takes_in(broker, topic, payload, self._port.clock.monotonic()):
             self._seen["echo"] += 1
             return
-        text = topics.as_text(payload)
-        self._come.append((topic, text))
-        self._come_bytes += len(topic) + len(text)
+        self._come.append((broker, topic, payload))
+        self._come_bytes += len(topic) + len(payload)
         self._has_come.set()
         if not self._holding and (len(self._come) >= HELD_MESSAGES or self._come_bytes >= HELD_BYTES):
             self._hold(True)
@@ -213,13 +245,16 @@ class EventBus:
             while not come:
                 self._has_come.clear()
                 await self._has_come.wait()
-            topic, text = come.popleft()
-            self._come_bytes -= len(topic) + len(text)
+            broker, topic, payload = come.popleft()
+            self._come_bytes -= len(topic) + len(payload)
             taken = topics.taken_in(topic, self._form)
             route = Route(r.BUS, r.GROUP_USER, taken.operation, taken.resource)
+            message = port.build(route, topics.as_text(payload))
+            if self._watch.mqtt is not None:
+                self._watch.mqtt(MqttDirection.IN, broker, topic, payload, message.header.id)
             if port.has_group(taken.group):
                 try:
-                    await port.send_to_group(taken.group, port.build(route, text))
+                    await port.send_to_group(taken.group, message)
                     self._seen["taken_in"] += 1
                 except BusClosed:  # it waited for room when the node stopped
                     return

@@ -15,6 +15,8 @@ class Publication(NamedTuple):
     payload: bytes
     qos: int
     retain: bool
+    properties: tuple[tuple[str, str], ...] = ()
+    """Of a user, for brokers that speak MQTT 5; others do not get them."""
 
     @property
     def size(self) -> int:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from fidelity.compare import Comparison
+from edgecore.verdict.verdict import Verdict
 
 _TABLE = pytest.StashKey[dict[str, str]]()
 _ROW = "{:46} {:>8} {:>6} {:>9} {:>8} {:>11}  {}"
@@ -15,11 +15,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture
-def report(request: pytest.FixtureRequest) -> Callable[[str, Comparison], None]:
+def report(request: pytest.FixtureRequest) -> Callable[[str, Verdict], None]:
     """``report(heading, comparison)``: put a line into the table."""
 
-    def add(heading: str, one: Comparison) -> None:
-        named = ", ".join(f"{line}: {count}" for line, count in sorted(one.named.items())) or "none"
+    def add(heading: str, one: Verdict) -> None:
+        named = ", ".join(f"{line}: {count}" for line, count in sorted(one.used.items())) or "none"
         request.config.stash[_TABLE][heading] = _ROW.format(
             heading,
             one.compared.total(),

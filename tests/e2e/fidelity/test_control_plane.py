@@ -19,11 +19,12 @@ from cloudhub_stub.controllers.names import CONTROLLERS
 from edgecore.clock import VirtualClock
 from edgecore.ids import NewId
 from edgecore.recording.entries import CloudFrame, ConnectionEvent, Direction
+from edgecore.recording.frames import Frame, read_frame
+from edgecore.recording.session import Recording
+from edgecore.verdict.verdict import Difference, Verdict
 from fidelity.clusterplay import ClusterPlay, Played
 from fidelity.clusterrules import BY_CONTROLLER, BY_HAND, ClusterRules, Rule
-from fidelity.compare import Comparison, Difference
-from fidelity.frames import Frame, read_frame
-from fidelity.history import NAMES, Recording, read_recording
+from fidelity.history import NAMES, read_recording
 from fidelity.meaning import Compared, Meaning, Said, compare, is_awaited
 from fidelity.wholestub import GO, OURS, WholeStub, Written
 
@@ -115,7 +116,7 @@ def by_controller(recordings: dict[str, Recording]) -> dict[str, Result]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_our_stub_sends_what_the_go_cloud_sent(
-    name: str, by_hand: Result, report: Callable[[str, Comparison], None]
+    name: str, by_hand: Result, report: Callable[[str, Verdict], None]
 ) -> None:
     found = by_hand.compared[name]
     report(f"cluster, {name}", as_comparison(name, found))
@@ -125,7 +126,7 @@ def test_our_stub_sends_what_the_go_cloud_sent(
 
 @pytest.mark.parametrize("name", CONTROLLED)
 def test_our_controllers_make_what_the_recorded_user_made(
-    name: str, by_controller: dict[str, Result], report: Callable[[str, Comparison], None]
+    name: str, by_controller: dict[str, Result], report: Callable[[str, Verdict], None]
 ) -> None:
     found = by_controller[name].compared[name]
     report(f"controllers, {name}", as_comparison(name, found))
@@ -133,15 +134,18 @@ def test_our_controllers_make_what_the_recorded_user_made(
     assert found.named == NAMED_CONTROLLED[name]
 
 
-def as_comparison(name: str, found: Compared) -> Comparison:
+def as_comparison(name: str, found: Compared) -> Verdict:
     """Return the same for the table at the end of a run."""
-    return Comparison(
-        name,
+    return Verdict(
+        recording=name,
         compared=Counter({"": found.recorded}),
         equal=Counter({"": found.equal}),
         explained=Counter({"": found.explained}),
-        named=found.named,
-        differences=[Difference("", one.where, one.path, one.recorded, one.ours) for one in found.faults],
+        used=found.named,
+        differences=[
+            Difference(kind="", what=one.where, path=one.path, recorded=one.recorded, ours=one.ours)
+            for one in found.faults
+        ],
     )
 
 

@@ -11,16 +11,19 @@ from pathlib import Path
 
 import pytest
 
-from fidelity import frames as f
-from fidelity.compare import Comparison, compare
-from fidelity.frames import kind_of
-from fidelity.history import NAMES, Recording, read_life
-from fidelity.replay import Played, Replay
+from edgecore.recording import frames as f
+from edgecore.recording.frames import kind_of
+from edgecore.recording.lines import line_of
+from edgecore.recording.session import Recording
+from edgecore.replay.judged import replay_and_judge, verdicts_of
+from edgecore.replay.options import ReplayOptions
+from edgecore.replay.replayed import Replayed
+from edgecore.replay.run import replay
+from edgecore.verdict.rulesfile import read_rules
+from edgecore.verdict.verdict import Verdict
+from fidelity.history import DATA, NAMES, read_life
 
 pytestmark = pytest.mark.timeout(300)
-
-SUBNET = "127.235.0.0/16"
-"""Fake IPs that neither the default nor other tests use, nor those of the networks below, which further nodes get."""
 
 NAMED = {
     "a_connect_first_sync": Counter(B4=3),
@@ -48,35 +51,23 @@ def recordings() -> dict[str, Recording]:
 
 
 @pytest.fixture(scope="module")
-def replayed(recordings: dict[str, Recording], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Played]:
+def replayed() -> dict[str, Replayed]:
     """What our node did in each recording."""
-    replay = Replay(tmp_path_factory.mktemp("node"), SUBNET)
-    return asyncio.run(replay.play(recordings.values()))
+    files = tuple(path for name in NAMES for path in DATA.glob(f"{name}.jsonl*"))
+    options = ReplayOptions(files=files)
+    done = asyncio.run(replay(options, is_alone=read_rules().is_recorded_alone))
+    return {one.name: one for one in done}
 
 
 @pytest.fixture(scope="module")
-def compared(recordings: dict[str, Recording], replayed: dict[str, Played]) -> dict[str, Comparison]:
-    periodic = [frame for one in recordings.values() for frame in one.edge]
-    found: dict[str, Comparison] = {}
-    said: frozenset[str] = frozenset()
-    for name, one in recordings.items():
-        found[name] = compare(
-            name,
-            one.edge,
-            replayed[name].ours,
-            answers=one.answers,
-            periodic=periodic,
-            played=replayed[name].sent,
-            repeats=one.repeats,
-            said=said,
-        )
-        said |= {frame.id for frame in replayed[name].ours}
-    return found
+def compared(replayed: dict[str, Replayed]) -> dict[str, Verdict]:
+    verdicts = verdicts_of(list(replayed.values()), read_rules())
+    return dict(zip(replayed, verdicts, strict=True))
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_our_node_sends_what_the_go_edgecore_sent(
-    name: str, compared: dict[str, Comparison], report: Callable[[str, Comparison], None]
+    name: str, compared: dict[str, Verdict], report: Callable[[str, Verdict], None]
 ) -> None:
     """Each message equal field by field but for the rules, none missing, none too many, in the recorded order."""
     report(f"edge, {name}", compared[name])
@@ -84,14 +75,14 @@ def test_our_node_sends_what_the_go_edgecore_sent(
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_other_difference_has_its_line_in_the_ledger(name: str, compared: dict[str, Comparison]) -> None:
-    found = {line: n for line, n in compared[name].named.items() if line not in ANY_NUMBER}
+def test_every_other_difference_has_its_line_in_the_ledger(name: str, compared: dict[str, Verdict]) -> None:
+    found = {line: n for line, n in compared[name].used.items() if line not in ANY_NUMBER}
     assert found == NAMED[name]
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_recorded_message_is_accounted_for(
-    name: str, recordings: dict[str, Recording], compared: dict[str, Comparison]
+    name: str, recordings: dict[str, Recording], compared: dict[str, Verdict]
 ) -> None:
     one = compared[name]
     assert one.compared.total() + one.repeated + one.theirs_alone == len(recordings[name].edge)
@@ -100,30 +91,44 @@ def test_every_recorded_message_is_accounted_for(
 
 @pytest.mark.parametrize("name", NAMES)
 def test_our_node_got_what_the_go_edgecore_got(
-    name: str, recordings: dict[str, Recording], replayed: dict[str, Played]
+    name: str, recordings: dict[str, Recording], replayed: dict[str, Replayed]
 ) -> None:
     """All but what was lost on its way then, and answers to statuses that we sent less often, or cannot send yet."""
     played = replayed[name]
     lost = [frame.line for frame in played.lost]
-    assert played.missing == []
+    assert not played.missing
     assert lost == LOST.get(name, [])
-    assert set(+played.unasked) <= f.PERIODIC
+    assert set(played.unasked) <= f.PERIODIC
     unasked = [frame for frame in recordings[name].cloud if not frame.parent and frame.line not in lost]
     assert [frame for frame in played.sent if not frame.parent] == unasked
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_frame_of_ours_has_every_key(name: str, replayed: dict[str, Played]) -> None:
+def test_every_frame_of_ours_has_every_key(name: str, replayed: dict[str, Replayed]) -> None:
     """T1: a Go cloudcore would take the value of the frame before."""
-    for frame in replayed[name].ours:
+    for frame in replayed[name].session.edge:
         document = json.loads(frame.text)
         assert list(document) == ["header", "route", "content"]
         assert list(document["header"]) == ["msg_id", "parent_msg_id", "timestamp", "resourceversion", "sync"]
 
 
-def test_statuses_go_on_in_every_session(replayed: dict[str, Played]) -> None:
+def test_what_our_node_did_replays_equal_without_a_known_difference(
+    replayed: dict[str, Replayed], tmp_path: Path
+) -> None:
+    """One life again, of sessions in which a node is started anew; rows, services, DNS, devices and MQTT too."""
+    files = []
+    for name in NAMES[:-1]:  # the burst takes as long as all others
+        files.append(tmp_path / f"{name}.jsonl")
+        files[-1].write_bytes(b"".join(map(line_of, replayed[name].ours)))
+    verdicts = asyncio.run(replay_and_judge(ReplayOptions(files=tuple(files), seed=2), read_rules()))
+    assert [str(one) for verdict in verdicts for one in verdict.differences] == []
+    assert [verdict.used for verdict in verdicts] == [{}] * len(files)
+    assert {f.REGISTRATION, "mqtt", "service", "row pod"} <= {kind for one in verdicts for kind in one.equal}
+
+
+def test_statuses_go_on_in_every_session(replayed: dict[str, Replayed]) -> None:
     for name, played in replayed.items():
-        kinds = {kind_of(frame) for frame in played.ours}
+        kinds = {kind_of(frame) for frame in played.session.edge}
         assert {f.KEEPALIVE, f.NODE_STATUS} <= kinds, name
 
 

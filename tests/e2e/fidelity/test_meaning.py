@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from edgecore.recording.entries import CloudFrame, Direction
+from edgecore.recording.frames import Frame
+from edgecore.recording.session import Recording
+from edgecore.verdict.checks import ABSENT, EVERY, TIME_MS
 from fidelity.clusterrules import Alone, ClusterRules, Field, Moved, Sides
-from fidelity.frames import Frame
-from fidelity.history import NAMES, Recording, read_recording
+from fidelity.history import NAMES, read_recording
 from fidelity.meaning import Compared, Meaning, Said, compare, is_awaited
-from fidelity.rules import ABSENT, EVERY, TIME_MS
 
 NOTHING_MORE = ClusterRules()
 NOT_MEANT = ("header.msg_id", "header.parent_msg_id", "header.timestamp")

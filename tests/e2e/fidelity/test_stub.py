@@ -10,11 +10,13 @@ import pytest
 from cloudhub_stub.app import Stub
 from cloudhub_stub.settings import Settings
 from edgecore.control.client import ControlClient
-from fidelity import frames as f
-from fidelity.compare import Comparison, compare_answers
+from edgecore.recording import frames as f
+from edgecore.recording.frames import Frame, kind_of
+from edgecore.recording.session import Recording
+from edgecore.verdict.verdict import Verdict
+from fidelity.answers import compare_answers
 from fidelity.edge import PartEdge
-from fidelity.frames import Frame, kind_of
-from fidelity.history import NAMES, Recording, read_recording
+from fidelity.history import NAMES, read_recording
 
 RECORDINGS = [name for name in NAMES if not name.startswith("f_")]
 NAMED = {"e_disconnect_reconnect_resync": {"H3": 1}}
@@ -30,7 +32,7 @@ async def stub(tmp_path: Path) -> AsyncIterator[Stub]:
 
 @pytest.mark.parametrize("name", RECORDINGS)
 async def test_the_stub_answers_what_the_go_cloudcore_answered(
-    name: str, stub: Stub, tmp_path: Path, report: Callable[[str, Comparison], None]
+    name: str, stub: Stub, tmp_path: Path, report: Callable[[str, Verdict], None]
 ) -> None:
     recording = read_recording(name)
     requests = [frame for frame in recording.edge if not frame.parent]
@@ -41,8 +43,8 @@ async def test_the_stub_answers_what_the_go_cloudcore_answered(
     found = compare_answers(name, requests, recorded, answers)
     report(f"stub, {name}", found)
     assert not found.differences, "\n" + "\n".join(map(str, found.differences[:20]))
-    assert found.named == NAMED.get(name, {})
-    assert found.compared.total() + found.named.total() == len(requests)
+    assert found.used == NAMED.get(name, {})
+    assert found.compared.total() + found.used.total() == len(requests)
 
 
 def asks_for_object(recording: Recording, answer: Frame) -> bool:
@@ -81,4 +83,4 @@ def test_an_answer_that_differs_is_found_and_named() -> None:
     wrong = [recorded[0]._replace(document={**recorded[0].document, "content": "no"}), *recorded[2:], recorded[2]]
     found = compare_answers(recording.name, requests, recorded, wrong).differences
     assert [(one.path, one.recorded, one.ours) for one in found if one.path != "message"] == [("content", "OK", "no")]
-    assert [one.where for one in found if one.path == "message"] == [f"line {recorded[1].line}", "not in the recording"]
+    assert [one.recorded_entry for one in found if one.path == "message"] == [recorded[1].line, None]

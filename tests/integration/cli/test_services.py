@@ -37,7 +37,7 @@ class FixedView:
 @pytest.fixture
 async def socket(tmp_path: Path) -> AsyncIterator[Path]:
     bus = Bus(SystemClock(), random_ids())
-    server = ControlServer(tmp_path / "edgecore.sock", node_routes(bus, cast("NodeState", None), None, FixedView))
+    server = ControlServer(tmp_path / "edgecore.sock", node_routes(cast("NodeState", None), None, FixedView))
     await server.start()
     yield tmp_path / "edgecore.sock"
     await server.stop()

@@ -24,11 +24,11 @@ from cloudhub_stub.controllers.names import ENDPOINTS
 from edgecore.beehive.resource import PING
 from edgecore.clock import VirtualClock
 from edgecore.ids import seeded_ids
+from edgecore.recording import frames as f
 from edgecore.recording.entries import CloudFrame, ConnectionEvent, Direction, Entry, Note
-from fidelity import frames as f
+from edgecore.recording.frames import Frame, kind_of, read_frame
+from edgecore.recording.session import Recording
 from fidelity.deeds import CLUSTER_BORN_MS, DEEDS, Deed, Deeds, Found, timed, with_our_uids
-from fidelity.frames import Frame, kind_of, read_frame
-from fidelity.history import Recording
 from fidelity.wholestub import WholeStub, Written
 
 HEARTBEAT_S = 15.0

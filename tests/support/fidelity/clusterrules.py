@@ -7,8 +7,8 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
-from fidelity.frames import Frame
-from fidelity.rules import ABSENT, ADDRESS, EVERY, ID, NOTHING, TIME, TIME_MS, WORD, Check
+from edgecore.recording.frames import Frame
+from edgecore.verdict.checks import ABSENT, ADDRESS, EVERY, ID, NOTHING, TIME, TIME_MS, WORD, Check
 
 
 class Sides(StrEnum):

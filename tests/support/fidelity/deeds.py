@@ -10,8 +10,8 @@ from cloudhub_stub.cluster.instants import unix_ms
 from cloudhub_stub.cluster.kinds import KINDS, Object, ObjectKey
 from cloudhub_stub.controlplane import ControlPlane
 from cloudhub_stub.errors import NotFound
-from fidelity.frames import Frame
-from fidelity.history import Recording
+from edgecore.recording.frames import Frame
+from edgecore.recording.session import Recording
 
 CLUSTER_BORN_MS = 1_795_168_984_000
 """When the objects were made that were there at the beginning."""

@@ -8,7 +8,7 @@ from types import TracebackType
 
 from websockets.asyncio.client import ClientConnection, connect
 
-from fidelity.frames import Frame, read_frame
+from edgecore.recording.frames import Frame, read_frame
 
 NODE = "edge-node1"
 PROJECT = "e632aba927ea4ac2b575ec1603d56f10"

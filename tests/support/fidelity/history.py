@@ -1,12 +1,9 @@
 """The recordings of one node's life, in the order in which they were taken."""
 
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
-from edgecore.recording.entries import CloudFrame, Direction, Entry
 from edgecore.recording.reader import read_entries
-from fidelity.frames import Frame, read_frame
+from edgecore.recording.session import Recording
 
 DATA = Path(__file__).parents[2] / "data"
 
@@ -21,51 +18,6 @@ NAMES = (
     "e_disconnect_reconnect_resync",
     "f_burst_1000_services_3000_pods",
 )
-
-
-@dataclass(frozen=True)
-class Recording:
-    """One file, by the time of its entries."""
-
-    name: str
-    entries: tuple[Entry, ...]
-    earlier: frozenset[str] = frozenset()
-    """The ids of what the Go edgecore sent in the recordings before."""
-
-    @cached_property
-    def frames(self) -> dict[int, Frame]:
-        """Each frame by its line."""
-        return {one.line: read_frame(one.text, one.line) for one in self.entries if isinstance(one, CloudFrame)}
-
-    def sent(self, direction: Direction) -> list[Frame]:
-        """Return the frames of one direction."""
-        entries = (one for one in self.entries if isinstance(one, CloudFrame) and one.direction == direction)
-        return [self.frames[one.line] for one in entries]
-
-    @cached_property
-    def edge(self) -> list[Frame]:
-        """What the Go edgecore sent."""
-        return self.sent(Direction.TO_CLOUD)
-
-    @cached_property
-    def cloud(self) -> list[Frame]:
-        """What the Go cloudcore sent."""
-        return self.sent(Direction.TO_EDGE)
-
-    @cached_property
-    def answers(self) -> frozenset[str]:
-        """The ids of the cloud's answers."""
-        return frozenset(frame.id for frame in self.cloud if frame.parent)
-
-    @cached_property
-    def repeats(self) -> frozenset[int]:
-        """The lines of what the Go edgecore had sent before, under the same id: no cloud of 1.3 confirms it."""
-        known, found = set(self.earlier), set()
-        for frame in self.edge:
-            if frame.id in known:
-                found.add(frame.line)
-            known.add(frame.id)
-        return frozenset(found)
 
 
 def read_recording(name: str, earlier: frozenset[str] = frozenset()) -> Recording:

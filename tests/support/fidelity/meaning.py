@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
+from edgecore.recording.frames import Frame, Json
+from edgecore.verdict.checks import ABSENT
 from fidelity.clusterrules import ClusterRules, Rule, Sides
-from fidelity.frames import Frame, Json
-from fidelity.rules import ABSENT
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")

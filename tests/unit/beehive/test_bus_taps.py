@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 from edgecore.beehive.bus import Bus
 from edgecore.beehive.message import Route, response_to
 from edgecore.beehive.port import Port
-from edgecore.beehive.switchboard import Passage
+from edgecore.beehive.switchboard import INJECTED_KEPT, Passage
 from edgecore.clock import VirtualClock, settle
 
 ROUTE = Route("edged", "meta", "query", "default/pod/nginx")
@@ -73,7 +73,7 @@ async def test_tap_sees_request_and_reply(bus: Bus, client: Port, server: Port, 
     reply = response_to(request, "OK", bus.new_id, bus.clock)
     server.respond(reply)
 
-    assert [passage[1:] for passage in tap.seen] == [
+    assert [passage[1:4] for passage in tap.seen] == [
         ("edged", "metaManager", request),
         ("metaManager", "edged", reply),
     ]
@@ -193,3 +193,24 @@ async def test_without_a_tap_nothing_is_called(vclock: VirtualClock, ids: Callab
     assert (await waiting).content == "OK"
     assert bus.shown == 0
     bus.close()
+
+
+async def test_a_message_that_a_person_made_is_told_from_others(client: Port, server: Port, tap: RecordingTap) -> None:
+    ours, theirs = client.build(ROUTE), client.build(ROUTE)
+
+    assert client.inject("metaManager", theirs)
+    await client.send("metaManager", ours)
+
+    assert [passage.injected for passage in tap.seen] == [True, False]
+    assert not client.inject("nobody", client.build(ROUTE))
+
+
+async def test_only_the_latest_injected_ids_are_known(bus: Bus, client: Port, tap: RecordingTap) -> None:
+    message = client.build(ROUTE)
+    bus.mark_injected(message.header.id)
+    for number in range(INJECTED_KEPT):
+        bus.mark_injected(str(number))
+
+    bus.show("edged", "metaManager", message)
+
+    assert not tap.seen[0].injected

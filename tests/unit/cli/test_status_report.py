@@ -28,6 +28,12 @@ def test_the_link_is_shown_with_its_age_and_traffic(status: Status) -> None:
     assert line in report(status).splitlines()
 
 
+def test_messages_that_somebody_holds_are_shown(status: Status) -> None:
+    status["held"] = [{"to": "edgemesh", "operation": "delete", "resource": "default/service/web", "since_s": 65.2}]
+    line = "held before edgemesh by hand, for 1 min 5 s: delete default/service/web (edgecore tap --break)"
+    assert line in report(status).splitlines()
+
+
 def test_pods_are_shown_by_phase(status: Status) -> None:
     status["parts"] = {"edged": {"pods": {"phases": {"Running": 3, "Failed": 1}}}}
     assert "pods: 3 Running, 1 Failed" in report(status).splitlines()
@@ -248,3 +254,10 @@ def test_devices_are_shown_by_state(status: Status) -> None:
     assert "devices: 3 (2 online, 1 unknown), 7 twins, 1 not as the cloud wants" in report(status).splitlines()
     status["parts"] = {"twin": {"devices": 0, "states": {}, "twins": 0, "twins_differ": 0}}
     assert "devices: 0, 0 twins" in report(status).splitlines()
+
+
+def test_a_recording_that_is_on_is_told_with_its_file_and_its_losses() -> None:
+    recording = {"recording": True, "path": "/tmp/s.jsonl", "entries": 7, "lost": 0}
+    assert "recording: /tmp/s.jsonl, 7 entries, none lost" in report({"recording": recording})
+    assert "7 entries, 2 lost" in report({"recording": {**recording, "lost": 2}})
+    assert "recording" not in report({"recording": {**recording, "recording": False}})

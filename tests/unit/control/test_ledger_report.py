@@ -45,3 +45,14 @@ def test_what_is_unexplained_and_what_was_dropped_is_named_and_obeyed_by_no_term
         "dropped lately:",
         "  cloud->edge edged update default/pod\\x1b[2J d: unknown_group",
     ]
+
+
+def test_what_was_put_on_the_bus_by_hand_is_named() -> None:
+    ledger = Ledger(lambda: 0.0)
+    ledger.inject("edgemesh", _message("m1"))
+
+    lines = ledger_report(ledger.view()).splitlines()
+
+    at = lines.index("put on the bus by hand: 1; lately:")
+    assert lines[at + 1].split()[:2] == ["edgemesh", "update"]
+    assert "\x1b" not in lines[at + 1]

@@ -258,3 +258,9 @@ async def test_a_port_says_which_plane_serves_it_and_why(look: Callable[..., Ser
 
     assert (port["plane"], port["plane_reason"]) == (short["plane"], short["plane_reason"]) == ("proxy", "rootless")
     assert port["plane_text"] == "mode rootless has no rules of the kernel"
+
+
+def test_every_service_can_be_had_whole(table: ServiceTable, look: Callable[..., ServiceView]) -> None:
+    table.put(ServiceKey("prod", "db"), None)
+    view = look()
+    assert [*view.whole()] == [view.one(f"{entry.key.namespace}/{entry.key.name}") for entry in table]

@@ -150,3 +150,19 @@ class _Book(RuleBasedStateMachine):
 
 
 TestBook = _Book.TestCase
+
+
+def test_what_a_person_put_on_the_bus_is_counted_beside_the_link(time: _Time) -> None:
+    ledger = Ledger(time)
+    ledger.inject("edgemesh", _message("1"))
+    view = ledger.view()
+    assert (view["injected"], ledger.under_way, ledger.unexplained) == (1, 0, 0)
+    (told,) = view["recently_injected"]
+    assert told == {
+        "id": "1",
+        "source": "edged",
+        "operation": "update",
+        "resource": "default/pod/web",
+        "to": "edgemesh",
+    }
+    assert all(not any(ended[outcome] for outcome in OUTCOMES) for ended in view["directions"].values())

@@ -7,7 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgecore.errors import ContentError
-from edgecore.recording.entries import CloudFrame, ConnectionEvent, Direction, Entry, Http, Note, parse_entry
+from edgecore.recording.entries import KEYS, CloudFrame, ConnectionEvent, Direction, Entry, Http, Note
+from edgecore.recording.lines import line_of, parse_entry
+from edgecore.recording.packing.schemas import KEYS_OF
+from entrystrategies import ENTRIES
 
 
 def parse(**fields: object) -> Entry:
@@ -85,3 +88,22 @@ def test_no_bytes_raise_anything_else(data: bytes) -> None:
 def test_any_text_comes_back_as_it_was_written(text: str, t_ns: int) -> None:
     line = json.dumps({"t_ns": t_ns, "link": 1, "dir": "cloud->edge", "text": text}).encode()
     assert parse_entry(line, 1) == CloudFrame(1, t_ns, Direction.TO_EDGE, 1, text)
+
+
+@given(ENTRIES)
+def test_any_entry_comes_back_from_its_line_identical(entry: Entry) -> None:
+    line = line_of(entry)
+    assert line.endswith(b"\n")
+    assert line.count(b"\n") == 1
+    assert parse_entry(line, 3) == entry
+
+
+@given(ENTRIES)
+def test_every_key_of_a_line_is_in_its_schema(entry: Entry) -> None:
+    kind = next(kind for kind, one in KEYS.items() if one is type(entry))
+    assert set(json.loads(line_of(entry))) <= {"t_ns", "n", "causes"} | set(KEYS_OF[kind])
+
+
+def test_a_session_of_a_later_version_is_refused() -> None:
+    with pytest.raises(ContentError, match="session version 3; this program reads up to 2"):
+        parse(session=3)

@@ -21,6 +21,7 @@ from edgecore.modules.edgemesh.dns.workers.feed import Feed
 from edgecore.modules.edgemesh.dns.zone.nametable import NameTable
 from edgecore.modules.edgemesh.workers.sharing import Sharing
 from edgecore.observe.metrics import Metrics
+from edgecore.recording.watch import Watch
 
 log = structlog.get_logger("edgemesh.dns")
 
@@ -41,13 +42,15 @@ class DnsServer:
         clock: Clock,
         metrics: Metrics,
         random_id: Callable[[], int],
+        watch: Watch | None = None,
     ) -> None:
         self.names = names
+        self._watch = watch or Watch()
         self.feed = Feed(names)
         """Whoever tells names tells them here, so that the workers hear of them."""
         self._binds = tuple(binds)
         self._metrics = metrics
-        self._crew = AnsweringCrew(recipe.processes - 1, recipe, self.feed, clock, self._report)
+        self._crew = AnsweringCrew(recipe.processes - 1, recipe, self.feed, clock, self._report, watch=self._watch)
         self._answering = Answering(
             names,
             recipe,
@@ -58,6 +61,7 @@ class DnsServer:
             on_bound=self._crew.listen,
         )
         metrics.pull(self._collect)
+        self._watch.follow(self._look)
 
     @property
     def addresses(self) -> tuple[Server, ...]:
@@ -116,6 +120,9 @@ class DnsServer:
             "workers": self._crew.status(),
             **resolver_status(self.resolver, figures),
         }
+
+    def _look(self) -> None:
+        self._answering.responder.show = self._watch.dns
 
     def _report(self, kind: Kind, reason: str, peer: str, left_out: int, details: str) -> None:
         if kind == "bad_packet":

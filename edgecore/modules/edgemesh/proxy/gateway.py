@@ -47,6 +47,8 @@ class Gateway:
     ) -> None:
         self.access = access
         """Takes a line for all that was served or refused; ``None``: nobody wants one."""
+        self.tells_heads = False
+        """Whether it is to have the heads of requests too."""
         self.directory = directory
         self.clock = clock
         self.limits = limits

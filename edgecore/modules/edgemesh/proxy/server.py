@@ -1,7 +1,7 @@
 """Accepting clients: listeners on addresses and ports, and the proxy as a whole."""
 
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, Protocol
 
@@ -9,7 +9,8 @@ from edgecore.addresses import join_address
 from edgecore.clock import Clock
 from edgecore.errors import ListenError, listen_error
 from edgecore.modules.edgemesh.names import Endpoint, ServiceKey
-from edgecore.modules.edgemesh.proxy.accesslog.access import Tell
+from edgecore.modules.edgemesh.proxy.accesslog.access import Served, Tell
+from edgecore.modules.edgemesh.proxy.accesslog.shownrequest import shown_request
 from edgecore.modules.edgemesh.proxy.datagrams.listener import open_datagrams
 from edgecore.modules.edgemesh.proxy.directory import Directory
 from edgecore.modules.edgemesh.proxy.doors.acceptor import Acceptor
@@ -26,6 +27,7 @@ from edgecore.modules.edgemesh.upstream.spec import PortKey, Transport
 from edgecore.modules.edgemesh.upstream.upstream import Upstream
 from edgecore.modules.edgemesh.workers.sharing import Sharing, bind_shared
 from edgecore.observe.metrics import Metrics
+from edgecore.recording.entries import ProxiedRequest
 
 _BACKLOG = 1024
 _TIDY_FROM = 64
@@ -123,10 +125,24 @@ class MeshProxy:
         self._gateway = Gateway(
             directory, upstreams, clock, metrics, limits or ProxyLimits(), options=options, access=access
         )
+        self._access = access
         self._entrance = Entrance(self._gateway)
         self._listeners: list[Listening] = []
         self._tidy_at = _TIDY_FROM
         metrics.pull(lambda: self._gateway.counters.families(self.own_numbers()))
+
+    def show(self, show: Callable[[ProxiedRequest], object] | None) -> None:
+        """Show what is over from now on, beside what the log is told; ``None``: no more."""
+        log, clock = self._access, self._gateway.clock
+
+        def tell(served: Served) -> None:
+            if show is not None:
+                show(shown_request(served, clock.now_ms() * 1_000_000))
+            if log is not None:
+                log(served)
+
+        self._gateway.tells_heads = show is not None
+        self._gateway.access = log if show is None else tell
 
     async def listen(
         self,

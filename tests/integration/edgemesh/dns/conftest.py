@@ -188,6 +188,7 @@ def running(names, clock, metrics, random_id, tmp_path) -> Callable[..., Any]:
     async def run(**settings: Any) -> AsyncIterator[DnsServer]:
         listen = settings.pop("listen", [("127.0.0.1", 0)])
         upstreams = settings.pop("upstreams", [])
+        watch = settings.pop("watch", None)
         zones = {zone: tuple(servers) for zone, servers in settings.pop("zones", {}).items()}
         recipe = Recipe(
             upstreams=None if upstreams is None else tuple(upstreams),
@@ -196,7 +197,7 @@ def running(names, clock, metrics, random_id, tmp_path) -> Callable[..., Any]:
             **settings,
         )
         binds = [Bind(*bind) for bind in listen]
-        server = DnsServer(names, recipe, binds, clock=clock, metrics=metrics, random_id=random_id)
+        server = DnsServer(names, recipe, binds, clock=clock, metrics=metrics, random_id=random_id, watch=watch)
         await server.start()
         try:
             yield server

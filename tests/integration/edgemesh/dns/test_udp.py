@@ -35,6 +35,7 @@ class FakeAnswers:
 
     def __init__(self) -> None:
         self.tally = Tally()
+        self.show = None
         self.asked: list[bytes] = []
         self.received: list[tuple[bytes, Any]] = []
         self.cut: dict[str, int] = {}

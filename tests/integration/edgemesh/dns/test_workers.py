@@ -15,6 +15,8 @@ from structlog.testing import capture_logs
 
 from edgecore.modules.edgemesh.names import ServiceKey
 from edgecore.modules.edgemesh.published import Published
+from edgecore.modules.edgemesh.workers.relay import BATCH_EVERY_S
+from edgecore.recording.watch import Watch
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -99,6 +101,27 @@ async def test_counts_are_those_of_both(two, metrics):
         await until(lambda: server.counts["answered"] == SOCKETS)
         assert 0 < worker_count(server) < SOCKETS
         assert f'edgecore_dns_queries_total{{outcome="answered"}} {SOCKETS}.0'.encode() in metrics.render()
+
+
+async def test_answers_of_both_are_shown_while_somebody_looks(two):
+    watch, shown = Watch(), []
+    async with two(watch=watch) as server:
+        server.feed.set(Published(ServiceKey("default", "web"), "127.251.0.1"))
+        await answering(server)
+        await ask_all(server, WEB)
+        watch.dns = lambda *told: shown.append(told)
+        async with asyncio.timeout(20):
+            while len(shown) != SOCKETS:  # the worker may not have been told in time that somebody looks
+                shown.clear()
+                await ask_all(server, WEB)
+                await asyncio.sleep(2 * BATCH_EVERY_S)
+        assert {(told[1], told[2], told[3][-4:]) for told in shown} == {("udp", WEB, b"\x7f\xfb\0\1")}
+        assert len({told[0] for told in shown}) == len(shown)
+
+        watch.dns = None
+        shown.clear()
+        await ask_all(server, WEB)
+    assert shown == []
 
 
 async def test_queries_to_a_name_server_are_those_of_both(two, upstream):

@@ -9,7 +9,9 @@ import pytest
 
 from edgecore.modules.edgemesh.names import Endpoint
 from edgecore.modules.edgemesh.proxy.accesslog.access import Served
+from edgecore.modules.edgemesh.proxy.accesslog.accessline import LineMaker
 from edgecore.modules.edgemesh.proxy.options import ProxyOptions
+from edgecore.recording.entries import ProxiedRequest
 
 
 @pytest.fixture
@@ -160,3 +162,38 @@ async def test_each_head_that_comes_in_pieces_has_the_whole_idle_timeout(make_ri
         assert (await client.answer())[0] == 200
         await vclock.advance(40)
     assert rig.errors() == {}
+
+
+async def test_request_is_shown_whole_to_who_looks_while_the_log_has_no_secrets_of_it(rig, log) -> None:
+    shown: list[ProxiedRequest] = []
+    rig.proxy._access = rig.gateway.access
+    await rig.backend()
+    listener = await rig.listen()
+    client = await rig.connect(listener)
+    head = b"POST /a?token=secret HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n"
+
+    rig.proxy.show(shown.append)
+    await client.send(head + b"hello")
+    await client.answer()
+    await client.get("/b")
+    rig.proxy.show(None)
+    await client.get("/c?token=secret")
+
+    assert [told.head.partition("\r\n")[0] for told in shown] == ["POST /a?token=secret HTTP/1.1", "GET /b HTTP/1.1"]
+    assert shown[0].head == head.decode()
+    assert (shown[0].status, shown[0].bytes_in, shown[0].handling) == (200, 5, "http")
+    assert [line.target for line in log] == ["/a", "/b", "/c"]
+    assert b"secret" not in LineMaker().lines(log)
+    assert log[2].head == b""
+
+
+async def test_refused_request_is_shown_with_the_reason(rig) -> None:
+    shown: list[ProxiedRequest] = []
+    rig.proxy.show(shown.append)
+    client = await rig.connect(await rig.listen())
+
+    await client.get("/x")
+
+    (told,) = shown
+    assert (told.status, told.reason, told.backend) == (503, "unknown_service", "")
+    assert told.head.startswith("GET /x HTTP/1.1\r\n")

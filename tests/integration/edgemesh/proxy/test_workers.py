@@ -24,7 +24,10 @@ from edgecore.modules.edgemesh.proxy.workers.crewedproxy import CrewedProxy
 from edgecore.modules.edgemesh.proxy.workers.recipe import ProxyRecipe
 from edgecore.modules.edgemesh.proxy.workers.tolddirectory import ToldDirectory
 from edgecore.modules.edgemesh.upstream.policy import Policy
+from edgecore.modules.edgemesh.workers.relay import BATCH_EVERY_S
 from edgecore.observe.metrics import Metrics
+from edgecore.recording.entries import ProxiedRequest
+from edgecore.recording.watch import Watch
 from tests.support.upstreams import fresh_upstreams, port_spec
 
 pytestmark = pytest.mark.timeout(120)
@@ -45,7 +48,8 @@ class Crewed:
         self.upstreams = fresh_upstreams(SystemClock())
         self.recipe = ProxyRecipe(limits=ProxyLimits(**limits), processes=2)
         self.lines: list[bytes] = []
-        self.crew = ForwardingCrew(self.recipe, self.upstreams, self.clock, self.metrics, self.log)
+        self.watch = Watch()
+        self.crew = ForwardingCrew(self.recipe, self.upstreams, self.clock, self.metrics, self.log, watch=self.watch)
         directory = ToldDirectory(self.upstreams)
         node = MeshProxy(directory, self.upstreams, SystemClock(), self.metrics, self.recipe.share)
         self.proxy = CrewedProxy(node, self.crew)
@@ -317,6 +321,29 @@ async def test_access_log_of_a_worker_is_the_nodes(crewed):
         lines = [json.loads(line) for line in it.lines]
         assert len(lines) == it.of_worker()
         assert {(line["service"], line["backend"], line["protocol"]) for line in lines} == {(str(WEB), str(a), "tcp")}
+
+
+async def test_requests_of_a_worker_are_shown_while_somebody_looks(crewed):
+    rig = crewed()
+    shown: list[ProxiedRequest] = []
+    async with backend(b"one") as one:
+        await rig.serve(one)
+        await rig.answering()
+        rig.watch.request = shown.append
+        rig.proxy._proxy.show(shown.append)
+        async with asyncio.timeout(20):
+            while len(shown) != CLIENTS:  # the worker may not have been told in time that somebody looks
+                shown.clear()
+                await rig.ask_all()
+                await asyncio.sleep(2 * BATCH_EVERY_S)
+        rig.proxy._proxy.show(None)
+        rig.watch.request = None
+        shown_then = len(shown)
+        await rig.ask_all()
+    assert {(told.service, told.handling, told.status) for told in shown} == {(f"{WEB}:{rig.port}", "http", 200)}
+    assert {told.head for told in shown} == {GET.decode()}
+    assert {told.backend for told in shown} == {f"{one} {one}"}
+    assert len(shown) == shown_then
 
 
 async def test_checks_of_the_node_count_in_the_worker(crewed):

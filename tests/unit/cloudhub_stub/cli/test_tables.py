@@ -37,6 +37,7 @@ STATUS: dict[str, Any] = {
     "objects_held_bytes": 30,
     "queues": {"waiting": {"edge-1": 7}, "given_up": 0, "refused": 0},
     "unexplained": 1,
+    "recording": None,
     "bad_input": {"cloudhub/no_http": 2},
 }
 
@@ -74,6 +75,18 @@ def test_of_an_empty_cluster_the_status_says_so() -> None:
     lines = report({**STATUS, "cluster": {}, "objects_held": 0}).splitlines()
     assert "  cluster           nothing in it" in lines
     assert not [line for line in lines if "by hand" in line]
+
+
+@pytest.mark.parametrize(
+    ("told", "text"),
+    [
+        ({"lost": 0, "error": ""}, "/s/a.jsonl, 7 entries"),
+        ({"lost": 2, "error": "no space left"}, "/s/a.jsonl, 7 entries, 2 lost; it has ended: no space left"),
+    ],
+)
+def test_a_recording_stands_in_the_status_with_what_is_missing(told: dict[str, Any], text: str) -> None:
+    lines = report({**STATUS, "recording": {"path": "/s/a.jsonl", "entries": 7, **told}}).splitlines()
+    assert f"  recording         {text}" in lines
 
 
 @pytest.mark.parametrize(

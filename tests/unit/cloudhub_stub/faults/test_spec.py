@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from cloudhub_stub.faults.spec import KINDS, FaultSpec, check, describe, waits_for_messages
+from cloudhub_stub.faults.spec import KINDS, FaultSpec, arguments, check, describe, waits_for_messages
 
 
 @pytest.mark.parametrize(
@@ -93,3 +93,17 @@ def test_a_fault_is_told_in_words(spec: Any, kind: str, fields: dict[str, Any], 
 
 def test_every_kind_can_be_told_in_words(spec: Any) -> None:
     assert all(describe(spec(kind)).startswith(kind) for kind in KINDS)
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "text"),
+    [
+        ("cut", {"node": "edge-1"}, "cut --node edge-1"),
+        ("half-open", {"for_": 5}, "half-open --for 5"),
+        ("delay", {"seconds": 0.5, "times": 2}, "delay 0.5 --times 2"),
+        ("drop", {"resource": "*/pod/*", "nth": 3}, "drop --resource '*/pod/*' --nth 3"),
+        ("restart", {}, "restart"),
+    ],
+)
+def test_a_fault_is_told_as_a_command(spec: Any, kind: str, fields: dict[str, Any], text: str) -> None:
+    assert arguments(spec(kind, **fields)) == text

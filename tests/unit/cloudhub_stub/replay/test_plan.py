@@ -12,8 +12,9 @@ from cloudhub_stub.replay.plan import PlannedFrame, ReplayOptions, Selection, Sk
 from edgecore.beehive.message import content_value
 from edgecore.beehive.wire import decode, encode
 from edgecore.ids import NewId
-from edgecore.recording.entries import CloudFrame, Direction, Entry, Note
+from edgecore.recording.entries import BusMessage, CloudFrame, Direction, Entry, Note, SessionHead
 from edgecore.recording.reader import read_entries
+from edgecore.recording.writer import open_writer
 
 EXAMPLES = Path(__file__).parents[4] / "examples" / "recordings"
 
@@ -67,6 +68,16 @@ def test_every_frame_of_the_recorded_cloud_is_played_or_left_out_as_an_answer(
     assert [each.entry for each in planned] == [frame.line for frame in frames]
     assert all(each.due_ack for each in played)
     assert {each.resource for each in planned if isinstance(each, SkippedAnswer)} == {"default/node/edge-node1"}
+
+
+@pytest.mark.parametrize("name", ["s.jsonl.gz", "s.jsonl.zst", "s.mcap"])
+def test_a_session_of_version_2_is_played_however_it_is_packed(tmp_path: Path, name: str) -> None:
+    with open_writer(tmp_path / name) as writer:
+        writer.write(SessionHead(1, 1, 2, "edgecore 0.9", "n", n=1))
+        writer.write(BusMessage(2, 1, "a", "b", "{}", n=2))
+        for entry in FIVE:
+            writer.write(entry)
+    assert entries_of(plan(read_entries(tmp_path / name))) == [4, 5, 7]
 
 
 def test_a_played_message_is_the_recorded_one_but_for_the_mapped_addresses() -> None:

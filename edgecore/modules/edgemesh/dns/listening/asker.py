@@ -5,6 +5,7 @@ from typing import Protocol
 
 from edgecore.modules.edgemesh.dns.packets.packet import PAYLOAD_BYTES, TCP_LIMIT_BYTES
 from edgecore.modules.edgemesh.dns.tally import Tally
+from edgecore.recording.watch import ShowDns
 
 
 class Asker(Protocol):
@@ -38,6 +39,8 @@ class Answers(Protocol):
     tally: Tally
     ready: Callable[[bytes], bytes | None]
     """Returns the reply to most queries for names of ours at once; it has at most 512 bytes."""
+    show: ShowDns | None
+    """Is shown what ``ready`` and ``cached`` say, by the listeners, and all else; ``None``: nobody looks."""
 
     def cached(self, packet: bytes, *, is_tcp: bool = False) -> bytes | None:
         """Return the reply to a query for another name at once, if it is known."""

@@ -11,12 +11,14 @@ from edgecore.clock import Clock
 from edgecore.modules.edgemesh.dns.listening.amplification import Allowance, come_by_tcp, is_long
 from edgecore.modules.edgemesh.dns.listening.asker import Asker, limit_bytes
 from edgecore.modules.edgemesh.dns.listening.forwarding import Forwarding
+from edgecore.modules.edgemesh.dns.listening.shownasker import ShownAsker
 from edgecore.modules.edgemesh.dns.resolver.resolver import Resolver
 from edgecore.modules.edgemesh.dns.tally import Tally
 from edgecore.modules.edgemesh.dns.zone.aliases import Chase
 from edgecore.modules.edgemesh.dns.zone.answers import Drop, Forward, Reply, decide
 from edgecore.modules.edgemesh.dns.zone.nametable import NameTable
 from edgecore.observe.throttle import Throttle
+from edgecore.recording.watch import ShowDns
 
 Kind = Literal["bad_packet", "failure", "surplus"]
 Report = Callable[[Kind, str, str, int, str], object]
@@ -36,6 +38,7 @@ class Responder:
     ) -> None:
         self.tally = tally
         self.ready: Callable[[bytes], bytes | None] = names.ready
+        self.show: ShowDns | None = None
         self.cached = resolver.cached
         self._names = names
         self._clock = clock
@@ -48,6 +51,8 @@ class Responder:
 
     def receive(self, packet: bytes, asker: Asker) -> None:
         """Answer a packet that no ready answer was found for."""
+        if self.show is not None:
+            asker = ShownAsker(asker, packet, self.show, self._clock)
         match decide(packet, self._names, limit_bytes(asker)):
             case Reply(reply, outcome, reason):
                 self.tally.queries[outcome] += 1

@@ -15,6 +15,7 @@ from edgecore.clock import Clock, Timer
 from edgecore.modules.edgemesh.dns.listening.asker import Answers
 from edgecore.modules.edgemesh.dns.listening.clients import Shares, client_of
 from edgecore.modules.edgemesh.dns.listening.frames import Frames, NoQueryError
+from edgecore.modules.edgemesh.dns.listening.shownasker import TRANSPORTS
 
 log = structlog.get_logger("edgemesh.dns")
 
@@ -225,15 +226,20 @@ class TcpConnection(asyncio.BufferedProtocol):
             reply = answers.ready(packet)
             if reply is not None:
                 queries["answered" if reply[7] else "nodata"] += 1
-                self._write(reply)
+                self._write_known(packet, reply)
                 continue
             reply = answers.cached(packet, is_tcp=True)
             if reply is not None:
                 queries["cached"] += 1
-                self._write(reply)
+                self._write_known(packet, reply)
                 continue
             self._waiting += 1
             answers.receive(packet, TcpAsker(self))
+
+    def _write_known(self, packet: bytes, reply: bytes) -> None:
+        if self._answers.show is not None:
+            self._answers.show(self.text, TRANSPORTS[True], packet, reply, 0)
+        self._write(reply)
 
     def _write(self, reply: bytes) -> None:
         transport = self._transport

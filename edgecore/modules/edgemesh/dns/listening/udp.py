@@ -10,7 +10,7 @@ and if even that is a heap and there are several clients in it, whoever asked mo
 
 import asyncio
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from itertools import islice
@@ -24,7 +24,9 @@ from edgecore.modules.edgemesh.dns.listening.amplification import FACTOR
 from edgecore.modules.edgemesh.dns.listening.asker import Answers
 from edgecore.modules.edgemesh.dns.listening.clients import client_of, share_of_each
 from edgecore.modules.edgemesh.dns.listening.mmsg import PACKET_BYTES, SLOTS, Slots
+from edgecore.modules.edgemesh.dns.listening.shownasker import TRANSPORTS
 from edgecore.modules.edgemesh.dns.resolver.exchange import Server
+from edgecore.recording.watch import ShowDns
 
 log = structlog.get_logger("edgemesh.dns")
 
@@ -144,13 +146,20 @@ class UdpListener:
                 nodata += 1
             replies.append(reply)
         if replies:
+            if answers.show is not None:
+                self._show(answers.show, packets, replies, slots)
             self._tally.replies["unsent"] += slots.send(replies)
             self._count(len(replies) - nodata - known - others, nodata, known)
         return len(replies)
 
+    def _show(self, show: ShowDns, packets: Sequence[bytes], replies: Sequence[bytes | None], slots: Slots) -> None:
+        for index, (packet, reply) in enumerate(zip(packets, replies, strict=True)):
+            if reply is not None:
+                show(join_address(*slots.sender(index)[:2]), TRANSPORTS[False], packet, reply, 0)
+
     def _answer_each(self, packets: Iterable[tuple[bytes, Peer]]) -> bool:
         """Answer ``packets``; return whether there may be more. Raises ``OSError``."""
-        answers, send = self._answers, self._send
+        answers, send, show = self._answers, self._send, self._answers.show
         answered = nodata = known = unsent = 0
         try:
             for packet, peer in packets:
@@ -167,6 +176,8 @@ class UdpListener:
                     answered += 1
                 else:
                     nodata += 1
+                if show is not None:
+                    show(join_address(*peer[:2]), TRANSPORTS[False], packet, reply, 0)
                 try:
                     send(reply, peer)
                 except OSError:  # the socket is full, or the peer is forged, with port 0

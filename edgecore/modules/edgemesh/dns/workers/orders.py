@@ -1,5 +1,7 @@
 """What the node says to the workers that answer beside it, and what they say."""
 
+from collections.abc import Sequence
+
 from msgspec import Struct
 
 from edgecore.modules.edgemesh.dns.listening.responder import Kind
@@ -7,6 +9,7 @@ from edgecore.modules.edgemesh.dns.recipe import Recipe
 from edgecore.modules.edgemesh.dns.tally import Figures
 from edgecore.modules.edgemesh.dns.workers.feed import NameRemoved, NamesComplete, NameSet, PoolServed
 from edgecore.modules.edgemesh.workers.link import Counted, Line
+from edgecore.modules.edgemesh.workers.relay import Look
 
 
 class Begin(Struct, frozen=True, tag="begin"):
@@ -22,7 +25,7 @@ class Listen(Struct, frozen=True, tag="listen"):
     port: int
 
 
-Order = Begin | Listen | NameSet | NameRemoved | NamesComplete | PoolServed
+Order = Begin | Listen | NameSet | NameRemoved | NamesComplete | PoolServed | Look
 
 
 class Complaint(Struct, frozen=True, tag="complaint"):
@@ -35,4 +38,15 @@ class Complaint(Struct, frozen=True, tag="complaint"):
     details: str
 
 
-News = Counted[Figures] | Complaint | Line
+Exchange = tuple[str, str, bytes, bytes, int]
+"""What ``ShowDns`` is called with."""
+
+
+class Exchanges(Struct, frozen=True, tag="exchanges"):
+    """From a worker: questions and answers, while somebody looks; ``lost`` before them could not be sent."""
+
+    exchanges: Sequence[Exchange]
+    lost: int
+
+
+News = Counted[Figures] | Complaint | Exchanges | Line

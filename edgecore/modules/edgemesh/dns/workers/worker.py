@@ -9,9 +9,10 @@ from edgecore.modules.edgemesh.dns.listening.listeners import Bind
 from edgecore.modules.edgemesh.dns.recipe import Recipe
 from edgecore.modules.edgemesh.dns.tally import Figures
 from edgecore.modules.edgemesh.dns.workers.feed import tell
-from edgecore.modules.edgemesh.dns.workers.orders import Begin, Complaint, Listen, Order
+from edgecore.modules.edgemesh.dns.workers.orders import Begin, Complaint, Exchange, Exchanges, Listen, Order
 from edgecore.modules.edgemesh.dns.zone.nametable import NameTable
 from edgecore.modules.edgemesh.workers.link import Link
+from edgecore.modules.edgemesh.workers.relay import Look, Relay
 from edgecore.modules.edgemesh.workers.sharing import Sharing
 from edgecore.modules.edgemesh.workers.worker import run_worker
 
@@ -24,6 +25,7 @@ class AnsweringDuty:
         self._clock = clock
         self._names: NameTable | None = None
         self._answering: Answering | None = None
+        self._shown: Relay[Exchange] = Relay(link, clock, Exchanges)
 
     async def obey(self, order: Order) -> None:
         """See ``Duty``."""
@@ -33,6 +35,9 @@ class AnsweringDuty:
             case Listen(host, port):
                 if self._answering is not None:
                     await self._answering.listeners.listen([Bind(host, port)])
+            case Look(on):
+                if self._answering is not None:
+                    self._answering.responder.show = self._show if on else None
             case _:
                 if self._names is not None:
                     tell(self._names, order)
@@ -45,6 +50,10 @@ class AnsweringDuty:
         """See ``Duty``."""
         if self._answering is not None:
             await self._answering.stop()
+        self._shown.stop()
+
+    def _show(self, client: str, transport: str, query: bytes, answer: bytes, took_us: int) -> None:
+        self._shown.take((client, transport, query, answer, took_us))
 
     def _begin(self, recipe: Recipe) -> None:
         self._names = recipe.names.table()

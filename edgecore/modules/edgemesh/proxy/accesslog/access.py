@@ -23,6 +23,8 @@ class Served(msgspec.Struct, gc=False, kw_only=True):
     method: str = ""
     target: str = ""
     """Of an HTTP request: what was asked for."""
+    head: bytes = b""
+    """All of the request's, where somebody looks; it holds what is secret, and is never in the log."""
     status: int = 0
     """Of the answer; 0 where no HTTP is spoken or no answer began."""
     reason: str = ""

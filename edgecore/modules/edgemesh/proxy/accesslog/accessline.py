@@ -18,7 +18,8 @@ from edgecore.modules.edgemesh.upstream.spec import Handling
 MAX_PATH = 2048
 """Characters of a path; what is beyond is cut off."""
 _MAX_NAMES = 4096
-_PROTOCOLS: dict[Handling, str] = {"http": "http", "bytes": "tcp", "sniff": "tcp", "datagrams": "udp"}
+PROTOCOLS: dict[Handling, str] = {"http": "http", "bytes": "tcp", "sniff": "tcp", "datagrams": "udp"}
+"""What is spoken, by how it is forwarded."""
 _NOT_QUOTED = "".join(map(chr, range(0x80)))
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -82,7 +83,7 @@ class LineMaker:
             served.client,
             f"{service[0]}/{service[1]}" if service is not None else "",
             served.port,
-            _PROTOCOLS[served.handling],
+            PROTOCOLS[served.handling],
             pod,
             backend,
             served.method,

@@ -351,8 +351,10 @@ class ClientConnection(ClientLine):
 
     def _tell(self, refusal: Refusal) -> None:
         if self._gateway.access is not None:
-            door = self._door
-            self._gateway.access(told_refusal(self.peer, door.service, door.address.port, self._request, refusal))
+            door, request = self._door, self._request
+            line = told_refusal(self.peer, door.service, door.address.port, request, refusal)
+            line.head = request.head if request is not None and self._gateway.tells_heads else b""
+            self._gateway.access(line)
 
     def _wait(self) -> None:
         """Be ready for the next request, or serve it if it is here already."""

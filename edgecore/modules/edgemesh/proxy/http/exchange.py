@@ -385,6 +385,7 @@ class Exchange:
             line.first_byte_s = max(0.0, self._first_byte_at - self._came)
             line.connect_s = self._connect_s
             line.retries = self._attempts.retries
+            line.head = self._request.head if self._gateway.tells_heads else b""
             tell(line)
 
     def _end(self) -> None:

@@ -125,6 +125,7 @@ class Shortcut:
             line.host = host
             line.bytes_in, line.bytes_out = len(self._body), size
             line.first_byte_s = taken_s
+            line.head = self._routing.request.head if gateway.tells_heads else b""
             gateway.access(line)
         self._client.served(now, keep=keep)
 

@@ -24,14 +24,18 @@ from edgecore.modules.edgemesh.proxy.workers.orders import (
     News,
     PortRemoved,
     PortSet,
+    Requests,
     Unlisten,
 )
 from edgecore.modules.edgemesh.proxy.workers.recipe import ProxyRecipe
 from edgecore.modules.edgemesh.upstream.spec import PortKey, PortSpec, Transport
 from edgecore.modules.edgemesh.upstream.upstreams import Upstreams
 from edgecore.modules.edgemesh.workers.crew import Crew, Member
+from edgecore.modules.edgemesh.workers.relay import Look
 from edgecore.modules.edgemesh.workers.sharing import Sharing
 from edgecore.observe.metrics import Metrics
+from edgecore.recording.entries import ProxiedRequest
+from edgecore.recording.watch import Watch
 
 _PROGRAM = "edgecore.modules.edgemesh.proxy.workers.worker"
 
@@ -42,7 +46,8 @@ Place = tuple[Endpoint, Transport]
 class ForwardingCrew(Crew[ProxyFigures]):
     """``recipe.processes - 1`` workers that forward as ``recipe`` says, for the ports of ``upstreams``.
 
-    ``log_access`` takes lines of their access log, and how many were dropped (see ``AccessLog.pass_on``).
+    ``log_access`` takes lines of their access log, and how many were dropped (see ``AccessLog.pass_on``). What they
+    served is shown to ``watch`` too, a moment later.
     """
 
     def __init__(
@@ -52,12 +57,17 @@ class ForwardingCrew(Crew[ProxyFigures]):
         clock: Clock,
         metrics: Metrics,
         log_access: Callable[[bytes, int], object] | None = None,
+        *,
+        watch: Watch | None = None,
     ) -> None:
         super().__init__(recipe.processes - 1, clock, work="proxy", program=_PROGRAM, news=News)
         self._recipe = replace(recipe, access_log=log_access is not None)
         self._log_access = log_access
         self._upstreams = upstreams
         self._metrics = metrics
+        self._shown_to = watch or Watch()
+        self._is_looked_at = False
+        self._shown_to.follow(self._look)
         metrics.pull(self._families)
         self._places: dict[Place, Meant] = {}
         self._addresses: dict[str, ServiceKey] = {}
@@ -113,6 +123,8 @@ class ForwardingCrew(Crew[ProxyFigures]):
             yield AddressOf(fake_ip, service)
         for (address, transport), meant in self._places.items():
             yield Listen(address, meant, transport)
+        if self._shown_to.request is not None:
+            yield Look(True)
 
     def take(self, member: Member[ProxyFigures], news: Any) -> None:
         """See ``Crew``."""
@@ -121,6 +133,8 @@ class ForwardingCrew(Crew[ProxyFigures]):
                 self._metrics.bad_input(module, reason, peer, left_out=left_out, **details)
             case AccessLines(lines, dropped) if self._log_access is not None:
                 self._log_access(lines, dropped)
+            case Requests(requests, lost):
+                self._show(requests, lost)
 
     def total(self, figures: Iterable[ProxyFigures]) -> ProxyFigures:
         """See ``Crew``."""
@@ -140,6 +154,21 @@ class ForwardingCrew(Crew[ProxyFigures]):
             key = upstream.spec.key
             if upstream.spec.policy.checks != "off" or key in self._checked:
                 self._tell_checks(key, self._checked.get(key, {}))
+
+    def _show(self, requests: Iterable[ProxiedRequest], lost: int) -> None:
+        show = self._shown_to.request
+        if show is None:
+            return
+        if lost and self._shown_to.lost is not None:
+            self._shown_to.lost(lost, "proxy_worker_not_heard")
+        for request in requests:
+            show(request)
+
+    def _look(self) -> None:
+        on = self._shown_to.request is not None
+        if on != self._is_looked_at:
+            self._is_looked_at = on
+            self.tell(Look(on))
 
     def _families(self) -> Iterator[Metric]:
         yield CounterMetricFamily(

@@ -1,5 +1,7 @@
 """What the node says to the workers that forward beside it, and what they say."""
 
+from collections.abc import Sequence
+
 from msgspec import Struct
 
 from edgecore.modules.edgemesh.names import Endpoint, ServiceKey
@@ -8,6 +10,8 @@ from edgecore.modules.edgemesh.proxy.figures.proxyfigures import ProxyFigures
 from edgecore.modules.edgemesh.proxy.workers.recipe import ProxyRecipe
 from edgecore.modules.edgemesh.upstream.spec import PortKey, PortSpec, Transport
 from edgecore.modules.edgemesh.workers.link import Counted, Line
+from edgecore.modules.edgemesh.workers.relay import Look
+from edgecore.recording.entries import ProxiedRequest
 
 
 class Begin(Struct, frozen=True, tag="begin"):
@@ -58,7 +62,7 @@ class Unlisten(Struct, frozen=True, tag="unlisten"):
     transport: Transport
 
 
-Order = Begin | PortSet | PortRemoved | Checked | Listen | Unlisten | AddressOf
+Order = Begin | PortSet | PortRemoved | Checked | Listen | Unlisten | AddressOf | Look
 
 
 class BadInput(Struct, frozen=True, tag="bad_input"):
@@ -78,4 +82,11 @@ class AccessLines(Struct, frozen=True, tag="access"):
     dropped: int
 
 
-News = Counted[ProxyFigures] | BadInput | AccessLines | Line
+class Requests(Struct, frozen=True, tag="requests"):
+    """From a worker: what is over, while somebody looks; ``lost`` before it could not be sent."""
+
+    requests: Sequence[ProxiedRequest]
+    lost: int
+
+
+News = Counted[ProxyFigures] | BadInput | AccessLines | Requests | Line

@@ -21,6 +21,7 @@ from edgecore.modules.edgemesh.proxy.workers.orders import (
     Order,
     PortRemoved,
     PortSet,
+    Requests,
     Unlisten,
 )
 from edgecore.modules.edgemesh.proxy.workers.recipe import ProxyRecipe
@@ -31,8 +32,10 @@ from edgecore.modules.edgemesh.upstream.health.outliers import take_back
 from edgecore.modules.edgemesh.upstream.spec import PortKey, PortSpec
 from edgecore.modules.edgemesh.upstream.upstreams import Upstreams
 from edgecore.modules.edgemesh.workers.link import Link
+from edgecore.modules.edgemesh.workers.relay import Look, Relay
 from edgecore.modules.edgemesh.workers.worker import run_worker
 from edgecore.observe.metrics import Metrics
+from edgecore.recording.entries import ProxiedRequest
 
 
 class ForwardingDuty:
@@ -48,6 +51,7 @@ class ForwardingDuty:
         self._proxy: MeshProxy | None = None
         self._listeners: MoreListeners | None = None
         self._access: RelayedAccess | None = None
+        self._shown: Relay[ProxiedRequest] = Relay(link, clock, Requests)
         self._changes = Changes()
         self._figures: ProxyFigures | None = None
 
@@ -68,6 +72,8 @@ class ForwardingDuty:
                 self._listeners.close(address, transport)
             case AddressOf(fake_ip, service):
                 self._directory.own(fake_ip, service)
+            case Look(on) if self._proxy is not None:
+                self._proxy.show(self._shown.take if on else None)
 
     def figures(self) -> ProxyFigures | None:
         """See ``Duty``. Ports whose figures are as they were the last time are left out."""
@@ -82,6 +88,7 @@ class ForwardingDuty:
             self._figures = self._changed(self._proxy)
         if self._access is not None:
             self._access.stop()
+        self._shown.stop()
         self._upstreams.close()
         await self._judge.close()
 

@@ -147,3 +147,24 @@ def test_a_response_code_has_its_name(rcode, name):
 @given(st.binary(min_size=12, max_size=80))
 def test_any_reply_can_be_shown(reply):
     assert present(reply)["bytes"] == len(reply)
+
+
+async def test_the_own_zone_says_of_its_names_what_is_answered(hand_query):
+    asked = await hand_query.ask(NAME)
+    assert hand_query.own(NAME) == {key: value for key, value in asked.items() if key not in ("upstream", "led")}
+
+
+def test_the_own_zone_asks_nobody_outside(hand_query, servers):
+    told = hand_query.own("www.example.com")
+    assert (told["status"], told["rule"], told["answer"], servers.asked) == (None, "outside", [], [])
+
+
+def test_of_an_alias_the_own_zone_says_where_it_leads(hand_query, servers):
+    told = hand_query.own("shop.default")
+    assert (told["status"], told["rule"], servers.asked) == (None, "external_name", [])
+    assert [(one["type"], one["data"]) for one in told["answer"]] == [("CNAME", "shop.example.com.")]
+
+
+def test_the_own_zone_refuses_what_cannot_be_asked(hand_query):
+    with pytest.raises(ContentError):
+        hand_query.own("a..b")

@@ -17,12 +17,16 @@ from edgecore.modules.edgemesh.proxy.workers.orders import (
     Listen,
     PortRemoved,
     PortSet,
+    Requests,
     Unlisten,
 )
 from edgecore.modules.edgemesh.proxy.workers.recipe import ProxyRecipe
 from edgecore.modules.edgemesh.upstream.policy import Policy
+from edgecore.modules.edgemesh.workers.crew import Member
+from edgecore.modules.edgemesh.workers.relay import Look
 from edgecore.modules.edgemesh.workers.sharing import Sharing
 from edgecore.observe.metrics import Metrics
+from edgecore.recording.entries import ProxiedRequest
 from tests.support.upstreams import fresh_upstreams, port_spec
 
 WEB, DB = ServiceKey("default", "web"), ServiceKey("default", "db")
@@ -83,6 +87,20 @@ def test_a_new_worker_is_told_everything(upstreams, crew):
         PortSet(db),
         Listen(HERE, Meant(WEB, HERE), "tcp"),
     ]
+
+
+def test_workers_are_told_when_somebody_begins_and_ends_to_look(crew):
+    watch, shown, lost = crew._shown_to, [], []
+    watch.frame = watch.commit = lambda *_: None
+    watch.request = shown.append
+    assert list(crew.everything()) == [Begin(ProxyRecipe()), Look(True)]
+    watch.lost = lambda *told: lost.append(told)
+    request = ProxiedRequest(0, 1, "c", "s", "http")
+    crew.take(Member(1), Requests([request, request], 3))
+    watch.request = None
+    crew.take(Member(1), Requests([request], 3))
+    assert crew.since() == [Look(True), Look(False)]
+    assert (shown, lost) == ([request, request], [(3, "proxy_worker_not_heard")])
 
 
 def test_a_new_worker_is_told_whose_the_addresses_are_before_it_listens_for_what_was_led_here(crew):

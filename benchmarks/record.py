@@ -1,0 +1,90 @@
+"""What recording costs a whole node: object messages from the cloud to their acknowledgements, recorded and not.
+
+The node is a process of its own, as it ships; one round after the other it records, and does not. Each message is new,
+so that its row is written. A ratio is that of two rounds that follow each other: of the messages a second (recorded
+over not; goal 0.95), and of the processor time for each (not over recorded). ``--kinds`` says what is recorded.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import statistics
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from rows.pushing import Cloud, recorded
+from rows.starting import node
+from websockets.asyncio.server import serve
+
+from edgecore.control.client import ControlClient
+
+SUBNET = "127.214.0.0/16"
+
+
+def cpu_s(pid: int) -> float:
+    """Return the processor time of a process: also that of threads that have ended, as the recorder's does."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+async def measure(rounds: int, count: int, flight: int, kinds: str) -> None:
+    """Print the ratios."""
+    documents = recorded()
+    cloud = Cloud(flight)
+    with tempfile.TemporaryDirectory() as place:
+        directory = Path(place)
+        async with serve(cloud.serve, "127.0.0.1", 0, compression=None, ping_interval=None) as server:
+            port = next(iter(server.sockets)).getsockname()[1]
+            config = directory / "edgecore.yaml"
+            config.write_text(json.dumps(_settings(directory, port)))
+            with node(config) as pid:
+                await cloud.push(documents, len(documents))
+                control = ControlClient(directory / "edgecore.sock")
+                runs: dict[bool, list[tuple[float, float]]] = {True: [], False: []}
+                for number in range(2 * rounds):
+                    on = bool(number % 2)
+                    if on:
+                        wish = {"path": str(directory / f"{number}.jsonl"), "kinds": kinds}
+                        await asyncio.to_thread(control.post, "/v1/recording/start", wish)
+                    used_s = cpu_s(pid)
+                    took_s = await cloud.push(documents, count)
+                    if on:
+                        told = await asyncio.to_thread(control.post, "/v1/recording/stop", {})
+                        assert not told["lost"], told
+                    runs[on].append((count / took_s, (cpu_s(pid) - used_s) / count * 1e6))
+    _print(kinds, runs)
+
+
+def _settings(directory: Path, port: int) -> dict[str, Any]:
+    return {
+        "database": {"dataSource": str(directory / "edgecore.db")},
+        "modules": {
+            "edgeHub": {"websocket": {"server": f"ws://127.0.0.1:{port}"}},
+            "edgeMesh": {"rootlessSubNet": SUBNET, "dns": {"listen": "127.0.0.1:0", "upstreams": ["127.0.0.1:9"]}},
+            "eventBus": {"enable": False},
+        },
+    }
+
+
+def _print(kinds: str, runs: dict[bool, list[tuple[float, float]]]) -> None:
+    pairs = list(zip(runs[True], runs[False], strict=True))
+    for at, what in ((0, "messages a second"), (1, "us of processor for each")):
+        ratios = sorted((on[at] / off[at]) if at == 0 else (off[at] / on[at]) for on, off in pairs)
+        on, off = (statistics.median(one[at] for one in runs[way]) for way in (True, False))
+        print(
+            f"{kinds:8} {what:25} not recorded {off:7.0f}   recorded {on:7.0f}   "
+            f"ratio {statistics.median(ratios):5.3f} (from {ratios[0]:.3f} to {ratios[-1]:.3f})   goal 0.95",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=7, help="pairs of rounds (default 7)")
+    parser.add_argument("--count", type=int, default=4000, help="messages a round (default 4000)")
+    parser.add_argument("--flight", type=int, default=50, help="messages on their way at a time (default 50)")
+    parser.add_argument("--kinds", default="frames,connections", help="what is recorded (default frames,connections)")
+    arguments = parser.parse_args()
+    asyncio.run(measure(arguments.rounds, arguments.count, arguments.flight, arguments.kinds))

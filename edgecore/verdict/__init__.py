@@ -1,0 +1,1 @@
+"""What changed between a recording and its replay, by meaning: rules, known differences, and the judge (pure)."""
