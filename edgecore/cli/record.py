@@ -5,11 +5,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+from edgecore.cli.database.meter import Meter
 from edgecore.cli.recordflags import KINDS_HELP
 from edgecore.cli.target import add_target, client_of
 from edgecore.control.columns import one_line
 from edgecore.control.help_text import HelpText
+from edgecore.errors import EdgecoreError
 from edgecore.recording.kinds import words_of
+from edgecore.store.backup import back_up
 
 NOTHING = 3
 """The exit code of ``status`` when nothing is recorded, or a recording ended by itself."""
@@ -59,10 +62,18 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "start",
         "begin a recording",
         "examples:\n  edgecore record start session.jsonl --config edgecore.yaml\n"
-        "  edgecore record start session.jsonl.zst --kinds default,bus,dns --config edgecore.yaml",
+        "  edgecore record start session.jsonl.zst --kinds default,bus,dns --config edgecore.yaml\n"
+        "  edgecore record start session.jsonl --database was.db --config edgecore.yaml\n"
+        "      and later: edgecore replay session.jsonl --db was.db",
     )
     start.add_argument("file", type=Path, metavar="FILE", help="a file that is not there yet, or a folder")
     start.add_argument("--kinds", default="default", metavar="KINDS", help=KINDS_HELP)
+    start.add_argument(
+        "--database",
+        type=Path,
+        metavar="FILE",
+        help="also copy the node's database as it is now, for edgecore replay --db FILE; secrets stay in it",
+    )
     start.add_argument("--secrets", action="store_true", help="write secrets as they are (default: pseudonyms)")
     start.set_defaults(run=begin)
     stop = _add_verb(verbs, "stop", "end the recording", "example:\n  edgecore record stop --config edgecore.yaml")
@@ -98,7 +109,26 @@ def _add_verb(
 def begin(args: argparse.Namespace) -> int:
     """Begin a recording."""
     wish = {"path": str(args.file.absolute()), "kinds": args.kinds, "redact": not args.secrets}
-    return _told(args, client_of(args).post("/v1/recording/start", wish))
+    client = client_of(args)
+    told = client.post("/v1/recording/start", wish)
+    if args.database is not None:
+        try:
+            _keep_database(Path(client.get("/v1/status")["store"]["path"]), args.database.absolute())
+        except EdgecoreError:
+            client.post("/v1/recording/stop", {})  # without what it begins with it is not what was asked for
+            raise
+    _told(args, told)
+    if args.database is None and not args.json:
+        print("what the node knows already is not in it: --database FILE keeps that for a replay")
+    return 0
+
+
+def _keep_database(path: Path, target: Path) -> None:
+    meter = Meter("copying")
+    try:
+        back_up(path, target, meter.tell)
+    finally:
+        meter.end()
 
 
 def end(args: argparse.Namespace) -> int:

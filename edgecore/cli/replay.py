@@ -12,6 +12,7 @@ from edgecore.cli.replay_screen import Screen, Steps
 from edgecore.cli.verdict_report import COULD_NOT, EQUAL, EXIT_CODES, add_verdict_flags, rules_of, tell
 from edgecore.errors import ContentError, EdgecoreError
 from edgecore.observe.logs import LEVELS, configure_logging
+from edgecore.recording.session import begins_within
 from edgecore.recording.writer import open_writer
 from edgecore.replay.judged import verdicts_of
 from edgecore.replay.mapping import parse_mapping
@@ -165,6 +166,8 @@ def _run(args: argparse.Namespace) -> int:
     code = tell(verdicts, args)
     if not args.json:
         _tell_pace(wanted, is_equal=code == EQUAL)
+        if code != EQUAL and options.db is None and not options.after and begins_within(wanted[0].recording.entries):
+            print(f"{wanted[0].name}: begins in the middle; what the node knew before is missing (--db, --after)")
     return code
 
 

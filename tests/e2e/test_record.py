@@ -118,3 +118,29 @@ def test_a_place_that_cannot_be_written_is_named_before_the_node_runs(programs: 
     node = programs.node(flags=["--record", tmp_path / "none" / "s.jsonl"])
     assert node.ended(20) == 1
     assert "cannot write recording" in node.log
+
+
+def test_a_recording_of_a_node_that_knew_things_replays_equal_with_its_database(
+    programs: Any, words: Any, tmp_path: Path
+) -> None:
+    path, was = tmp_path / "session.jsonl", tmp_path / "was.db"
+    cloud = programs.cloud()
+    node = programs.node(cloud=cloud)
+    node.wait_for("link", lambda status: status["state"] == "ok")
+    cloud.send(words.put(words.service("before")))
+    node.wait_for("service", lambda _status: node.find("before"))
+    taken = tmp_path / "taken.db"
+    taken.touch()
+    refused = programs.run("edgecore", "record", "start", path, "--database", taken, "--config", node.config)
+    assert (refused.returncode, node.status()["recording"]["recording"]) == (1, False)
+    path.unlink()
+
+    begun = programs.run("edgecore", "record", "start", path, "--database", was, "--config", node.config)
+    cloud.send(words.put(words.service("web")))
+    node.wait_for("service", lambda _status: node.find("web"))
+    programs.run("edgecore", "record", "stop", "--config", node.config)
+
+    assert (begun.returncode, was.stat().st_mode & 0o777) == (0, 0o600)
+    assert programs.run("edgecore", "replay", path).returncode == 1
+    replayed = programs.run("edgecore", "replay", path, "--db", was, "--config", node.config)
+    assert replayed.returncode == 0, replayed.stdout

@@ -52,7 +52,9 @@ def test_a_recording_that_begins_in_the_middle_needs_what_was_before(
     """A pod ends in it that came earlier: from the recordings before, or from the database that came of them."""
     was = tmp_path / "was"
     assert replay(DELETES) == 1
-    assert "default/pod/nginx-0" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "default/pod/nginx-0" in told
+    assert "b2_deletes: begins in the middle; what the node knew before is missing (--db, --after)" in told
     assert replay(DELETES, "--after", CONNECT, SERVICES, RESTARTED, "--output", tmp_path / "ours.jsonl") == 0
     assert "a_connect_first_sync" not in capsys.readouterr().out
     assert replay(CONNECT, SERVICES, RESTARTED, "--directory", was) == 0
