@@ -18,6 +18,7 @@ from typing import Any
 from fleet.child import cpu_s
 from messages.places import Broker, mosquitto
 from rows.pushing import Cloud, recorded
+from rows.ratios import Runs, show_ratios
 from rows.starting import node
 from websockets.asyncio.server import serve
 
@@ -42,7 +43,7 @@ async def measure(rounds: int, count: int, flight: int, broker: Broker) -> None:
             with node(config) as pid:
                 await cloud.push(documents, len(documents))
                 control = ControlClient(directory / "edgecore.sock")
-                runs: dict[bool, list[tuple[float, float]]] = {True: [], False: []}
+                runs: Runs = {True: [], False: []}
                 shares: list[float] = []
                 for number in range(2 * rounds):
                     mirrors = number % 4 in (1, 2)  # none is always the later one
@@ -67,7 +68,7 @@ async def measure(rounds: int, count: int, flight: int, broker: Broker) -> None:
                     f" left out {told['left_out']}",
                     flush=True,
                 )
-    _print(runs)
+    show_ratios(runs, "mirrored", 0.97)
     print(f"by the node's own clock it spent {statistics.median(shares):.1%} of its processor time on mirroring")
 
 
@@ -86,18 +87,6 @@ def _settings(directory: Path, port: int, broker: Broker, *, mirrors: bool) -> d
         },
         "observe": {"logLevel": "warning"},
     }
-
-
-def _print(runs: dict[bool, list[tuple[float, float]]]) -> None:
-    pairs = list(zip(runs[True], runs[False], strict=True))
-    for at, what in ((0, "messages a second"), (1, "us of processor for each")):
-        ratios = sorted((on[at] / off[at]) if at == 0 else (off[at] / on[at]) for on, off in pairs)
-        on, off = (statistics.median(one[at] for one in runs[way]) for way in (True, False))
-        print(
-            f"{what:25} not mirrored {off:7.0f}   mirrored {on:7.0f}   ratio {statistics.median(ratios):5.3f} "
-            f"(from {ratios[0]:.3f} to {ratios[-1]:.3f})   goal 0.97",
-            flush=True,
-        )
 
 
 if __name__ == "__main__":

@@ -9,12 +9,12 @@ import argparse
 import asyncio
 import json
 import os
-import statistics
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from rows.pushing import Cloud, recorded
+from rows.ratios import Runs, show_ratios
 from rows.starting import node
 from websockets.asyncio.server import serve
 
@@ -42,7 +42,7 @@ async def measure(rounds: int, count: int, flight: int, kinds: str) -> None:
             with node(config) as pid:
                 await cloud.push(documents, len(documents))
                 control = ControlClient(directory / "edgecore.sock")
-                runs: dict[bool, list[tuple[float, float]]] = {True: [], False: []}
+                runs: Runs = {True: [], False: []}
                 for number in range(2 * rounds):
                     on = bool(number % 2)
                     if on:
@@ -54,7 +54,7 @@ async def measure(rounds: int, count: int, flight: int, kinds: str) -> None:
                         told = await asyncio.to_thread(control.post, "/v1/recording/stop", {})
                         assert not told["lost"], told
                     runs[on].append((count / took_s, (cpu_s(pid) - used_s) / count * 1e6))
-    _print(kinds, runs)
+    show_ratios(runs, f"recorded ({kinds})", 0.95)
 
 
 def _settings(directory: Path, port: int) -> dict[str, Any]:
@@ -66,18 +66,6 @@ def _settings(directory: Path, port: int) -> dict[str, Any]:
             "eventBus": {"enable": False},
         },
     }
-
-
-def _print(kinds: str, runs: dict[bool, list[tuple[float, float]]]) -> None:
-    pairs = list(zip(runs[True], runs[False], strict=True))
-    for at, what in ((0, "messages a second"), (1, "us of processor for each")):
-        ratios = sorted((on[at] / off[at]) if at == 0 else (off[at] / on[at]) for on, off in pairs)
-        on, off = (statistics.median(one[at] for one in runs[way]) for way in (True, False))
-        print(
-            f"{kinds:8} {what:25} not recorded {off:7.0f}   recorded {on:7.0f}   "
-            f"ratio {statistics.median(ratios):5.3f} (from {ratios[0]:.3f} to {ratios[-1]:.3f})   goal 0.95",
-            flush=True,
-        )
 
 
 if __name__ == "__main__":
