@@ -1,13 +1,15 @@
 """What one choice of a host costs, for each strategy and for services of some sizes, beside RoundRobin in the same run.
 
-Microseconds of `choose`, with what it asks of an HTTP request (a header, a cookie) ready in a dictionary; the best of
-some rounds. Also what the first choice after a change of hosts costs, where a ring has to be made, in milliseconds.
+Microseconds of `choose`, with what it asks of an HTTP request (a header, a cookie) ready in a dictionary. Also what the
+first choice after a change of hosts costs, where a ring has to be made, in milliseconds.
 """
 
 import argparse
 import random
 import time
 from itertools import cycle, islice
+
+from rows.figures import alone, curve
 
 from edgecore.clock import SystemClock
 from edgecore.modules.edgemesh.names import Endpoint
@@ -19,6 +21,7 @@ from edgecore.modules.edgemesh.upstream.spec import Backend
 
 SIZES = (1, 3, 10, 100)
 ASKERS = 256
+PLAINEST = "RoundRobin"
 POLICIES = {
     "RoundRobin": Policy(),
     "Random": Policy(strategy="Random"),
@@ -55,7 +58,7 @@ def hosts_of(size: int, active: int) -> tuple[Host, ...]:
     return hosts
 
 
-def choice_us(policy: Policy, size: int, rounds: int, calls: int) -> tuple[float, float]:
+def choice_us(policy: Policy, size: int, calls: int) -> tuple[float, float]:
     """Return the microseconds of a choice, and the milliseconds of the first one."""
     strategy = strategy_of(policy, random.Random(1), SystemClock(), Room())
     strategy.replace(hosts_of(size, active=2))
@@ -68,28 +71,34 @@ def choice_us(policy: Policy, size: int, rounds: int, calls: int) -> tuple[float
         line = strategy.set_cookie(client, chosen) if chosen is not None else b""
         name, _, value = line.removeprefix(b"Set-Cookie: ").partition(b";")[0].partition(b"=")
         client.cookies[name] = value
-    best = 1e9
-    for _ in range(rounds):
-        asking = list(islice(cycle(clients), calls))
-        choose = strategy.choose
-        start = time.perf_counter()
-        for client in asking:
-            choose(client)
-        best = min(best, time.perf_counter() - start)
-    return best / calls * 1e6, first_ms
+    asking = list(islice(cycle(clients), calls))
+    choose = strategy.choose
+    start = time.perf_counter()
+    for client in asking:
+        choose(client)
+    return (time.perf_counter() - start) / calls * 1e6, first_ms
 
 
-def main() -> None:
-    """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--calls", type=int, default=10_000)
-    args = parser.parse_args()
-    print(f"{'us a choice, by hosts':<28}{''.join(f'{size:>8}' for size in SIZES)}   first of {SIZES[-1]}, ms")
-    for name, policy in POLICIES.items():
-        found = [choice_us(policy, size, args.rounds, args.calls) for size in SIZES]
-        print(f"{name:<28}{''.join(f'{us:>8.2f}' for us, _ in found)}   {found[-1][1]:.2f}")
+def main(rounds: int, calls: int) -> None:
+    """Measure each strategy with each number of hosts, all in turn."""
+    choices: dict[str, list[list[float]]] = {name: [] for name in POLICIES}
+    firsts: dict[str, list[list[float]]] = {name: [] for name in POLICIES}
+    for size in SIZES:
+        found = [{name: choice_us(policy, size, calls) for name, policy in POLICIES.items()} for _ in range(rounds)]
+        for name in POLICIES:
+            choices[name].append([each[name][0] for each in found])
+            firsts[name].append([each[name][1] for each in found])
+    for name, ours in choices.items():
+        peers, peer = (choices[PLAINEST], PLAINEST) if name != PLAINEST else ([], "")
+        curve(name, "hosts", SIZES, ours, "us a choice", peers=peers, peer=peer)
+    for name in POLICIES:
+        alone(f"{name}, {SIZES[-1]} hosts, the first", firsts[name][-1], "ms", less=True)
 
 
 if __name__ == "__main__":
-    main()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5, help="of each (default %(default)s)")
+    parser.add_argument("--calls", type=int, default=10_000, help="choices of a round (default %(default)s)")
+    parser.add_argument("--quick", action="store_true", help="once, 1,000 choices")
+    given = parser.parse_args()
+    main(*((1, 1000) if given.quick else (given.rounds, given.calls)))

@@ -1,13 +1,12 @@
 """The bus beside its naive form, in one process and on one event loop.
 
-Three questions, each answered by a ratio (naive time over ours; more is better):
+Two questions, each answered by a ratio (naive time over ours; more is better):
 
 * asynchronous: one send and one receive of a freshly built message with a fresh unique id. Naive:
   ``asyncio.Queue(1024)``, a dataclass, ``str(uuid.uuid4())``; one producer, one consumer. Goal 5, least acceptable 3
   (5 is where the Go bus stands).
 * synchronous: a request and its reply. Naive: a future in a dictionary and two queues, without any deadline (ours has
   one). Goal 1.5.
-* codec: decoding and encoding the recorded Service message. Naive: the standard ``json`` into the same classes. Goal 4.
 
 Ours is what ships: bounded mailboxes, statistics, tap points, deadlines.
 """
@@ -15,27 +14,21 @@ Ours is what ships: bounded mailboxes, statistics, tap points, deadlines.
 import argparse
 import asyncio
 import cProfile
-import json
 import pstats
-import statistics
 import time
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import uvloop
+from rows.figures import beside
+from rows.results import Goal, ratio
 
-from edgecore.beehive import wire
 from edgecore.beehive.bus import Bus
-from edgecore.beehive.message import Header, Message, Route, response_to
+from edgecore.beehive.message import Route, response_to
 from edgecore.clock import SystemClock
 from edgecore.ids import random_ids
-from edgecore.recording.entries import CloudFrame
-from edgecore.recording.reader import read_entries
-
-RECORDING = Path(__file__).parents[1] / "examples" / "recordings" / "b_services_endpoints_pods.jsonl"
 
 
 @dataclass
@@ -135,57 +128,6 @@ async def bus_sync(count: int) -> None:
     await server
 
 
-def recorded_service() -> bytes:
-    """Return the recorded message that brings the service nginx-svc."""
-    for entry in read_entries(RECORDING):
-        if isinstance(entry, CloudFrame) and '"default/service/nginx-svc"' in entry.text:
-            return entry.text.encode()
-    raise SystemExit(f"no service message in {RECORDING}")
-
-
-def naive_codec(data: bytes) -> bytes:
-    """Decode and encode with the standard library, into the same classes."""
-    document = json.loads(data)
-    header, route = document["header"], document["route"]
-    message = Message(
-        Header(
-            header["msg_id"],
-            header.get("parent_msg_id", ""),
-            header["timestamp"],
-            header.get("resourceversion", ""),
-            header.get("sync", False),
-        ),
-        Route(route["source"], route["group"], route["operation"], route["resource"]),
-        document["content"],
-    )
-    head, way = message.header, message.route
-    return json.dumps(
-        {
-            "header": {
-                "msg_id": head.id,
-                "parent_msg_id": head.parent_id,
-                "timestamp": head.timestamp_ms,
-                "resourceversion": head.resource_version,
-                "sync": head.sync,
-            },
-            "route": {
-                "source": way.source,
-                "group": way.group,
-                "operation": way.operation,
-                "resource": way.resource,
-            },
-            "content": message.content,
-        },
-        separators=(",", ":"),
-        ensure_ascii=False,
-    ).encode()
-
-
-def our_codec(data: bytes) -> bytes:
-    """Decode and encode as the node does."""
-    return wire.encode(wire.decode(data))
-
-
 async def seconds_each(work: Callable[[int], Awaitable[None]], count: int) -> float:
     """Return the seconds that one of ``count`` turns took."""
     started = time.perf_counter()
@@ -193,37 +135,20 @@ async def seconds_each(work: Callable[[int], Awaitable[None]], count: int) -> fl
     return (time.perf_counter() - started) / count
 
 
-def repeated(codec: Callable[[bytes], bytes], data: bytes) -> Callable[[int], Awaitable[None]]:
-    """Return ``codec`` on ``data`` as work to be counted."""
-
-    async def work(count: int) -> None:
-        for _ in range(count):
-            codec(data)
-
-    return work
-
-
-async def compare(name: str, naive: Any, ours: Any, *, count: int, rounds: int, goal: float) -> None:
-    """Run both in turn and print the ratio of each pair."""
+async def compare(case: str, naive: Any, ours: Any, *, peer: str, count: int, rounds: int, goal: Goal) -> None:
+    """Run both in turn."""
     pairs = [(await seconds_each(naive, count), await seconds_each(ours, count)) for _ in range(rounds)]
-    ratios = sorted(first / second for first, second in pairs)
-    naive_us, ours_us = (statistics.median(values) * 1e6 for values in zip(*pairs, strict=True))
-    print(
-        f"{name:13} naive {naive_us:7.2f} us   ours {ours_us:6.2f} us   "
-        f"ratio {statistics.median(ratios):5.2f} (from {ratios[0]:.2f} to {ratios[-1]:.2f})   goal {goal}",
-    )
+    theirs, mine = ([each[side] * 1e6 for each in pairs] for side in (0, 1))
+    beside(case, mine, theirs, "us", peer=peer, goal=goal, less=True)
 
 
 async def main(rounds: int, count: int, *, profile: bool) -> None:
-    """Print the three ratios, and, if asked, where the time of the asynchronous path goes."""
+    """Measure both, and, if asked, print where the time of the asynchronous path goes."""
     await seconds_each(bus_async, count // 10)
-    await compare("asynchronous", naive_async, bus_async, count=count, rounds=rounds, goal=5.0)
-    await compare("synchronous", naive_sync, bus_sync, count=count // 4, rounds=rounds, goal=1.5)
-    data = recorded_service()
-    assert json.loads(naive_codec(data)) == json.loads(our_codec(data))
     await compare(
-        "codec", repeated(naive_codec, data), repeated(our_codec, data), count=count // 10, rounds=rounds, goal=4.0
+        "asynchronous", naive_async, bus_async, peer="asyncio", count=count, rounds=rounds, goal=ratio(5, acceptable=3)
     )
+    await compare("synchronous", naive_sync, bus_sync, peer="asyncio", count=count // 4, rounds=rounds, goal=ratio(1.5))
     if profile:
         profiler = cProfile.Profile()
         profiler.enable()
@@ -237,5 +162,7 @@ if __name__ == "__main__":
     parser.add_argument("--rounds", type=int, default=7, help="pairs of runs (default 7)")
     parser.add_argument("--count", type=int, default=100_000, help="messages a run (default 100000)")
     parser.add_argument("--profile", action="store_true", help="print where the time of the asynchronous path goes")
+    parser.add_argument("--quick", action="store_true", help="three pairs, 20,000 messages a run")
     arguments = parser.parse_args()
-    uvloop.run(main(arguments.rounds, arguments.count, profile=arguments.profile))
+    rounds, count = (3, 20_000) if arguments.quick else (arguments.rounds, arguments.count)
+    uvloop.run(main(rounds, count, profile=arguments.profile))

@@ -11,7 +11,7 @@ the files of the edges: services, endpoints and lists of pods at both, each pod 
 * processor: the time that the cloud's process uses for an object, in milliseconds.
 * memory: what the cloud's process holds more at the end than before, for an object.
 
-Medians of some runs, and from which to which figure they went. The ratio is ours over the peer's.
+Medians of some runs, both in turn; a ratio over 1 is better than the peer.
 """
 
 import argparse
@@ -27,8 +27,8 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from fleet.child import Child, cpu_s, rss_bytes
-from fleet.figures import PEER, STUB, compare
+from fleet.child import PEER, STUB, Child, cpu_s, rss_bytes
+from rows.figures import beside, note
 
 from cloudhub_stub.testing.cloud import Cloud
 from cloudhub_stub.testing.edge import Edge
@@ -180,7 +180,7 @@ def main(services: int, runs: int) -> None:
     """Run both in turn."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     burst = f"{services} services with {REPLICAS} pods each: {objects_of(services)} objects at {len(NODES)} edges"
-    print(f"{burst}; {runs} runs on {os.cpu_count()} cores", flush=True)
+    note(f"{burst}; {runs} runs on {os.cpu_count()} cores")
     found: dict[str, list[Figures]] = {STUB: [], PEER: []}
     with tempfile.TemporaryDirectory() as place:
         for run in range(runs):
@@ -189,22 +189,23 @@ def main(services: int, runs: int) -> None:
             frames.mkdir(parents=True)
             found[STUB].append(through_the_stub(directory / STUB, services, frames))
             found[PEER].append(through_the_peer(directory / PEER, services, frames))
-    for what, field, unit in (
-        ("objects", "objects_a_s", "objects/s"),
-        ("processor", "cpu_ms", "ms an object"),
-        ("memory", "kib", "KiB an object"),
+    for measure, field, unit, less in (
+        ("", "objects_a_s", "objects/s", False),
+        ("processor", "cpu_ms", "ms an object", True),
+        ("memory", "kib", "KiB an object", True),
     ):
-        compare(what, *([getattr(each, field) for each in found[name]] for name in (STUB, PEER)), unit)
+        ours, peers = ([getattr(each, field) for each in found[name]] for name in (STUB, PEER))
+        beside("objects", ours, peers, unit, peer="bare websockets", measure=measure, less=less)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--services", type=int, default=1000, help="how many (default %(default)s)")
-    parser.add_argument("--runs", type=int, default=3, help="how often each (default %(default)s)")
+    parser.add_argument("--rounds", type=int, default=3, help="how often each (default %(default)s)")
     parser.add_argument("--quick", action="store_true", help="100 services, once")
     arguments = parser.parse_args()
     with suppress(KeyboardInterrupt):
         if arguments.quick:
             main(100, 1)
         else:
-            main(arguments.services, arguments.runs)
+            main(arguments.services, arguments.rounds)

@@ -21,13 +21,17 @@ from pathlib import Path
 from typing import Any
 
 from fleet.child import Child
-from messages.places import CONFIG, Broker, Costs, Node, mosquitto, node
-from rows.figures import alone, beside
+from messages.places import CONFIG, MOSQUITTO, Broker, Cost, Node, mosquitto, node
+from rows.figures import alone, beside, note
+from rows.parts import Parts
+from rows.results import at_least, at_most
+from rows.tools import lacking
 
 from edgecore.store.databasefile import peek
 
 PARTS = ("updates", "alone", "pace", "memory")
 OURS, PEERS = "$hw/events", "peer"
+PEER = "paho, sqlite3"
 PACE = 500
 
 
@@ -51,9 +55,9 @@ class Sides:
     def tell(self, prefix: str, how: str, number: float, total: int) -> dict[str, Any]:
         """Have updates made; return the figures."""
         pid = self.node.pid if prefix == OURS else self.peer.process.pid
-        costs = Costs(**{"node" if prefix == OURS else "peer": pid, "mosquitto": self._broker.pid})
+        cost = Cost(pid)
         told: dict[str, Any] = self._programs[prefix].tell(how, number, total)
-        told["costs"] = costs.told(total)
+        told["cost_us"] = cost.us(total)
         if prefix == OURS:
             self.last = told["last"]
         return told
@@ -69,57 +73,66 @@ class Sides:
         said = {f"device-{number}": str(value) for number, value in self.last.items()}
         if {device: rows.get(device) for device in said} != said:
             raise SystemExit(f"the rows are not what was said last: {rows}, {said}")
-        print(f"  the rows of {len(said)} devices are what they said last")
+
+
+def updates(sides: Sides, rounds: int, flight: int, count: int) -> None:
+    """Measure many updates on their way, and look whether the rows are right."""
+    ours, peers = sides.in_turn(rounds, "flight", flight, count)
+    mine, theirs = ([each["rate"] for each in side] for side in (ours, peers))
+    what = f"updates, {flight} on their way"
+    beside(what, mine, theirs, "answers/s", peer=PEER, goal=at_least(PACE))
+    cost(what, ours, peers)
+    sides.check()
 
 
 def times(what: str, sides: Sides, rounds: int, *, how: tuple[str, float], total: int) -> None:
-    """Print how long answers take."""
+    """Tell how long answers take."""
     ours, peers = sides.in_turn(rounds, *how, total)
-    for figure, name in (("median_ms", "median"), ("p99_ms", "99 of 100")):
+    for figure, measure in (("median_ms", ""), ("p99_ms", "99 of 100 below")):
         mine, theirs = [each[figure] for each in ours], [each[figure] for each in peers]
-        beside(f"{what}, {name}", mine, theirs, "ms", goal="", less=True)
-    show(ours, peers)
+        beside(what, mine, theirs, "ms", peer=PEER, measure=measure, less=True)
+    cost(what, ours, peers)
 
 
-def show(ours: list[Any], peers: list[Any]) -> None:
-    """Print what the last round cost."""
-    print(f"    an update: {ours[-1]['costs']}; peer: {peers[-1]['costs']}", flush=True)
+def cost(what: str, ours: list[Any], peers: list[Any]) -> None:
+    """Tell what an update cost."""
+    mine, theirs = [each["cost_us"] for each in ours], [each["cost_us"] for each in peers]
+    beside(what, mine, theirs, "us", peer=PEER, measure="processor time of one", less=True)
 
 
 def memory(sides: Sides, total: int) -> None:
-    """Print by what the node grows."""
+    """Measure by what the node grows."""
     grown = []
     for _ in range(2):
         before = sides.node.rss_bytes
         sides.tell(OURS, "flight", 100, total)
         grown.append((sides.node.rss_bytes - before) / 2**20)
-    print(f"  first {total:,} updates: {grown[0]:+.1f} MiB; then {total:,} more", flush=True)
-    alone("memory", [grown[1]], "MiB more", goal="goal 0")
+    alone("memory", [grown[1]], f"MiB more, by {total:,} updates", goal=at_most(1), less=True)
+    alone("memory", [grown[0]], "MiB more", measure=f"by the {total:,} before", less=True)
+    sides.check()
 
 
 def main(arguments: argparse.Namespace) -> None:
     """Measure the parts that were asked for."""
     rounds, count = (1, 1000) if arguments.quick else (arguments.rounds, arguments.count)
     settings = " ".join(CONFIG.read_text().partition("\n")[2].split("\n"))
-    print(f"{arguments.devices} devices; {os.cpu_count()} cores; medians of {rounds}; files below {arguments.dir}")
-    print(f"mosquitto: {settings}", flush=True)
-    parts = arguments.only or PARTS
+    if lacking(MOSQUITTO):
+        return
+    note(f"{arguments.devices} devices; {os.cpu_count()} cores; medians of {rounds}; files below {arguments.dir}")
+    note(f"mosquitto: {settings}")
+    parts = Parts.of(arguments.only, PARTS, quick=arguments.quick)
     with ExitStack() as stack, mosquitto() as broker:
         sides = Sides(stack, broker, arguments.dir, arguments.devices)
         sides.in_turn(1, "flight", 10, 500)  # both are warm
-        if "updates" in parts:
-            ours, peers = sides.in_turn(rounds, "flight", arguments.flight, count)
-            mine, theirs = ([each["rate"] for each in side] for side in (ours, peers))
-            beside(f"updates, {arguments.flight} on their way", mine, theirs, "answers/s", goal=f"goal {PACE}")
-            show(ours, peers)
-            sides.check()
-        if "alone" in parts:
-            times("one at a time", sides, rounds, how=("flight", 1), total=count // 10)
-        if "pace" in parts:
-            times(f"{PACE} a second", sides, rounds, how=("pace", PACE), total=count // 4)
-        if "memory" in parts:
-            memory(sides, 1000 if arguments.quick else arguments.memory)
-            sides.check()
+        parts.run(
+            {
+                "updates": lambda: updates(sides, rounds, arguments.flight, count),
+                "alone": lambda: times("one at a time", sides, rounds, how=("flight", 1), total=count // 10),
+                "pace": lambda: times(f"{PACE} a second", sides, rounds, how=("pace", PACE), total=count // 4),
+                "memory": lambda: memory(sides, 1000 if arguments.quick else arguments.memory),
+            }
+        )
+        parts.end()
 
 
 if __name__ == "__main__":

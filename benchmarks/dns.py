@@ -6,7 +6,7 @@
 * workers: the first part with ``workers: 2``. Goal 1.2 of dnsmasq, which is one process.
 * updates: the first part while 100 services a second are being updated, from the cloud to the names. Goal: not less
   than 0.8 of the rate before, and no wrong answer.
-* size: 10,000 services beside 100. Goal: the rate within 10 %. The memory is that of the whole node.
+* size: 10,000 services (``--many``) beside 100. Goal: the rate within 10 %. The memory is that of the whole node.
 
 Medians of some rounds, ours and the peer in turn; a ratio over 1 is better than the peer. The server has one processor
 for itself, dnsperf the other; two workers share both with it. On a machine of two processors that bounds that part, as
@@ -26,7 +26,10 @@ from pathlib import Path
 from naming.cores import PINNED
 from naming.load import Load, load
 from naming.servers import CONFIG, Node, Place, ask, dnsmasq, manifests, node, outside
-from rows.figures import alone, beside
+from rows.figures import alone, beside, note
+from rows.parts import Parts
+from rows.results import Goal, ratio
+from rows.tools import lacking
 
 PARTS = ("names", "outside", "workers", "updates", "size")
 COUNT = 1000
@@ -38,13 +41,14 @@ TOOLS = {"dnsperf": "dnsperf", "dnsmasq": "dnsmasq-base", "taskset": "util-linux
 class Bench:
     """The questions, and how long they are asked."""
 
-    def __init__(self, place: Path, origin: int, rounds: int, seconds: float) -> None:
+    def __init__(self, place: Path, origin: int, rounds: int, seconds: float, *, many: int) -> None:
         self.origin = origin
+        self.many = many
         self.rounds = rounds
         self.seconds = seconds
         self.inside = self._file(place / "inside", "svc-{}.default.svc.cluster.local", COUNT)
         self.first_100 = self._file(place / "first", "svc-{}.default.svc.cluster.local", 100)
-        self.all_10_000 = self._file(place / "all", "svc-{}.default.svc.cluster.local", 10_000)
+        self.all_of_many = self._file(place / "all", "svc-{}.default.svc.cluster.local", many)
         self.beyond = self._file(place / "beyond", "n{}.outside.example", COUNT)
 
     def in_turn(self, *measures: Callable[[], float]) -> list[list[float]]:
@@ -58,24 +62,27 @@ class Bench:
         return path
 
 
-def names(bench: Bench, parts: set[str]) -> None:
+def names(bench: Bench, parts: Parts) -> None:
     """Measure a node of one process beside dnsmasq."""
     with ExitStack() as stack:
         ours = stack.enter_context(node(COUNT, bench.origin))
         peer = stack.enter_context(dnsmasq(ours.addresses(), bench.origin)) if shutil.which("dnsmasq") else None
         places = [ours.place] if peer is None else [ours.place, peer]
         if "names" in parts:
-            for edns, what in ((False, "names"), (True, "names, EDNS")):
-                measure(bench, what, ours.place, peer, bench.inside, edns=edns, goal="goal 1, at least 0.8")
-            times = bench.in_turn(*(paced(bench, place.port) for place in places))
-            show(f"p99 at {PACE:,}/s", times, "ms", goal="goal 0.5", less=True)
+            with parts.one("names"):
+                for edns, what in ((False, "names"), (True, "names, EDNS")):
+                    measure(bench, what, ours.place, peer, bench.inside, edns=edns, goal=ratio(1, acceptable=0.8))
+                times = bench.in_turn(*(paced(bench, place.port) for place in places))
+                show(f"names, EDNS, {PACE:,} a second", times, "ms, 99 of 100 below", goal=ratio(0.5), less=True)
         if "outside" in parts:
-            for place in places:  # into the caches
-                load(place.port, bench.beyond, 2.0)
-            for edns, what in ((False, "outside, cached"), (True, "outside, cached, EDNS")):
-                measure(bench, what, ours.place, peer, bench.beyond, edns=edns, goal="goal 0.8")
+            with parts.one("outside"):
+                for place in places:  # into the caches
+                    load(place.port, bench.beyond, 2.0)
+                for edns, what in ((False, "outside, cached"), (True, "outside, cached, EDNS")):
+                    measure(bench, what, ours.place, peer, bench.beyond, edns=edns, goal=ratio(0.8))
         if "updates" in parts:
-            updates(bench, ours)
+            with parts.one("updates"):
+                updates(bench, ours)
 
 
 def workers(bench: Bench) -> None:
@@ -84,7 +91,7 @@ def workers(bench: Bench) -> None:
         ours = stack.enter_context(node(COUNT, bench.origin, workers=2))
         peer = stack.enter_context(dnsmasq(ours.addresses(), bench.origin)) if shutil.which("dnsmasq") else None
         for edns, what in ((False, "names, 2 workers"), (True, "names, 2 workers, EDNS")):
-            measure(bench, what, ours.place, peer, bench.inside, edns=edns, goal="goal 1.2")
+            measure(bench, what, ours.place, peer, bench.inside, edns=edns, goal=ratio(1.2))
 
 
 def updates(bench: Bench, ours: Node) -> None:
@@ -138,38 +145,38 @@ def updates(bench: Bench, ours: Node) -> None:
         ended.set()
         checker.join()
     pace = updated / (bench.rounds * bench.seconds)
-    beside("while updated, beside quiet", of_busy.rates, of_quiet.rates, "answers/s", goal="goal 0.8")
-    print(f"  {updated:,} services updated, {pace:,.0f} a second; {checked:,} answers checked, {len(wrong)} wrong")
+    beside("names, while updated", of_busy.rates, of_quiet.rates, "answers/s", peer="ours, quiet", goal=ratio(0.8))
+    note(f"{updated:,} services updated, {pace:,.0f} a second; {checked:,} answers checked, {len(wrong)} wrong")
     if wrong:
         raise SystemExit(f"wrong answers after {time.perf_counter() - began:.0f} s: {wrong[:3]}")
 
 
 def size(bench: Bench) -> None:
-    """Measure a node of 10,000 services beside one of 100, both running."""
-    with node(100, bench.origin) as small, node(10_000, bench.origin, subnet="127.215.0.0/16") as large:
-        of_large = Figures(lambda: load(large.port, bench.all_10_000, bench.seconds), large.place)
+    """Measure a node of many services beside one of 100, both running."""
+    with node(100, bench.origin) as small, node(bench.many, bench.origin, subnet="127.215.0.0/16") as large:
+        of_large = Figures(lambda: load(large.port, bench.all_of_many, bench.seconds), large.place)
         of_small = Figures(lambda: load(small.port, bench.first_100, bench.seconds), small.place)
         bench.in_turn(of_large, of_small)
-        beside("10,000 services, beside 100", of_large.rates, of_small.rates, "answers/s", goal="goal 0.9")
-        beside("  processor time of one", of_large.costs, of_small.costs, "us", goal="", less=True)
-        sizes = f"{small.rss_bytes / 1e6:,.0f} MB with 100, {large.rss_bytes / 1e6:,.0f} MB with 10,000"
-        print(f"  memory of the whole node: {sizes}", flush=True)
+        case, peer = f"names, {bench.many:,} services", "ours, 100"
+        beside(case, of_large.rates, of_small.rates, "answers/s", peer=peer, goal=ratio(0.9))
+        beside(case, of_large.costs, of_small.costs, "us", peer=peer, measure="processor time of one", less=True)
+        sizes = large.rss_bytes / 2**20, small.rss_bytes / 2**20
+        beside(case, [sizes[0]], [sizes[1]], "MiB", peer=peer, measure="memory of the node", less=True)
 
 
 def measure(
-    bench: Bench, what: str, ours: Place, peer: Place | None, questions: Path, *, edns: bool, goal: str
+    bench: Bench, what: str, ours: Place, peer: Place | None, questions: Path, *, edns: bool, goal: Goal
 ) -> None:
-    """Print the answers a second of both, and what an answer costs, which other programs of the machine hardly move."""
+    """Tell the answers a second of both, and what an answer costs, which other programs of the machine hardly move."""
     places = [ours] if peer is None else [ours, peer]
-    figures = [
-        Figures(
-            lambda place=place: load(place.port, questions, bench.seconds, edns=edns, free=place.has_workers), place
-        )
-        for place in places
-    ]
+
+    def asked(place: Place) -> Callable[[], Load]:
+        return lambda: load(place.port, questions, bench.seconds, edns=edns, free=place.has_workers)
+
+    figures = [Figures(asked(place), place) for place in places]
     bench.in_turn(*figures)
     show(what, [each.rates for each in figures], "answers/s", goal=goal)
-    show("  processor time of one", [each.costs for each in figures], "us", goal="", less=True)
+    show(what, [each.costs for each in figures], "us", measure="processor time of one", less=True)
 
 
 class Figures:
@@ -195,41 +202,44 @@ def paced(bench: Bench, port: int) -> Callable[[], float]:
     return lambda: load(port, bench.inside, bench.seconds, edns=True, pace=PACE).p99_ms
 
 
-def show(what: str, figures: list[list[float]], unit: str, *, goal: str, less: bool = False) -> None:
-    """Print figures of ours, beside the peer's if there is one."""
+def show(
+    case: str,
+    figures: list[list[float]],
+    unit: str,
+    *,
+    measure: str = "",
+    goal: Goal | None = None,
+    less: bool = False,
+) -> None:
+    """Tell figures of ours, beside the peer's if there is one."""
     if len(figures) == 2:
-        beside(what, figures[0], figures[1], unit, goal=goal, less=less)
+        beside(case, figures[0], figures[1], unit, peer="dnsmasq", measure=measure, goal=goal, less=less)
     else:
-        alone(what, figures[0], unit, goal=goal)
+        alone(case, figures[0], unit, measure=measure, goal=goal, less=less)
 
 
 def main(arguments: argparse.Namespace) -> None:
     """Measure the parts that were asked for."""
-    missing = [tool for tool in TOOLS if shutil.which(tool) is None]
-    if missing:
-        packages = " ".join(TOOLS[tool] for tool in missing)
-        print(f"{', '.join(missing)} missing; on Debian: sudo apt install {packages}")
-    if "dnsperf" in missing or "taskset" in missing:
-        print("nothing is measured without")
+    if lacking(TOOLS, {"dnsmasq": "dnsmasq, beside ours"}) - {"dnsmasq"}:
         return
     rounds, seconds = (1, 1.0) if arguments.quick else (arguments.rounds, arguments.seconds)
-    parts = set(arguments.only or PARTS)
-    print(f"a processor each for server and dnsperf: {'yes' if PINNED else 'no'}; medians of {rounds} x {seconds:g} s")
-    print("dnsmasq with " + " ".join(line for line in CONFIG.read_text().splitlines() if not line.startswith("#")))
+    parts = Parts.of(arguments.only, PARTS, quick=arguments.quick, slow=("workers", "size"))
+    note(f"a processor each for server and dnsperf: {'yes' if PINNED else 'no'}; medians of {rounds} x {seconds:g} s")
+    note("dnsmasq with " + " ".join(line for line in CONFIG.read_text().splitlines() if not line.startswith("#")))
     with tempfile.TemporaryDirectory() as place, outside() as origin:
-        bench = Bench(Path(place), origin, rounds, seconds)
-        if parts & {"names", "outside", "updates"}:
-            names(bench, parts)
-        if "workers" in parts:
-            workers(bench)
-        if "size" in parts:
-            size(bench)
+        bench = Bench(Path(place), origin, rounds, seconds, many=1000 if arguments.quick else arguments.many)
+        if parts.any_of("names", "outside", "updates"):
+            with parts.one("one node"):
+                names(bench, parts)
+        parts.run({"workers": lambda: workers(bench), "size": lambda: size(bench)})
+        parts.end()
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5, help="of each part (default %(default)s)")
     parser.add_argument("--seconds", type=float, default=4.0, help="of each figure (default %(default)s)")
+    parser.add_argument("--many", type=int, default=10_000, help="services of the part size (default %(default)s)")
     parser.add_argument("--only", nargs="+", choices=PARTS, help="these parts")
     parser.add_argument("--quick", action="store_true", help="once, a second each")
     main(parser.parse_args())

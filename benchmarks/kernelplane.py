@@ -30,9 +30,12 @@ from typing import NamedTuple
 from fleet.child import cpu_s
 from naming.cores import LOAD, PINNED, on
 from naming.cores import SERVER as SERVER_CORE
-from plane.namespaces import SERVER, SERVER_OF_BARE, Machines, inside, machines, why_not
+from plane.namespaces import SERVER, SERVER_OF_BARE, TOOLS, Machines, inside, machines, why_not
 from plane.node import PORTS, Node, node
-from rows.figures import beside
+from rows.figures import alone, beside, note, skip
+from rows.parts import Parts
+from rows.results import Goal, ratio
+from rows.tools import ALL, lacking
 
 from cloudhub_stub.testing.errors import ProgramFailed
 
@@ -47,16 +50,16 @@ class Part(NamedTuple):
     unit: str
     scale: float
     """From what the client counts to the unit."""
-    goal: str
+    goal: Goal | None
     of_one: str = ""
     """What the client says of one datagram."""
 
 
 PARTS = {
-    "stream": Part("drain", "MB/s", 1e-6, "goal 0.95"),
-    "ask": Part("echo", "answers/s", 1.0, "goal 0.95", "median round trip"),
-    "blast": Part("sink", "packets/s", 1.0, "", "cost of one to its sender"),
-    "connect": Part("greet", "conn/s", 1.0, ""),
+    "stream": Part("drain", "MB/s", 1e-6, ratio(0.95)),
+    "ask": Part("echo", "answers/s", 1.0, ratio(0.95), "median round trip"),
+    "blast": Part("sink", "packets/s", 1.0, None, "cost of one to its sender"),
+    "connect": Part("greet", "conn/s", 1.0, None),
 }
 SMALL = ("echo", "ask", "sink", "blast")
 """What the program in C can do."""
@@ -132,14 +135,14 @@ def measured(way: Way, work: str, small: list[str], seconds: float) -> tuple[flo
         text=True,
         check=False,
     )
-    count, took, of_one_us = (done.stdout.split() or "000")[:3]
+    count, took, of_one_us = (done.stdout.split() or ["0"] * 3)[:3]
     if done.returncode or not int(count):
         raise SystemExit(f"cannot measure {work}, {way.name}: nothing came of it")
     return int(count) / float(took) * PARTS[work].scale, float(of_one_us)
 
 
 def compare(work: str, all_ways: list[Way], small: list[str], ours: Node, *, rounds: int, seconds: float) -> None:
-    """Measure one part on all ways, each round beginning with another, and print it."""
+    """Measure one part on all ways, each round beginning with another, and tell it."""
     found = {way.name: Figures() for way in all_ways}
     used_s = 0.0
     for way in all_ways:
@@ -155,17 +158,18 @@ def compare(work: str, all_ways: list[Way], small: list[str], ours: Node, *, rou
     for name in (KERNEL, PAST, PROXY):
         show(work, name, found, DIRECT)
     show(work, KERNEL, found, PAST)
-    print(f"  {'  processor time of the node':38} {100 * used_s / rounds / seconds:13.1f}   %", flush=True)
+    percent = [100 * used_s / rounds / seconds]
+    alone(f"{work}, {KERNEL}", percent, "% of a processor", measure="processor time of the node", less=True)
 
 
 def show(work: str, name: str, found: dict[str, Figures], peer: str) -> None:
-    """Print what one way does beside another."""
+    """Tell what one way does beside another."""
     part, ours, peers = PARTS[work], found[name], found[peer]
-    goal = part.goal if (name, peer) == (KERNEL, DIRECT) else ""
-    what = f"{work}, {name}" + ("" if peer == DIRECT else f", beside {peer}")
-    beside(what, ours.rates, peers.rates, part.unit, goal=goal)
+    goal = part.goal if (name, peer) == (KERNEL, DIRECT) else None
+    case = f"{work}, {name}, beside {peer}"
+    beside(case, ours.rates, peers.rates, part.unit, peer=peer, goal=goal)
     if part.of_one:
-        beside(f"  {part.of_one}", ours.of_one_us, peers.of_one_us, "us", goal=goal, less=True)
+        beside(case, ours.of_one_us, peers.of_one_us, "us", peer=peer, measure=part.of_one, goal=goal, less=True)
 
 
 def main(arguments: argparse.Namespace) -> None:
@@ -178,22 +182,24 @@ def main(arguments: argparse.Namespace) -> None:
         stack.enter_context(serving(others, small))
         ours = stack.enter_context(node())
         if set(ours.planes["kernel"]) != {"kernel"}:
-            print(f"the kernel does not serve all ports of the service: {ours.planes['kernel']}; nothing is measured")
+            skip(ALL, f"the kernel does not serve all ports of the service: {ours.planes['kernel']}")
             return
         by = "a program in C" if len(small) == 1 else "Python (no cc here: what the kernel does shows less)"
-        print(f"a processor for the client, one for server and node: {'yes' if PINNED else 'no'} (of {os.cpu_count()})")
-        print(
-            f"small datagrams by {by}; medians of {rounds} x {seconds:g} s; peer: direct, from a machine without rules"
-        )
-        for work in arguments.part or PARTS:
-            compare(work, ways(others, ours), small, ours, rounds=rounds, seconds=seconds)
+        note(f"a processor for the client, one for server and node: {'yes' if PINNED else 'no'} (of {os.cpu_count()})")
+        note(f"small datagrams by {by}; medians of {rounds} x {seconds:g} s; {DIRECT}: from a machine without rules")
+        parts = Parts.of(arguments.only, tuple(PARTS), quick=arguments.quick)
+        for work in PARTS:
+            if work in parts:
+                with parts.one(work):
+                    compare(work, ways(others, ours), small, ours, rounds=rounds, seconds=seconds)
+        parts.end()
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=24, help="of each part (default %(default)s)")
     parser.add_argument("--seconds", type=float, default=0.25, help="of each figure (default %(default)s)")
-    parser.add_argument("--part", nargs="+", choices=PARTS, help="these parts")
+    parser.add_argument("--only", nargs="+", choices=PARTS, help="these parts")
     parser.add_argument("--quick", action="store_true", help="once, half a second each")
     parser.add_argument(INSIDE, action="store_true", help=argparse.SUPPRESS)
     chosen = parser.parse_args()
@@ -202,8 +208,9 @@ if __name__ == "__main__":
             main(chosen)
         except ProgramFailed as failure:
             sys.exit(f"cannot measure: {failure}")
+    elif lacking(TOOLS):
+        pass
     elif reason := why_not():
-        print(f"no network namespaces here: {reason}")
-        print("nothing is measured without: run it as root, or allow user namespaces")
+        skip(ALL, f"no network namespace can be made: {reason}", "run it as root, or allow user namespaces")
     else:
         sys.exit(inside([*sys.argv, INSIDE]))

@@ -14,16 +14,17 @@ import asyncio
 import json
 import random
 import sqlite3
-import statistics
 import tempfile
 import time
 import tracemalloc
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
 import structlog
 import uvloop
+from rows.figures import alone, beside
+from rows.results import Goal, ratio
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve
 
@@ -39,7 +40,7 @@ from edgecore.observe.ledger import DELIVERED, UP, Ledger
 from edgecore.observe.metrics import Metrics
 from edgecore.store.store import open_store
 
-Edge = Callable[[int, Path], Awaitable[None]]
+Edge = Callable[[int, Path], Coroutine[Any, Any, None]]
 """Connects to the cloud on a port of loopback and serves until it is cancelled; keeps its files in a directory."""
 
 
@@ -171,20 +172,23 @@ async def rate(edge: Edge, count: int, flight: int) -> float:
                 await asyncio.gather(running, return_exceptions=True)
 
 
-async def compare(name: str, one: Edge, other: Edge, *, count: int, flight: int, rounds: int, goal: float) -> None:
-    """Run both in turn and print the ratio of each pair."""
-    pairs = [(await rate(one, count, flight), await rate(other, count, flight)) for _ in range(rounds)]
-    ratios = sorted(second / first for first, second in pairs)
-    theirs, mine = (statistics.median(values) for values in zip(*pairs, strict=True))
-    print(
-        f"{name:15} {theirs:7.0f}/s   ours {mine:7.0f}/s   ratio {statistics.median(ratios):5.2f} "
-        f"(from {ratios[0]:.2f} to {ratios[-1]:.2f})   goal {goal}",
-        flush=True,
-    )
+async def compare(peer: str, one: Edge, *, count: int, flight: int, rounds: int, goal: Goal) -> None:
+    """Run it and ours in turn."""
+    whole = ours(Ledger)
+    pairs = [(await rate(one, count, flight), await rate(whole, count, flight)) for _ in range(rounds)]
+    theirs, mine = ([each[side] for each in pairs] for side in (0, 1))
+    beside(f"messages, beside {peer}", mine, theirs, "messages/s", peer=peer, goal=goal)
 
 
-def ledger_alone(count: int) -> None:
-    """Print what the ledger costs by itself."""
+def ledger_alone(count: int, rounds: int) -> None:
+    """Measure what the ledger costs by itself."""
+    both = [_ledger_alone(count) for _ in range(rounds)]
+    alone("the ledger by itself", [each_ns for each_ns, _ in both], "ns a message", less=True)
+    held = [held for _, held in both]
+    alone("the ledger by itself", held, "bytes a message under way", measure="memory", less=True)
+
+
+def _ledger_alone(count: int) -> tuple[float, float]:
     messages = [Message(Header(f"id-{number}"), Route("edged", "meta", "update", "d/pod/x")) for number in range(count)]
     ledger = Ledger(time.monotonic, capacity=count)
     started = time.perf_counter()
@@ -197,16 +201,14 @@ def ledger_alone(count: int) -> None:
         ledger.open(UP, message)
     held = tracemalloc.get_traced_memory()[0] / count
     tracemalloc.stop()
-    print(f"ledger          {each_ns:7.0f} ns a message, {held:.0f} bytes a message under way")
+    return each_ns, held
 
 
 async def main(rounds: int, count: int, flight: int) -> None:
-    """Print the ratios."""
-    await compare("naive", naive, ours(Ledger), count=count, flight=flight, rounds=rounds, goal=5)
-    await compare(
-        "without ledger", ours(NoLedger), ours(Ledger), count=4 * count, flight=flight, rounds=rounds, goal=0.95
-    )
-    ledger_alone(100_000)
+    """Measure all."""
+    await compare("naive", naive, count=count, flight=flight, rounds=rounds, goal=ratio(5))
+    await compare("without ledger", ours(NoLedger), count=4 * count, flight=flight, rounds=rounds, goal=ratio(0.95))
+    ledger_alone(20_000, rounds)
 
 
 if __name__ == "__main__":
@@ -214,6 +216,8 @@ if __name__ == "__main__":
     parser.add_argument("--rounds", type=int, default=5, help="pairs of runs (default 5)")
     parser.add_argument("--count", type=int, default=2000, help="messages a run (default 2000)")
     parser.add_argument("--flight", type=int, default=50, help="messages on their way at a time (default 50)")
+    parser.add_argument("--quick", action="store_true", help="one pair, 500 messages")
     arguments = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
-    uvloop.run(main(arguments.rounds, arguments.count, arguments.flight))
+    rounds, count = (1, 500) if arguments.quick else (arguments.rounds, arguments.count)
+    uvloop.run(main(rounds, count, arguments.flight))

@@ -5,7 +5,7 @@
   must be on a real disk: what is measured is when they are safe there.
 * queries: a row by its key, over the bus. Goal: a median under 1 ms, and 10,000 in a second of one processor.
 * memory: 10,000 services and 30,000 pods, and the lists of them. Goal: the process grows by no more than three times
-  the size of the JSON; MetaManager while it stores them, and a whole node that is started over them.
+  the size of the JSON; MetaManager while it stores them, and a whole node that is started over them. Once.
 * burst: a recorded burst of 1,000 services and 3,000 pods, acknowledged in order. lists: 1 MB each, as after a connect.
 * start: ``edgecore run`` without a cloud, over a file with 1,000 services and 3,000 pods: from exec to the DNS answers,
   with the addresses of before. Goal 1 s.
@@ -22,8 +22,10 @@ from pathlib import Path
 
 import structlog
 import uvloop
+from rows.figures import note
 from rows.floods import recorded, resync
 from rows.memory import memory
+from rows.parts import Parts
 from rows.queries import queries
 from rows.starting import starts
 from rows.upserts import upserts
@@ -43,23 +45,22 @@ def main(arguments: argparse.Namespace) -> None:
     """Measure the parts that were asked for."""
     rounds, quick = (1, True) if arguments.quick else (arguments.rounds, False)
     place: Path = arguments.dir
-    print(f"files below {place} ({filesystem(place)}); {os.cpu_count()} cores; medians of {rounds}", flush=True)
+    note(f"files below {place} ({filesystem(place)}); {os.cpu_count()} cores; medians of {rounds}")
     with tempfile.TemporaryDirectory(dir=place, prefix="edgecore-bench-") as directory:
         below = Path(directory)
-        for part in arguments.only or PARTS:
-            if part == "upserts":
-                total = 300 if quick else arguments.count
-                uvloop.run(upserts(below, rounds, total, arguments.flight))
-            elif part == "queries":
-                uvloop.run(queries(below, rounds, 2000 if quick else 10_000))
-            elif part == "memory":
-                memory(below, 1000 if quick else 10_000)
-            elif part == "burst":
-                uvloop.run(recorded(below, rounds))
-            elif part == "lists":
-                uvloop.run(resync(below, rounds, 2 if quick else 8))
-            elif part == "start":
-                asyncio.run(starts(below, rounds))
+        parts = Parts.of(arguments.only, PARTS, quick=quick, slow=("memory",))
+        total = 300 if quick else arguments.count
+        parts.run(
+            {
+                "upserts": lambda: uvloop.run(upserts(below, rounds, total, arguments.flight)),
+                "queries": lambda: uvloop.run(queries(below, rounds, 2000 if quick else 10_000)),
+                "memory": lambda: memory(below, 1000 if quick else arguments.objects),
+                "burst": lambda: uvloop.run(recorded(below, rounds)),
+                "lists": lambda: uvloop.run(resync(below, rounds, 2 if quick else 8)),
+                "start": lambda: asyncio.run(starts(below, rounds)),
+            }
+        )
+        parts.end()
 
 
 if __name__ == "__main__":
@@ -67,8 +68,9 @@ if __name__ == "__main__":
     parser.add_argument("--dir", type=Path, default=Path("/var/tmp"), help="on a real disk (default %(default)s)")
     parser.add_argument("--rounds", type=int, default=5, help="of each part (default %(default)s)")
     parser.add_argument(
-        "--count", type=int, default=4000, help="objects of a round (default %(default)s; the peer: a quarter)"
+        "--count", type=int, default=4000, help="objects of a round (default %(default)s; the peer: an eighth)"
     )
+    parser.add_argument("--objects", type=int, default=10_000, help="services of the memory (default %(default)s)")
     parser.add_argument("--flight", type=int, default=50, help="messages on their way at a time (default %(default)s)")
     parser.add_argument("--only", nargs="+", choices=PARTS, help="these parts")
     parser.add_argument("--quick", action="store_true", help="once, with small counts")

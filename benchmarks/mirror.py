@@ -10,16 +10,17 @@ the writes to the socket. Many short rounds say more than few long ones.
 import argparse
 import asyncio
 import json
-import statistics
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from fleet.child import cpu_s
-from messages.places import Broker, mosquitto
-from rows.pushing import Cloud, recorded
-from rows.ratios import Runs, show_ratios
+from messages.places import MOSQUITTO, Broker, mosquitto
+from rows.figures import alone, note
+from rows.pushing import Cloud, Runs, recorded, show_ratios
+from rows.results import ratio
 from rows.starting import node
+from rows.tools import lacking
 from websockets.asyncio.server import serve
 
 from edgecore.control.client import ControlClient
@@ -31,7 +32,7 @@ BURST = 500
 
 
 async def measure(rounds: int, count: int, flight: int, broker: Broker) -> None:
-    """Print the ratios."""
+    """Measure both, in turn."""
     documents = recorded()
     cloud = Cloud(flight)
     with tempfile.TemporaryDirectory() as place:
@@ -59,17 +60,15 @@ async def measure(rounds: int, count: int, flight: int, broker: Broker) -> None:
                     runs[mirrors].append((count / took_s, used_s / count * 1e6))
                     if mirrors:
                         told = await _mirror(control)
-                        shares.append((told["spent_s"] - before["spent_s"]) / used_s)
+                        shares.append((told["spent_s"] - before["spent_s"]) / used_s * 100)
                         assert told["brokers"]["external"]["connected"], told
                         assert not told["watched"], told
-                print(
-                    f"the last round took {took_s:.2f} s; the node mirrored {told['mirrored']:,} messages in"
-                    f" {told['spent_s']} s, looked at {told['states']:,} states in {told['looked_s']} s,"
-                    f" left out {told['left_out']}",
-                    flush=True,
-                )
-    show_ratios(runs, "mirrored", 0.97)
-    print(f"by the node's own clock it spent {statistics.median(shares):.1%} of its processor time on mirroring")
+    show_ratios(runs, "mirrored", ratio(0.97))
+    alone("mirrored", shares, "% of the processor time", measure="on mirroring, by the node's clock", less=True)
+    note(
+        f"the last round took {took_s:.2f} s; the node mirrored {told['mirrored']:,} messages in {told['spent_s']} s,"
+        f" looked at {told['states']:,} states in {told['looked_s']} s, left out {told['left_out']}"
+    )
 
 
 async def _mirror(control: ControlClient) -> dict[str, Any]:
@@ -94,6 +93,9 @@ if __name__ == "__main__":
     parser.add_argument("--rounds", type=int, default=15, help="pairs of rounds (default 15)")
     parser.add_argument("--count", type=int, default=2500, help="messages a round (default 2500)")
     parser.add_argument("--flight", type=int, default=50, help="messages on their way at a time (default 50)")
+    parser.add_argument("--quick", action="store_true", help="one pair, 500 messages")
     arguments = parser.parse_args()
-    with mosquitto() as running:
-        asyncio.run(measure(arguments.rounds, arguments.count, arguments.flight, running))
+    rounds, count = (1, 500) if arguments.quick else (arguments.rounds, arguments.count)
+    if not lacking(MOSQUITTO):
+        with mosquitto() as running:
+            asyncio.run(measure(rounds, count, arguments.flight, running))

@@ -27,8 +27,11 @@ import uvloop
 from fleet.child import Child
 from messages.clients import Publisher, counter
 from messages.module import handed_out, taken_in
-from messages.places import CONFIG, Broker, Costs, Node, embedded, mosquitto, node, topic, until
-from rows.figures import alone, beside
+from messages.places import CONFIG, MOSQUITTO, Broker, Cost, Node, embedded, mosquitto, node, topic, until
+from rows.figures import alone, beside, note, skip
+from rows.parts import Parts
+from rows.results import at_least, at_most
+from rows.tools import lacking
 
 PARTS = ("in", "in-and-out", "module", "brokers", "memory")
 GOALS = {0: 5000, 1: 1500}
@@ -48,13 +51,15 @@ class Bench:
         self._rounds = rounds
         self._count = count
 
-    def compare(self, what: str, qos: int, ours: "Measure", peer: "Measure", *, goal: str | None = None) -> None:
-        """Print messages a second of both."""
+    def compare(self, what: str, qos: int, ours: "Measure", other: "Measure", *, peer: str = "paho") -> None:
+        """Tell messages a second of both, and what one costs them, where that is looked at."""
         count = self._count if qos == 0 else self._count // 3
-        rates = [(count / ours(qos, count), count / peer(qos, count)) for _ in range(self._rounds)]
-        said = f"goal {GOALS[qos]:,}/s" if goal is None else goal
+        rates = [(count / ours(qos, count), count / other(qos, count)) for _ in range(self._rounds)]
+        case, goal = f"{what}, QoS {qos}", at_least(GOALS[qos]) if peer == "paho" else None
         mine, theirs = ([each[side] for each in rates] for side in (0, 1))
-        beside(f"{what}, QoS {qos}", mine, theirs, "messages/s", goal=said)
+        beside(case, mine, theirs, "messages/s", peer=peer, goal=goal)
+        if ours.costs:
+            beside(case, ours.costs, other.costs, "us", peer=peer, measure="processor time of one", less=True)
 
 
 class Measure:
@@ -62,7 +67,7 @@ class Measure:
 
     def __init__(self, bench: Bench) -> None:
         self.broker = bench.broker
-        self.costs = ""
+        self.costs: list[float] = []
 
     def __call__(self, qos: int, number: int) -> float:
         """Return the seconds."""
@@ -80,12 +85,12 @@ class NodeIn(Measure):
         """Return the seconds from the start of the publisher until DeviceTwin has looked at the last."""
         asked = self._node.asked("twin_cloud_updated") + number
         publisher = Publisher(self.broker, topic(0, "twin/cloud_updated"), NOTHING, number=number, qos=qos)
-        costs = Costs(node=self._node.pid, mosquitto=self.broker.pid)
+        cost = Cost(self._node.pid)
         began = time.perf_counter()
         publisher.start()
         until(lambda: self._node.asked("twin_cloud_updated") == asked, f"{number} messages taken in")
         took = time.perf_counter() - began
-        self.costs = costs.told(number)
+        self.costs.append(cost.us(number))
         publisher.end()
         return took
 
@@ -99,11 +104,11 @@ class PahoIn(Measure):
             peer = Child(stack, "-m", "messages.peer", "in", str(self.broker.port), "peer/in", str(number))
             peer.line()
             publisher = Publisher(self.broker, "peer/in", NOTHING, number=number, qos=qos)
-            costs = Costs(paho=peer.process.pid)
+            cost = Cost(peer.process.pid)
             began = time.perf_counter()
             publisher.start()
             took = float(peer.line()) - began
-            self.costs = costs.told(number)
+            self.costs.append(cost.us(number))
             publisher.end()
             return took
 
@@ -121,11 +126,11 @@ class Echoed(Measure):
         """Return the seconds from the start of the publisher to the last answer."""
         with counter(self.broker, self.answered, number, qos) as counting:
             publisher = Publisher(self.broker, self.asked, GET, number=number, qos=qos, pace=self.pace)
-            costs = Costs(**{self.name: pid, "mosquitto": self.broker.pid})
+            cost = Cost(pid)
             began = time.perf_counter()
             publisher.start()
             took = counting.end() - began
-            self.costs = costs.told(number)
+            self.costs.append(cost.us(number))
             publisher.end()
             return took
 
@@ -217,17 +222,17 @@ class Forwarded(Measure):
 
     def __init__(self, broker: Broker) -> None:
         self.broker = broker
-        self.costs = ""
+        self.costs: list[float] = []
 
     def __call__(self, qos: int, number: int) -> float:
         """Return the seconds from the start of the publisher until the subscriber has the last."""
         with counter(self.broker, RESULTS, number, qos) as counting:
             publisher = Publisher(self.broker, RESULTS, UPDATE, number=number, qos=qos)
-            costs = Costs(broker=self.broker.pid)
+            cost = Cost(self.broker.pid)
             began = time.perf_counter()
             publisher.start()
             took = counting.end() - began
-            self.costs = costs.told(number)
+            self.costs.append(cost.us(number))
             publisher.end()
             return took
 
@@ -236,30 +241,31 @@ def brokers(bench: Bench) -> None:
     """Measure the embedded broker beside mosquitto."""
     with embedded() as ours:
         if ours is None:
-            print("  no Python with amqtt: the embedded broker is left out", flush=True)
+            skip("the embedded broker, beside mosquitto", "no Python with amqtt is found", "make broker")
             return
         for qos in (0, 1):
-            mine, peers = Forwarded(ours), Forwarded(bench.broker)
-            bench.compare("embedded broker", qos, mine, peers, goal="")
-            print(f"    a message: {mine.costs}; mosquitto: {peers.costs}", flush=True)
+            bench.compare("embedded broker", qos, Forwarded(ours), Forwarded(bench.broker), peer="mosquitto")
 
 
-def whole(bench: Bench, parts: set[str], qos: int) -> None:
+def module(bench: Bench) -> None:
+    """Measure EventBus alone."""
+    for qos in (0, 1):
+        bench.compare("module in", qos, ModuleIn(bench), PahoIn(bench))
+        bench.compare("module out", qos, ModuleOut(bench), PahoOut(bench))
+
+
+def whole(bench: Bench, parts: Parts, qos: int) -> None:
     """Measure a whole node."""
     with node(bench.below, bench.broker, qos=qos) as ours:
         NodeEchoes(bench, ours)(qos, 500)  # it is warm
         if "in" in parts:
-            taking, peer_taking = NodeIn(bench, ours), PahoIn(bench)
-            bench.compare("in", qos, taking, peer_taking)
-            print(f"    a message: {taking.costs}; peer: {peer_taking.costs}", flush=True)
+            bench.compare("in", qos, NodeIn(bench, ours), PahoIn(bench))
         if "in-and-out" in parts:
-            echoing, peer_echoing = NodeEchoes(bench, ours), PahoEchoes(bench)
-            bench.compare("in and out", qos, echoing, peer_echoing)
-            print(f"    a message: {echoing.costs}; peer: {peer_echoing.costs}", flush=True)
+            bench.compare("in and out", qos, NodeEchoes(bench, ours), PahoEchoes(bench))
 
 
 def memory(bench: Bench, number: int) -> None:
-    """Print by what a whole node grows."""
+    """Measure by what a whole node grows."""
     with node(bench.below, bench.broker, qos=0) as ours:
         echoes = NodeEchoes(bench, ours)
         echoes(0, WARM)  # a flood: what waits has its room by then
@@ -268,30 +274,34 @@ def memory(bench: Bench, number: int) -> None:
         before = ours.rss_bytes
         echoes(0, number)
         grown = (ours.rss_bytes - before) / 2**20
-        alone(f"memory, {number:,} at {PACE:,} a second", [grown], "MiB more", goal="goal 0")
-        print(f"    a message: {echoes.costs}", flush=True)
+        alone(f"memory, {number:,} at {PACE:,} a second", [grown], "MiB more", goal=at_most(1), less=True)
+        cost = echoes.costs[-1]
+        alone(f"memory, {number:,} at {PACE:,} a second", [cost], "us", measure="processor time of one", less=True)
 
 
 def main(arguments: argparse.Namespace) -> None:
     """Measure the parts that were asked for."""
     rounds, count = (1, 3000) if arguments.quick else (arguments.rounds, arguments.messages)
-    parts = set(arguments.only or PARTS)
+    parts = Parts.of(arguments.only, PARTS, quick=arguments.quick, slow=("memory",))
     settings = " ".join(CONFIG.read_text().partition("\n")[2].split("\n"))
-    print(f"{count:,} messages a round, a third with QoS 1; {os.cpu_count()} cores; medians of {rounds}")
-    print(f"mosquitto: {settings}", flush=True)
+    if lacking(MOSQUITTO):
+        return
+    note(f"{count:,} messages a round, a third with QoS 1; {os.cpu_count()} cores; medians of {rounds}")
+    note(f"mosquitto: {settings}")
     with mosquitto() as broker:
         bench = Bench(broker, arguments.dir, rounds, count)
-        if parts & {"in", "in-and-out"}:
+        if parts.any_of("in", "in-and-out"):
             for qos in (0, 1):
-                whole(bench, parts, qos)
-        if "module" in parts:
-            for qos in (0, 1):
-                bench.compare("module in", qos, ModuleIn(bench), PahoIn(bench))
-                bench.compare("module out", qos, ModuleOut(bench), PahoOut(bench))
-        if "brokers" in parts:
-            brokers(bench)
-        if "memory" in parts:
-            memory(bench, 5000 if arguments.quick else arguments.memory)
+                with parts.one(f"a whole node, QoS {qos}"):
+                    whole(bench, parts, qos)
+        parts.run(
+            {
+                "module": lambda: module(bench),
+                "brokers": lambda: brokers(bench),
+                "memory": lambda: memory(bench, 5000 if arguments.quick else arguments.memory),
+            }
+        )
+        parts.end()
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 Three processes: the stub (or the peer, which answers with bytes that were made beforehand), and one that is all the
 nodes: each connects as an edge does, registers, sends a keepalive at once and every 15 s, its status every 10 s, and
-acknowledges whatever comes. Printed are medians of at least three runs, and from which to which figure they went:
+acknowledges whatever comes. Printed are medians of some rounds, and from which to which figure they went:
 
 * memory: what the server holds more with all nodes there than without, divided by their number; both made anew a run.
 * at rest: the processor time of both servers, in cores, while the nodes do what idle nodes do. Goal: the stub below 1.
@@ -10,7 +10,7 @@ acknowledges whatever comes. Printed are medians of at least three runs, and fro
 * down: messages a second that were acknowledged, one in flight a node. The stub is told to by `replay`, so its figure
   has in it what telling costs: reading the recording, and a line to the asking process for every message.
 
-The ratio is ours over the peer's in the same run: how much of what the library can do is left.
+The ratio says how much of what the library can do is left; over 1 is better than the peer.
 """
 
 import argparse
@@ -28,9 +28,10 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from fleet.child import Child
-from fleet.figures import PEER, STUB, compare
+from fleet.child import PEER, STUB, Child
 from fleet.recorded import recorded
+from rows.figures import beside, note
+from rows.results import at_most
 
 from edgecore.control.client import ControlClient
 from edgecore.errors import ControlError
@@ -38,7 +39,9 @@ from edgecore.errors import ControlError
 ROOT = Path(__file__).parents[1]
 PUSHES = 40
 """Messages to each node in a run."""
-RUNS = 3
+ASKED_AT_ONCE = 200
+"""So many replays; the control socket takes 256 connections."""
+LIBRARY = "bare websockets"
 
 
 class Servers(NamedTuple):
@@ -83,7 +86,8 @@ def _listening(control: Path) -> str:
 
 
 async def replay_to_all(control: Path, file: Path, nodes: int) -> None:
-    """Have the stub play a recording to every node at the same time."""
+    """Have the stub play a recording to every node, to ``ASKED_AT_ONCE`` at the same time."""
+    room = asyncio.Semaphore(ASKED_AT_ONCE)
 
     async def one(number: int) -> None:
         body = json.dumps({"file": str(file), "node": f"node-{number:04}"})
@@ -97,7 +101,11 @@ async def replay_to_all(control: Path, file: Path, nodes: int) -> None:
         if b'"finished"' not in told:
             raise SystemExit(f"a replay failed: {told[-400:].decode(errors='replace')}")
 
-    await asyncio.gather(*(one(number) for number in range(nodes)))
+    async def in_turn(number: int) -> None:
+        async with room:
+            await one(number)
+
+    await asyncio.gather(*(in_turn(number) for number in range(nodes)))
 
 
 def services(directory: Path) -> Path:
@@ -113,40 +121,39 @@ def services(directory: Path) -> Path:
     return file
 
 
-def memory(stack: ExitStack, directory: Path, edges: Child, nodes: int) -> Servers:
+def memory(stack: ExitStack, directory: Path, edges: Child, nodes: int, rounds: int) -> Servers:
     """Fill servers with nodes, again and again; return the last ones, with their nodes."""
     grown: dict[str, list[float]] = {STUB: [], PEER: []}
-    for run in range(RUNS):
+    for run in range(rounds):
         servers = Servers.start(stack, directory / f"state-{run}")
         for name, child in servers.all.items():
             before = child.rss_bytes()
             edges.tell("join", name, servers.urls[name], nodes)
             edges.tell("post", name, 0.2)
             grown[name].append((child.rss_bytes() - before) / nodes / 1024)
-        if run < RUNS - 1:
+        if run < rounds - 1:
             for name in servers.all:
                 edges.tell("leave", name)
             servers.stop()
-    compare("memory", grown[STUB], grown[PEER], "KiB a node")
+    beside("memory", grown[STUB], grown[PEER], "KiB a node", peer=LIBRARY, less=True)
     return servers
 
 
-def at_rest(servers: Servers, edges: Child, seconds: float) -> None:
+def at_rest(servers: Servers, edges: Child, seconds: float, rounds: int) -> None:
     """Look at both servers while their nodes do what idle nodes do."""
     used: dict[str, list[float]] = {STUB: [], PEER: []}
     for name in servers.all:
         edges.tell("report", name)
-    for _ in range(RUNS):
+    for _ in range(rounds):
         began, before = time.perf_counter(), {name: child.cpu_s() for name, child in servers.all.items()}
-        time.sleep(seconds / RUNS)
+        time.sleep(seconds / rounds)
         elapsed = time.perf_counter() - began
         for name, child in servers.all.items():
             used[name].append((child.cpu_s() - before[name]) / elapsed)
-    compare("at rest", used[STUB], used[PEER], "cores")
-    print(f"         goal: the stub below 1 core; it {'is' if max(used[STUB]) < 1 else 'IS NOT'}")
+    beside("at rest", used[STUB], used[PEER], "cores", peer=LIBRARY, goal=at_most(1), less=True)
 
 
-def full_speed(servers: Servers, edges: Child, file: Path, nodes: int, seconds: float) -> None:
+def full_speed(servers: Servers, edges: Child, file: Path, *, nodes: int, seconds: float, rounds: int) -> None:
     """Measure both servers in turn, upwards and downwards."""
     up: dict[str, list[float]] = {STUB: [], PEER: []}
     down: dict[str, list[float]] = {STUB: [], PEER: []}
@@ -156,37 +163,38 @@ def full_speed(servers: Servers, edges: Child, file: Path, nodes: int, seconds: 
         work()
         down[name].append((edges.tell("acknowledged", name) - before) / (time.perf_counter() - began))
 
-    for _ in range(RUNS):
+    for _ in range(rounds):
         for name in (STUB, PEER):
             up[name].append(edges.tell("post", name, seconds))
         rate(STUB, lambda: asyncio.run(replay_to_all(servers.control, file, nodes)))
         rate(PEER, lambda: edges.tell("pushed", PEER, PUSHES))
-    compare("up", up[STUB], up[PEER], "messages/s")
-    compare("down", down[STUB], down[PEER], "messages/s")
+    beside("up", up[STUB], up[PEER], "messages/s", peer=LIBRARY)
+    beside("down", down[STUB], down[PEER], "messages/s", peer=LIBRARY)
 
 
-def main(nodes: int, seconds: float, full_s: float) -> None:
+def main(nodes: int, seconds: float, full_s: float, rounds: int) -> None:
     """Run everything."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with tempfile.TemporaryDirectory() as place, ExitStack() as stack:
         directory = Path(place)
         edges = Child(stack, "-m", "fleet.edges")
-        print(f"{nodes} nodes on {os.cpu_count()} cores, {seconds:g} s at rest")
-        servers = memory(stack, directory, edges, nodes)
-        at_rest(servers, edges, seconds)
-        full_speed(servers, edges, services(directory), nodes, full_s)
+        note(f"{nodes} nodes on {os.cpu_count()} cores, {seconds:g} s at rest")
+        servers = memory(stack, directory, edges, nodes, rounds)
+        at_rest(servers, edges, seconds, rounds)
+        full_speed(servers, edges, services(directory), nodes=nodes, seconds=full_s, rounds=rounds)
         after = {name: child.rss_bytes() / 2**20 for name, child in servers.all.items()}
-        print(f"after    stub holds {after[STUB]:.1f} MiB, the peer {after[PEER]:.1f} MiB")
+        beside("memory of the process, after all", [after[STUB]], [after[PEER]], "MiB", peer=LIBRARY, less=True)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--nodes", type=int, default=200, help="how many (default %(default)s)")
     parser.add_argument("--seconds", type=float, default=30.0, help="how long they rest (default %(default)g)")
+    parser.add_argument("--rounds", type=int, default=3, help="how often (default %(default)s)")
     parser.add_argument("--quick", action="store_true", help="20 nodes, and a few seconds in all")
     arguments = parser.parse_args()
     with suppress(KeyboardInterrupt):
         if arguments.quick:
-            main(20, 3.0, 0.3)
+            main(20, 1.0, 0.3, 1)
         else:
-            main(arguments.nodes, arguments.seconds, 2.0)
+            main(arguments.nodes, arguments.seconds, 2.0, arguments.rounds)

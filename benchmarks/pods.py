@@ -17,14 +17,16 @@ from typing import Any
 
 from fleet.child import cpu_s, rss_bytes
 from messages.places import until
-from rows.figures import number
+from rows.figures import alone, note
+from rows.parts import Parts
+from rows.results import Goal, at_most
 
 from cloudhub_stub.testing.cloud import Cloud
 
 PARTS = ("simulated", "process")
 NODE = "edge-1"
 SETTLED_S = 2.0
-GOAL = "goal under 2 %"
+GOAL = at_most(2)
 
 
 def pod(each: int) -> dict[str, Any]:
@@ -56,15 +58,14 @@ def share(pid: int, seconds: float) -> float:
     return (sum(map(cpu_s, pids)) - before) / (time.perf_counter() - began) * 100
 
 
-def show(what: str, pid: int, seconds: float, goal: str = "") -> None:
-    """Print what a node costs now."""
+def show(what: str, pid: int, seconds: float, rounds: int, goal: Goal | None = None) -> None:
+    """Tell what a node costs now."""
     time.sleep(SETTLED_S)
-    percent = share(pid, seconds)
-    mib = rss_bytes(pid) / 2**20
-    print(f"  {what:38} ours {number(percent):>8} %  of a processor, {mib:.0f} MiB   {goal}", flush=True)
+    alone(what, [share(pid, seconds) for _ in range(rounds)], "% of a processor", goal=goal, less=True)
+    alone(what, [rss_bytes(pid) / 2**20], "MiB", measure="memory of the node", less=True)
 
 
-def measure(below: Path, runtime: str, count: int, seconds: float, *, idle: bool) -> None:
+def measure(below: Path, runtime: str, count: int, *, seconds: float, rounds: int, idle: bool) -> None:
     """Measure a node with that runtime."""
     settings = {"modules": {"edged": {"runtime": runtime, "nodeStatusUpdateFrequency": 10}}}
     with (
@@ -75,7 +76,7 @@ def measure(below: Path, runtime: str, count: int, seconds: float, *, idle: bool
         until(lambda: edge.status()["link"]["state"] == "connected", "the link")
         pid = edge.pid or 0
         if idle:
-            show("idle, without pods", pid, seconds)
+            show("idle, without pods", pid, seconds, rounds)
         cloud.apply({"apiVersion": "v1", "kind": "List", "items": [pod(each) for each in range(count)]})
 
         def running() -> bool:
@@ -85,21 +86,27 @@ def measure(below: Path, runtime: str, count: int, seconds: float, *, idle: bool
 
         until(running, f"{count} pods that run")
         cloud.wait_for_settled()
-        show(f"{count} pods, runtime {runtime}", pid, seconds, GOAL)
+        show(f"{count} pods, runtime {runtime}", pid, seconds, rounds, GOAL)
 
 
 def main(arguments: argparse.Namespace) -> None:
     """Measure the parts that were asked for."""
     count, seconds = (10, 2.0) if arguments.quick else (arguments.pods, arguments.seconds)
-    print(f"{os.cpu_count()} cores; {seconds:g} s each", flush=True)
-    for part in arguments.only or PARTS:
-        measure(arguments.dir, part, count, seconds, idle=part == (arguments.only or PARTS)[0])
+    rounds = 1 if arguments.quick else arguments.rounds
+    note(f"{os.cpu_count()} cores; {rounds} x {seconds:g} s each")
+    parts = Parts.of(arguments.only, PARTS, quick=arguments.quick, slow=("process",))
+    chosen = [name for name in PARTS if name in parts]
+    for name in chosen:
+        with parts.one(name):
+            measure(arguments.dir, name, count, seconds=seconds, rounds=rounds, idle=name == chosen[0])
+    parts.end()
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--dir", type=Path, default=Path("/var/tmp"), help="for files (default %(default)s)")
     parser.add_argument("--pods", type=int, default=110, help="(default %(default)s)")
+    parser.add_argument("--rounds", type=int, default=3, help="looks at each (default %(default)s)")
     parser.add_argument("--seconds", type=float, default=10.0, help="of each look (default %(default)s)")
     parser.add_argument("--only", nargs="+", choices=PARTS, help="these parts")
     parser.add_argument("--quick", action="store_true", help="ten pods, 2 s")

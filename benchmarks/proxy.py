@@ -31,7 +31,10 @@ from forwarding.peers import CONFIGS, HERE, LARGE_BYTES, haproxy, nginx, origin,
 from forwarding.places import Place
 from forwarding.wrk import CONNECTIONS, Load, load
 from naming.cores import LOAD, PINNED, on
-from rows.figures import alone, beside, number
+from rows.figures import alone, beside, note, skip
+from rows.parts import Parts
+from rows.results import Goal, at_most, ratio
+from rows.tools import lacking
 
 from cloudhub_stub.testing.errors import ProgramFailed
 
@@ -82,7 +85,7 @@ class Bench:
         return found
 
 
-def requests(bench: Bench, places: Sequence[Place], part: str, goal: str) -> None:
+def requests(bench: Bench, places: Sequence[Place], part: str, goal: Goal) -> None:
     """Measure small requests, of the kind that ``part`` says."""
 
     def put(place: Place, seconds: float) -> Load:
@@ -91,22 +94,19 @@ def requests(bench: Bench, places: Sequence[Place], part: str, goal: str) -> Non
     show(part, bench.figures(places, put), goal)
 
 
-def show(part: str, figures: Sequence[Figures], goal: str) -> None:
-    """Print what the first proxy does beside each of the others, and the bare relay beside haproxy."""
+def show(part: str, figures: Sequence[Figures], goal: Goal | None) -> None:
+    """Tell what the first proxy does beside each of the others."""
     ours, *peers = figures
     if not peers:
-        alone(part, ours.rates, "requests/s", goal=goal)
-    for peer in peers:
-        of_peer = goal if peer.place.name == "haproxy" else ""
-        beside(f"{part}, beside {peer.place.name}", ours.rates, peer.rates, "requests/s", goal=of_peer)
-        beside("  processor time of one", ours.costs, peer.costs, "us", goal="", less=True)
-        beside("  p50", ours.p50s, peer.p50s, "ms", goal="", less=True)
-        beside("  p99", ours.p99s, peer.p99s, "ms", goal="at least 0.67" if of_peer else "", less=True)
-    named = {each.place.name: each for each in figures}
-    if "bare relay" in named and "haproxy" in named:
-        one, other = named["bare relay"], named["haproxy"]
-        beside(f"{part}, bare relay beside haproxy", one.rates, other.rates, "requests/s", goal="")
-        beside("  processor time of one", one.costs, other.costs, "us", goal="", less=True)
+        alone(part, ours.rates, "requests/s")
+    for other in peers:
+        name = other.place.name
+        of_peer = goal if name == "haproxy" else None
+        case, p99 = f"{part}, beside {name}", ratio(0.67) if of_peer else None
+        beside(case, ours.rates, other.rates, "requests/s", peer=name, goal=of_peer)
+        beside(case, ours.costs, other.costs, "us", peer=name, measure="processor time of one", less=True)
+        beside(case, ours.p50s, other.p50s, "ms", peer=name, measure="p50", less=True)
+        beside(case, ours.p99s, other.p99s, "ms", peer=name, measure="p99", goal=p99, less=True)
 
 
 def large(bench: Bench, what: str, doors: Sequence[tuple[Place, int]]) -> None:
@@ -116,15 +116,13 @@ def large(bench: Bench, what: str, doors: Sequence[tuple[Place, int]]) -> None:
         for each in figures:
             each.measure()
     ours, *peers = figures
-    for peer in peers:
-        goal = "goal 0.8" if peer.place.name == "haproxy" else ""
-        beside(f"{what}, beside {peer.place.name}", ours.rates, peer.rates, "MB/s", goal=goal)
-        beside("  processor time of a GiB", ours.costs, peer.costs, "ms", goal="", less=True)
-    for each in figures:
-        goal = "less than 8" if each is ours else ""
-        print(
-            f"  {f'  growth of {each.place.name}':38} {number(max(each.growths)):>13}   MiB at most {goal}", flush=True
-        )
+    for other in peers:
+        name = other.place.name
+        case, goal = f"{what}, beside {name}", ratio(0.8) if name == "haproxy" else None
+        beside(case, ours.rates, other.rates, "MB/s", peer=name, goal=goal)
+        beside(case, ours.costs, other.costs, "ms", peer=name, measure="processor time of a GiB", less=True)
+        beside(case, [max(ours.growths)], [max(other.growths)], "MiB", peer=name, measure="growth", less=True)
+    alone(f"{what}, growth", [max(ours.growths)], "MiB", goal=at_most(8), less=True)
 
 
 class LargeFigures:
@@ -158,16 +156,17 @@ def fetched(place: Place, port: int) -> float:
 def as_bytes(bench: Bench, places: Sequence[Place]) -> None:
     """Measure what is forwarded as bytes."""
     if not places[0].bytes:
-        print("  bytes: skipped, this node does not forward a port of bytes")
+        skip("bytes", "this node does not forward a port of bytes")
         return
     able = [place for place in places if place.bytes]
     large(bench, "bytes, 1 GiB", [(place, place.bytes_large or place.bytes) for place in able])
-    show("bytes, small", bench.figures(able, lambda place, seconds: load(place.bytes_url, seconds)), "")
+    show("bytes, small", bench.figures(able, lambda place, seconds: load(place.bytes_url, seconds)), None)
 
 
 def idle(bench: Bench) -> None:
     """Measure the memory of connections that do nothing, in processes that have done nothing else yet."""
-    for number_of_it, run in enumerate((ours, *peers())):
+    found: dict[str, tuple[float, float]] = {}
+    for run in (ours, *peers()):
         with run(bench) as place:
             load(place.url, 1.0)
             before = place.rss_bytes
@@ -175,10 +174,13 @@ def idle(bench: Bench) -> None:
                 half = place.rss_bytes
                 with holding(place, IDLE // 2):
                     whole = place.rss_bytes
-        each, further = (whole - before) / IDLE / _KIB, (whole - half) / (IDLE // 2) / _KIB
-        goal = "less than 8" if number_of_it == 0 else ""
-        told = f"({number(further)} of the second half, where no freed memory is left)"
-        print(f"  {f'idle, {IDLE:,} of {place.name}':38} {number(each):>13}   KiB each {told} {goal}", flush=True)
+        found[place.name] = (whole - before) / IDLE / _KIB, (whole - half) / (IDLE // 2) / _KIB
+    (_, mine), *others = found.items()
+    case, unit, further = f"idle, {IDLE:,} connections", "KiB each", "of the second half, where no freed memory is left"
+    alone(case, [mine[0]], unit, goal=at_most(8), less=True)
+    for peer, theirs in others:
+        beside(f"{case}, beside {peer}", [mine[0]], [theirs[0]], unit, peer=peer, less=True)
+        beside(f"{case}, beside {peer}", [mine[1]], [theirs[1]], unit, peer=peer, measure=further, less=True)
 
 
 @contextmanager
@@ -205,15 +207,16 @@ def access_log(bench: Bench) -> None:
         ):
             load(told.url, 1.0)
             if not log.exists() or not log.stat().st_size:
-                print("  log: skipped, this node writes no access log")
+                skip("log", "this node writes no access log")
                 return
             one, other = bench.figures([told, silent], lambda place, seconds: load(place.url, seconds))
     except ProgramFailed as failure:
-        print(f"  log: skipped, this node has no access log: {failure}")
+        skip("log", f"this node has no access log: {failure}")
         return
-    beside("access log, beside none", one.rates, other.rates, "requests/s", goal="goal 0.9")
-    beside("  processor time of one", one.costs, other.costs, "us", goal="", less=True)
-    print(f"  {log.stat().st_size / _MIB:,.0f} MiB of log at the end")
+    case, peer = "access log", "ours without"
+    beside(case, one.rates, other.rates, "requests/s", peer=peer, goal=ratio(0.9))
+    beside(case, one.costs, other.costs, "us", peer=peer, measure="processor time of one", less=True)
+    note(f"{log.stat().st_size / _MIB:,.0f} MiB of log at the end")
 
 
 def workers(bench: Bench) -> None:
@@ -224,31 +227,33 @@ def workers(bench: Bench) -> None:
             node(bench.origin_port, "one", free=True, subnet=215) as one,
         ):
             if len(two.pids) == 1:
-                print("  workers: skipped, this node starts none")
+                skip("workers", "this node starts none")
                 return
             found = bench.figures([two, one], lambda place, seconds: load(place.url, seconds, free=True))
     except ProgramFailed as failure:
-        print(f"  workers: skipped, this node has no such setting: {failure}")
+        skip("workers", f"this node has no such setting: {failure}")
         return
-    beside("workers: 2, beside 1", found[0].rates, found[1].rates, "requests/s", goal="")
-    beside("  processor time of one", found[0].costs, found[1].costs, "us", goal="", less=True)
+    case, peer = "2 workers", "1 worker"
+    beside(case, found[0].rates, found[1].rates, "requests/s", peer=peer)
+    beside(case, found[0].costs, found[1].costs, "us", peer=peer, measure="processor time of one", less=True)
 
 
-def beside_peers(bench: Bench, parts: set[str]) -> None:
+def beside_peers(bench: Bench, parts: Parts) -> None:
     """Measure one node beside the peers that are installed."""
     with ExitStack() as stack:
         places = [stack.enter_context(run(bench)) for run in (ours, *peers())]
         with_relay = [*places, stack.enter_context(relay(bench.directory, bench.origin_port))]
-        if "small" in parts:
-            requests(bench, with_relay, "small", "goal 1, at least 0.75")
-        if "different" in parts:
-            requests(bench, with_relay, "different", "goal 1, at least 0.75")
-        if "new" in parts:
-            requests(bench, places, "new", "goal 0.7")
-        if "large" in parts:
-            large(bench, "large, 1 GiB", [(place, place.web_large or place.web) for place in places])
-        if "bytes" in parts:
-            as_bytes(bench, places)
+        parts.run(
+            {
+                "small": lambda: requests(bench, with_relay, "small", ratio(1, acceptable=0.75)),
+                "different": lambda: requests(bench, with_relay, "different", ratio(1, acceptable=0.75)),
+                "new": lambda: requests(bench, places, "new", ratio(0.7)),
+                "large": lambda: large(
+                    bench, "large, 1 GiB", [(place, place.web_large or place.web) for place in places]
+                ),
+                "bytes": lambda: as_bytes(bench, places),
+            }
+        )
 
 
 Run = Callable[[Bench], AbstractContextManager[Place]]
@@ -271,39 +276,29 @@ def peers() -> tuple[Run, ...]:
 
 def main(arguments: argparse.Namespace) -> None:
     """Measure the parts that were asked for."""
-    missing = [tool for tool in TOOLS if shutil.which(tool) is None]
-    if missing:
-        packages = " ".join(TOOLS[tool] for tool in missing)
-        print(f"{', '.join(missing)} missing; on Debian: sudo apt install {packages}")
-    if set(missing) - {"haproxy"}:
-        print("nothing is measured without")
+    if lacking(TOOLS, {"haproxy": "haproxy, beside ours"}) - {"haproxy"}:
         return
     rounds, seconds = (1, 1.0) if arguments.quick else (arguments.rounds, arguments.seconds)
-    parts = set(arguments.part or PARTS)
+    parts = Parts.of(arguments.only, PARTS, quick=arguments.quick, slow=("different", "bytes", "log", "workers"))
     pinned = "yes" if PINNED else "no"
-    print(f"a processor for the proxy, one for wrk and the backend: {pinned} (of {os.cpu_count()})")
-    print(f"{CONNECTIONS} connections; medians of {rounds} x {seconds:g} s")
-    for name in CONFIGS:
-        print(f"-- {name}\n{(HERE / name).read_text().rstrip()}")
-    print("--")
+    note(f"a processor for the proxy, one for wrk and the backend: {pinned} (of {os.cpu_count()})")
+    configs = " and ".join(f"benchmarks/forwarding/{name}" for name in CONFIGS)
+    note(f"{CONNECTIONS} connections; medians of {rounds} x {seconds:g} s; haproxy and nginx by {configs}")
     memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # no disk is to be measured
     with tempfile.TemporaryDirectory(prefix="edgecore-proxy-", dir=memory) as place, origin(Path(place)) as origin_port:
         bench = Bench(Path(place), origin_port, rounds, seconds)
-        if parts - {"idle", "log", "workers"}:
-            beside_peers(bench, parts)
-        if "idle" in parts:
-            idle(bench)
-        if "log" in parts:
-            access_log(bench)
-        if "workers" in parts:
-            workers(bench)
+        if parts.any_of("small", "different", "new", "large", "bytes"):
+            with parts.one("one node"):
+                beside_peers(bench, parts)
+        parts.run({"idle": lambda: idle(bench), "log": lambda: access_log(bench), "workers": lambda: workers(bench)})
+        parts.end()
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5, help="of each part (default %(default)s)")
     parser.add_argument("--seconds", type=float, default=4.0, help="of each figure, at least 1 (default %(default)s)")
-    parser.add_argument("--part", nargs="+", choices=PARTS, help="these parts")
+    parser.add_argument("--only", nargs="+", choices=PARTS, help="these parts")
     parser.add_argument("--quick", action="store_true", help="once, a second each")
     try:
         main(parser.parse_args())

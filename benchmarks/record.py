@@ -13,8 +13,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from rows.pushing import Cloud, recorded
-from rows.ratios import Runs, show_ratios
+from rows.pushing import Cloud, Runs, recorded, show_ratios
+from rows.results import ratio
 from rows.starting import node
 from websockets.asyncio.server import serve
 
@@ -30,7 +30,7 @@ def cpu_s(pid: int) -> float:
 
 
 async def measure(rounds: int, count: int, flight: int, kinds: str) -> None:
-    """Print the ratios."""
+    """Measure both, in turn."""
     documents = recorded()
     cloud = Cloud(flight)
     with tempfile.TemporaryDirectory() as place:
@@ -54,7 +54,7 @@ async def measure(rounds: int, count: int, flight: int, kinds: str) -> None:
                         told = await asyncio.to_thread(control.post, "/v1/recording/stop", {})
                         assert not told["lost"], told
                     runs[on].append((count / took_s, (cpu_s(pid) - used_s) / count * 1e6))
-    show_ratios(runs, f"recorded ({kinds})", 0.95)
+    show_ratios(runs, f"recorded ({kinds})", ratio(0.95))
 
 
 def _settings(directory: Path, port: int) -> dict[str, Any]:
@@ -74,5 +74,7 @@ if __name__ == "__main__":
     parser.add_argument("--count", type=int, default=4000, help="messages a round (default 4000)")
     parser.add_argument("--flight", type=int, default=50, help="messages on their way at a time (default 50)")
     parser.add_argument("--kinds", default="frames,connections", help="what is recorded (default frames,connections)")
+    parser.add_argument("--quick", action="store_true", help="one pair, 500 messages")
     arguments = parser.parse_args()
-    asyncio.run(measure(arguments.rounds, arguments.count, arguments.flight, arguments.kinds))
+    rounds, count = (1, 500) if arguments.quick else (arguments.rounds, arguments.count)
+    asyncio.run(measure(rounds, count, arguments.flight, arguments.kinds))

@@ -8,9 +8,7 @@ a second and more, for both.
 import argparse
 import json
 import os
-import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -18,12 +16,17 @@ from collections.abc import Callable
 from fnmatch import fnmatch
 from pathlib import Path
 
+from rows.figures import alone, beside
+from rows.results import at_least
+from rows.tools import lacking
+
 from edgecore.cli.recordings.files import Inputs
 from edgecore.recording.editing.streams import outlines, selected
 from edgecore.recording.editing.summary import Summary
 from edgecore.recording.selection import Selection, parse_filter
 from edgecore.recording.writer import open_writer
 
+GOAL = 100_000
 RECORDING = Path(__file__).parents[1] / "examples" / "recordings" / "b_services_endpoints_pods.jsonl"
 FILTERS = ("kind=frames", "resource=default/service/*", "operation=insert")
 JQ = """select(.text) | select(.text | fromjson | .route
@@ -81,25 +84,37 @@ def jq_filtered(path: Path) -> int:
     return out.count(b"\n")
 
 
-def rate(name: str, entries: int, work: Callable[[], int]) -> float:
-    """Print and return how many entries a second ``work`` reads."""
+def rate(entries: int, work: Callable[[], int]) -> tuple[float, int]:
+    """Return how many entries a second ``work`` reads, and what it finds."""
     began = time.perf_counter()
-    result = work()
-    per_second = entries / (time.perf_counter() - began)
-    print(f"{name:24} {per_second:12,.0f} entries/s  ({result:,} found)")
-    return per_second
+    found = work()
+    return entries / (time.perf_counter() - began), found
 
 
-def tell(peer: str, ours: float, theirs: float) -> None:
-    """Print how much faster ours is."""
-    print(f"{'':24} {ours / theirs:12.1f} times {peer}")
+def in_turn(entries: int, rounds: int, works: dict[str, Callable[[], int]]) -> dict[str, list[float]]:
+    """Return the rates of all, which must find the same."""
+    rates: dict[str, list[float]] = {name: [] for name in works}
+    for _ in range(rounds):
+        all_found = set()
+        for name, work in works.items():
+            per_second, found = rate(entries, work)
+            rates[name].append(per_second)
+            all_found.add(found)
+        if len(all_found) > 1:
+            raise SystemExit(f"{', '.join(works)} do not find the same: {all_found}")
+    return rates
 
 
-def main() -> None:
+def compare(what: str, rates: dict[str, list[float]]) -> None:
+    """Tell ours, of lines and packed, beside the others."""
+    ours, packed = rates.pop("ours"), rates.pop("packed")
+    for peer, theirs in rates.items():
+        beside(f"{what}, beside {peer}", ours, theirs, "entries/s", peer=peer, goal=at_least(GOAL))
+    alone(f"{what}, .zst", packed, "entries/s", goal=at_least(GOAL))
+
+
+def main(entries: int, rounds: int) -> None:
     """Measure."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--entries", type=int, default=200_000, metavar="N", help="(default: %(default)s)")
-    entries = parser.parse_args().entries
     lines = RECORDING.read_bytes().splitlines(keepends=True)
     with tempfile.TemporaryDirectory() as folder:
         plain, packed = Path(folder) / "r.jsonl", Path(folder) / "r.jsonl.zst"
@@ -107,17 +122,26 @@ def main() -> None:
             with open_writer(path) as writer:
                 for number in range(entries):
                     writer.write_line(lines[number % len(lines)])
-        ours = rate("info", entries, lambda: info(plain))
-        rate("info, .zst", entries, lambda: info(packed))
-        tell("the naive one", ours, rate("info, naive", entries, lambda: naive_info(plain)))
-        ours = rate("filter", entries, lambda: filtered(plain))
-        rate("filter, .zst", entries, lambda: filtered(packed))
-        tell("the naive one", ours, rate("filter, naive", entries, lambda: naive_filtered(plain)))
-        if shutil.which("jq"):
-            tell("jq", ours, rate("filter, jq", entries, lambda: jq_filtered(plain)))
-        else:
-            sys.stderr.write("no jq here\n")
+        infos: dict[str, Callable[[], int]] = {
+            "ours": lambda: info(plain),
+            "packed": lambda: info(packed),
+            "json": lambda: naive_info(plain),
+        }
+        compare("info", in_turn(entries, rounds, infos))
+        filters: dict[str, Callable[[], int]] = {
+            "ours": lambda: filtered(plain),
+            "packed": lambda: filtered(packed),
+            "json": lambda: naive_filtered(plain),
+        }
+        if not lacking({"jq": "jq"}, {"jq": "filter, beside jq"}):
+            filters["jq"] = lambda: jq_filtered(plain)
+        compare("filter", in_turn(entries, rounds, filters))
 
 
 if __name__ == "__main__":
-    main()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--entries", type=int, default=200_000, help="(default %(default)s)")
+    parser.add_argument("--rounds", type=int, default=3, help="of each (default %(default)s)")
+    parser.add_argument("--quick", action="store_true", help="once, 20,000 entries")
+    given = parser.parse_args()
+    main(*((20_000, 1) if given.quick else (given.entries, given.rounds)))

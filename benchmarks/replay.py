@@ -14,6 +14,8 @@ import time
 from pathlib import Path
 
 import structlog
+from rows.figures import alone
+from rows.results import at_least, at_most
 
 from edgecore.recording.entries import CloudFrame, ConnectionEvent, Direction
 from edgecore.recording.writer import open_writer
@@ -47,21 +49,38 @@ def write_objects(path: Path, count: int) -> None:
             writer.write(CloudFrame(0, t_ns + 1000, Direction.TO_CLOUD, 1, text_of(number, f"a{number}", f"m{number}")))
 
 
-def main(count: int) -> None:
-    """Print both figures."""
+def objects(path: Path, count: int) -> float:
+    """Return how many messages a second are replayed."""
+    (done,) = asyncio.run(replay(ReplayOptions(files=(path,))))
+    if done.missing:
+        raise SystemExit(f"{len(done.missing)} messages were not acknowledged")
+    return count / done.took_s
+
+
+def burst() -> float:
+    """Return how many seconds the burst takes."""
+    began = time.perf_counter()
+    (verdict,) = asyncio.run(replay_and_judge(ReplayOptions(files=(BURST,)), read_rules()))
+    took_s = time.perf_counter() - began
+    if not verdict.is_equal:
+        raise SystemExit(f"the burst is not what it was: {verdict.compared.total()} compared")
+    return took_s
+
+
+def main(count: int, rounds: int) -> None:
+    """Measure both."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "objects.jsonl"
         write_objects(path, count)
-        (done,) = asyncio.run(replay(ReplayOptions(files=(path,))))
-        print(f"objects  {count / done.took_s:7.0f} messages/s, {len(done.missing)} not acknowledged   goal 5000")
-    began = time.perf_counter()
-    (verdict,) = asyncio.run(replay_and_judge(ReplayOptions(files=(BURST,)), read_rules()))
-    word = "equal" if verdict.is_equal else "different"
-    print(f"burst    {time.perf_counter() - began:7.2f} s, {verdict.compared.total()} compared, {word}   goal 10")
+        alone("objects", [objects(path, count) for _ in range(rounds)], "messages/s", goal=at_least(5000))
+    alone("burst, judged", [burst() for _ in range(rounds)], "s", goal=at_most(10), less=True)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=20_000, help="updates (default %(default)s)")
+    parser.add_argument("--rounds", type=int, default=3, help="of each (default %(default)s)")
+    parser.add_argument("--quick", action="store_true", help="once, 2,000 updates")
+    given = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
-    main(parser.parse_args().count)
+    main(*((2000, 1) if given.quick else (given.count, given.rounds)))

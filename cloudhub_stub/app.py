@@ -24,8 +24,8 @@ from cloudhub_stub.objectroutes import object_routes
 from cloudhub_stub.objects import Objects
 from cloudhub_stub.replay.player import Player
 from cloudhub_stub.routes import device_routes, ledger_routes, routes, token_routes
-from cloudhub_stub.send import Sender
-from cloudhub_stub.server import CloudHubServer
+from cloudhub_stub.sender import Sender
+from cloudhub_stub.server import CONNECTIONS_LIMIT, CloudHubServer
 from cloudhub_stub.settings import OBSERVE_BASE_PORT, OBSERVE_OFF, Settings
 from cloudhub_stub.store.tables import StoredRows
 from cloudhub_stub.views import metric_families, nodes_view, queues_view
@@ -82,6 +82,7 @@ class Stub:
             host,
             port,
             max_message_bytes=settings.max_message_bytes,
+            connections_limit=max(CONNECTIONS_LIMIT, 2 * settings.node_limit),
             watch=self.watch,
         )
         self.server.tls = lambda: self.joining.link_tls
@@ -97,6 +98,7 @@ class Stub:
                 **fault_routes(self.faults),
             },
             process="cloudhub-stub",
+            metrics=self.metrics,
         )
         self.observe = self._observe() if settings.observe != OBSERVE_OFF else None
         self.metrics.pull(lambda: metric_families(self.cloud))

@@ -35,7 +35,7 @@ from cloudhub_stub.store.cluster import (
     stored_version,
     version_statement,
 )
-from edgecore.clock import Clock, Timer
+from edgecore.clock import Clock, Timer, looked_at
 from edgecore.errors import StoreError
 from edgecore.ids import NewId
 from edgecore.observe.metrics import Metrics
@@ -238,7 +238,7 @@ class ControlPlane:
                 self.dispatch.send(gathered)
             if more:
                 self._last = self._file.submit(*more)
-                self._last.add_done_callback(is_committed)
+                self._last.add_done_callback(looked_at)
             return
         committed = self._last = self._file.submit(*statements, *more)
         batch = _Batch(list(dirty), rows, gathered)

@@ -16,18 +16,18 @@ from cloudhub_stub.answers import CONFIRMATION, FAULTS, REPORTS, Reply, answer
 from cloudhub_stub.calls import is_call_answer
 from cloudhub_stub.cloud import Cloud
 from cloudhub_stub.controllers.devicereports import report_of
-from cloudhub_stub.delivery.inbox import Ended, Inbox
 from cloudhub_stub.delivery.journal import is_committed
 from cloudhub_stub.delivery.list_lane import PACE
 from cloudhub_stub.delivery.parcel import Parcel, parcel_of
 from cloudhub_stub.delivery.queue import Prove
 from cloudhub_stub.errors import NodeLost
+from cloudhub_stub.inbox import Ended, Inbox
 from cloudhub_stub.nodes import Node
 from cloudhub_stub.session import Control, Ignored, Keepalive, Request, Response, Session
 from cloudhub_stub.uploads import is_upload
+from edgecore.beehive.frame import decode_frame, encode_frame
 from edgecore.beehive.message import Header, Message, Route, response_to
 from edgecore.beehive.resource import CONTROL_OPERATIONS, EDGECONTROLLER, GROUP_RESOURCE, PING
-from edgecore.beehive.wire import decode, encode
 from edgecore.clock import Timer
 from edgecore.errors import FrameError
 from edgecore.observe.ledger import ACKNOWLEDGED, COALESCED, DELIVERED, DOWN, DROPPED, UP
@@ -117,7 +117,7 @@ class Link:
             return
         self.node.counters.received += 1
         try:
-            self._take(decode(data))
+            self._take(decode_frame(data))
         except FrameError as error:
             self._count_malformed(error)
         await self._inbox.room()
@@ -183,7 +183,8 @@ class Link:
         if len(self._controls) >= MAX_CONTROLS:
             self.node.counters.count(_QUEUE_FULL)
             return Ended(DROPPED, _QUEUE_FULL)
-        self._controls.append(encode(response_to(message, _CONTROL_ANSWER, self._cloud.new_id, self._cloud.clock)))
+        acknowledged = response_to(message, _CONTROL_ANSWER, self._cloud.new_id, self._cloud.clock)
+        self._controls.append(encode_frame(acknowledged))
         self.wake()
         return Ended(ACKNOWLEDGED)
 
@@ -267,7 +268,7 @@ class Link:
     def _next(self) -> bytes | None:
         """Return the next frame to be written."""
         if self._controls:
-            return self._controls.popleft() + b"\n"
+            return self._controls.popleft()
         now = self._cloud.clock.monotonic()
         due = self._queue.take(now)
         if isinstance(due, Parcel):
@@ -276,7 +277,7 @@ class Link:
             message_id = self._cloud.new_id()
             self._queue.proving(message_id, now)
             head = Header(message_id, "", self._cloud.clock.now_ms())
-            return encode(Message(head, Route(EDGECONTROLLER, GROUP_RESOURCE, PING, "node"), PING)) + b"\n"
+            return encode_frame(Message(head, Route(EDGECONTROLLER, GROUP_RESOURCE, PING, "node"), PING))
         return None
 
     # Time, and the books.

@@ -6,7 +6,6 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from cloudhub_stub.api import APPLY, DELETE, DESCRIBE, HOLDS, OBJECTS, SCALE, TRACE
 from cloudhub_stub.cluster.kinds import (
     ENDPOINTS_KIND,
     KINDS,
@@ -22,6 +21,7 @@ from cloudhub_stub.cluster.selectors import Selector, parse_selector
 from cloudhub_stub.controlplane import ControlPlane
 from cloudhub_stub.delivery.trace import Trace
 from cloudhub_stub.errors import AlreadyExists, ApiError, Conflict, Invalid, NotFound
+from cloudhub_stub.paths import APPLY, DELETE, DESCRIBE, HOLDS, OBJECTS, SCALE, TRACE
 from edgecore.clock import Clock
 from edgecore.control.routes import ControlRefused, ControlRequest, Routes
 
@@ -252,7 +252,8 @@ class _Asked:
             return self._watch_trace(node)  # of a node that is yet to come, too
         entries = self._trace.entries(node)
         if not entries and self._plane.registry.get(ObjectKey(NODE_KIND.name, "", node)) is None:
-            raise ControlRefused(404, f"cannot show messages: there is no node {node[:253]!r}")
+            why = f"there is no node {node[:253]!r}; see `cloudhub-stub get nodes`"
+            raise ControlRefused(404, f"cannot show messages: {why}")
         return entries
 
     async def _watch_trace(self, node: str) -> AsyncGenerator[dict[str, Any], None]:

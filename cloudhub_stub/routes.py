@@ -5,14 +5,14 @@ from typing import Any
 
 import msgspec
 
-from cloudhub_stub.api import CALLS, JOURNAL, LEDGER, MESSAGES, NODES, REPLAY, STATUS, TOKEN, UPLOADS
 from cloudhub_stub.calls import Caller, CallOptions
 from cloudhub_stub.certificates.joining import Joining
 from cloudhub_stub.cloud import Cloud
 from cloudhub_stub.errors import BadAnswer, BadMessage, NoAnswer, NoSuchNode, QueueFull, ReplayError, StubError
+from cloudhub_stub.paths import CALLS, JOURNAL, LEDGER, MESSAGES, NODES, REPLAY, STATUS, TOKEN, UPLOADS
 from cloudhub_stub.replay.plan import ReplayOptions
 from cloudhub_stub.replay.player import Event, Player
-from cloudhub_stub.send import Sender, SendOptions
+from cloudhub_stub.sender import Sender, SendOptions
 from cloudhub_stub.store.tables import Rows
 from cloudhub_stub.views import nodes_view, uploads_view
 from edgecore.control.routes import ControlRefused, ControlRequest, Handler, Routes
@@ -27,11 +27,9 @@ def routes(cloud: Cloud, player: Player, sender: Sender, rows: Rows, status: Cal
     | route | answer |
     | --- | --- |
     | ``GET /v1/status`` | what ``status`` returns |
-    | ``GET /v1/token`` | the token with which edges join, and when it ends |
     | ``GET /v1/nodes`` | the nodes that the stub knows (``views.py``) |
-    | ``GET /v1/ledger`` | what became of the messages (``edgecore/observe/ledger.py``) |
     | ``GET /v1/journal?node=NAME&after=SEQ`` | the messages with an effect that were taken in of a node, from one on |
-    | ``POST /v1/messages`` with ``SendOptions`` | ``accepted``, or a stream of events (``send.py``) |
+    | ``POST /v1/messages`` with ``SendOptions`` | ``accepted``, or a stream of events (``sender.py``) |
     | ``POST /v1/replay`` with ``ReplayOptions`` | a stream of events (``player.py``); hanging up stops the replay |
     """
 
@@ -104,7 +102,8 @@ def device_routes(cloud: Cloud, caller: Caller) -> Routes:
         name = request.query.get("node", "")
         node = cloud.nodes.get(name)
         if node is None:
-            raise ControlRefused(404, f"cannot show uploads of {name[:80]!r}: no node of that name has connected")
+            why = "no node of that name has connected; see `cloudhub-stub nodes`"
+            raise ControlRefused(404, f"cannot show uploads of {name[:80]!r}: {why}")
         return uploads_view(node)
 
     return {("POST", CALLS): call, ("GET", UPLOADS): show_uploads}

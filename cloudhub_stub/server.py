@@ -5,7 +5,7 @@ import errno
 from collections.abc import Callable
 from http import HTTPStatus
 from ssl import SSLContext
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
@@ -23,13 +23,18 @@ from cloudhub_stub.settings import MAX_MESSAGE_BYTES
 from cloudhub_stub.upgrade import Upgrade, UpgradeRefused, read_upgrade
 from edgecore import __version__
 from edgecore.addresses import join_address
-from edgecore.errors import ListenError, listen_error
+from edgecore.beehive.frame import SPARE_BYTES, joined
+from edgecore.errors import FrameError, ListenError, listen_error
 from edgecore.observe.metrics import Metrics
 from edgecore.recording.entries import Direction
 from edgecore.recording.watch import Watch
 
 _CLOSE_TIMEOUT_S = 1.0
 """How long the other side gets to answer a close frame before the connection is dropped."""
+CONNECTIONS_LIMIT = 4096
+"""With those that have not said yet who they are. Nodes have a limit of their own."""
+HANDSHAKE_S = 10.0
+"""How long TLS may take, and how long the request after it."""
 
 _FAULT_CODES = {
     CloseCode.PROTOCOL_ERROR: "protocol_error",
@@ -51,6 +56,7 @@ class CloudHubServer:
         port: int,
         *,
         max_message_bytes: int = MAX_MESSAGE_BYTES,
+        connections_limit: int = CONNECTIONS_LIMIT,
         watch: Watch | None = None,
     ) -> None:
         self._hub = hub
@@ -59,6 +65,7 @@ class CloudHubServer:
         self._host = host
         self._port = port
         self._max_message_bytes = max_message_bytes
+        self._connections_limit = connections_limit
         self._watch = watch or Watch()
         self._links = 0
         self.tls: Callable[[], SSLContext | None] = lambda: None
@@ -79,6 +86,7 @@ class CloudHubServer:
         """Listen. Raises ``ListenError``."""
         tls = self.tls()
         self._scheme = "ws" if tls is None else "wss"
+        most = _Bounds(self._connections_limit, self._max_message_bytes + SPARE_BYTES)
         try:
             self._server = await serve(
                 self._serve,
@@ -88,11 +96,13 @@ class CloudHubServer:
                 compression=None,
                 max_size=self._max_message_bytes,
                 ping_interval=None,
+                open_timeout=HANDSHAKE_S,
                 close_timeout=_CLOSE_TIMEOUT_S,
                 process_request=self._judge,
                 process_response=self._count_rejection,
                 server_header=f"cloudhub-stub/{__version__}",
-                create_connection=_tracked(self._connections, self._count_silence),
+                create_connection=_tracked(self._connections, self._count_silence, self._count_refusal, most),
+                ssl_handshake_timeout=None if tls is None else HANDSHAKE_S,
             )
         except OSError as error:
             raise _refused(join_address(self._host, self._port), error) from error
@@ -145,14 +155,16 @@ class CloudHubServer:
         try:
             while True:
                 # Joined here: the library joins no more than 4,096 fragments, and a Go edge sends 4,096 bytes in each.
-                fragments = [fragment async for fragment in connection.recv_streaming(decode=False)]
-                data = b"".join(fragments)
+                data = await joined(connection.recv_streaming(decode=False))
                 if self._watch.frame is not None:
                     self._watch.frame(Direction.TO_CLOUD, number, data)
                 if self._faults.busy:
                     await socket.arrived(data, link.receive)
                 else:
                     await link.receive(data)
+        except FrameError as error:
+            reason = error.reason
+            self._metrics.bad_input("cloudhub", reason, link.node.name)
         except ConnectionClosed as closed:
             reason = "connection_closed"
             if closed.sent is not None and not closed.rcvd_then_sent and closed.sent.code in _FAULT_CODES:
@@ -183,6 +195,9 @@ class CloudHubServer:
     def _count_silence(self, connection: ServerConnection) -> None:
         fault = connection.protocol.handshake_exc
         self._metrics.bad_input("cloudhub", "no_http", _peer(connection), detail=str(fault or "no request in time"))
+
+    def _count_refusal(self, connection: ServerConnection, reason: str) -> None:
+        self._metrics.bad_input("cloudhub", reason, _peer(connection))
 
 
 class _Socket:
@@ -235,20 +250,48 @@ def _peer(connection: ServerConnection) -> str:
     return f"{address[0]}:{address[1]}" if address else "unknown"
 
 
+class _Bounds(NamedTuple):
+    """What connections may cost."""
+
+    connections: int
+    unsent_bytes: int
+    """What one may leave unread of us."""
+
+
 def _tracked(
-    connections: set[ServerConnection], report_silence: Callable[[ServerConnection], None]
+    connections: set[ServerConnection],
+    report_silence: Callable[[ServerConnection], None],
+    report: Callable[[ServerConnection, str], None],
+    bounds: _Bounds,
 ) -> type[ServerConnection]:
     """Return a connection class that keeps ``connections`` up to date and reports those that never sent a request.
 
-    The library knows only those of its connections that are open, and says nothing of bytes that are not HTTP.
+    The library knows only those of its connections that are open, and says nothing of bytes that are not HTTP. It
+    answers each ping whether or not the answers are read: who leaves too much unread is cut.
     """
 
     class Tracked(ServerConnection):
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            made = cast("asyncio.Transport", transport)
+            if len(connections) >= bounds.connections:
+                self.transport = made
+                report(self, "too_many_connections")
+                made.abort()
+                return
             connections.add(self)
-            super().connection_made(cast("asyncio.Transport", Wire(cast("asyncio.Transport", transport))))
+            super().connection_made(cast("asyncio.Transport", Wire(made)))
+
+        def data_received(self, data: bytes) -> None:
+            if self not in connections:
+                return
+            super().data_received(data)
+            if self.transport.get_write_buffer_size() > bounds.unsent_bytes:
+                report(self, "slow_reader")
+                self.transport.abort()
 
         def connection_lost(self, exc: Exception | None) -> None:
+            if self not in connections:
+                return
             connections.discard(self)
             super().connection_lost(exc)
             if self.request is None:

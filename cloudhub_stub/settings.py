@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from cloudhub_stub.controllers.names import CONTROLLERS, NODE_GRACE_S
 from cloudhub_stub.delivery.ack_lane import DEFAULT_TIMING, Timing
 from cloudhub_stub.delivery.queue import DEFAULT_RULES, QueueRules
-from cloudhub_stub.state import control_socket, token_file
+from cloudhub_stub.statedir import control_socket, token_file
 
 if TYPE_CHECKING:  # reading it takes time that most commands need not spend
     from cloudhub_stub.faults.steps import Step

@@ -16,8 +16,9 @@ import structlog
 from edgecore import __version__
 from edgecore.beehive import resource as r
 from edgecore.beehive.bus import Bus
-from edgecore.beehive.module import Module, ModuleRunner
+from edgecore.beehive.module import Module
 from edgecore.beehive.port import Port
+from edgecore.beehive.runner import ModuleRunner
 from edgecore.clock import Clock, SystemClock, bounded
 from edgecore.config.load import LoadedConfig
 from edgecore.config.schema import EdgeCoreConfig
@@ -32,9 +33,7 @@ from edgecore.modules.edgehub.module import EdgeHub
 from edgecore.modules.edgehub.outbox import DURABLE_FACTOR
 from edgecore.modules.edgemesh import tables as mesh_tables
 from edgecore.modules.edgemesh.explain.sight import Node as ExplainedNode
-from edgecore.modules.edgemesh.settings import (
-    told_settings,
-)
+from edgecore.modules.edgemesh.settings import told_settings
 from edgecore.modules.eventbus import tables as bus_tables
 from edgecore.modules.eventbus.mirror.settings import Sights
 from edgecore.modules.metamanager import tables as meta_tables
@@ -68,7 +67,7 @@ from edgecore.wiring.eventbus import make_eventbus
 from edgecore.wiring.gates import make_gates
 from edgecore.wiring.metamanager import make_metamanager
 from edgecore.wiring.outside import Outside
-from edgecore.wiring.parts import CLUSTER_DOMAIN, Parts
+from edgecore.wiring.parts import Parts, cluster_domain
 from edgecore.wiring.servicebus import make_servicebus
 
 log = structlog.get_logger("node")
@@ -190,7 +189,9 @@ class Node:
                 remarks=self.remarks,
             )
             self.reloader = Reloader(self.config, self._reread, self._reloadable(), self.clock)
-            self.control = ControlServer(self.config.control_socket, self._routes(state, self.store))
+            self.control = ControlServer(
+                self.config.control_socket, self._routes(state, self.store), metrics=self.metrics
+            )
             await self.control.start()
             self.observe = ObserveServer(
                 self.config.observe.listen,
@@ -359,7 +360,7 @@ class Node:
             state.origin,
             settings=self._told_settings,
             given=self._loaded.given,
-            domain=self.config.modules.edged.cluster_domain or CLUSTER_DOMAIN,
+            domain=cluster_domain(self.config),
             processes=mesh.traffic.workers,
         )
         return Explainer(self.mesh.hand_query, self.mesh.dns, self.mesh.module, node, self.hub)

@@ -206,7 +206,7 @@ async def bounded(clock: Clock, deadline: float, work: Coroutine[Any, Any, T], *
             raise TimeoutError
     finally:
         if not task.done():  # too late, or the caller is cancelled: either way its work is given the time to end
-            task.add_done_callback(_looked_at)
+            task.add_done_callback(looked_at)
             task.cancel()
             await done_by(clock, clock.monotonic() + grace_s, task)
     if task.cancelled():
@@ -239,9 +239,20 @@ async def done_by(clock: Clock, deadline: float, *tasks: "asyncio.Task[Any]") ->
     return all(task.done() for task in tasks)
 
 
-def _looked_at(task: "asyncio.Task[Any]") -> None:
-    if not task.cancelled():
-        task.exception()
+async def until_set(clock: Clock, event: asyncio.Event, at: float | None) -> None:
+    """Return when ``event`` is set, which ``clock`` does itself ``at`` that instant; ``None``: at none."""
+    timer = None if at is None else clock.call_at(at, event.set)
+    try:
+        await event.wait()
+    finally:
+        if timer is not None:
+            timer.cancel()
+
+
+def looked_at(work: "asyncio.Future[Any]") -> None:
+    """Take note of how ``work`` ended, as its callback, where nobody waits for it: who did it has said what failed."""
+    if not work.cancelled():
+        work.exception()
 
 
 async def apart(work: Coroutine[Any, Any, T]) -> T:

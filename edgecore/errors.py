@@ -23,15 +23,26 @@
     ├── LabError             the lab cannot be built or asked, or a step of its walk-through did not hold
     └── ControlError         a command cannot reach, or was refused by, a running process
 
-Texts read ``cannot <verb> <object>: <reason>``.
+Texts read ``cannot <verb> <object>: <reason>; <what to try>``. Where only the kind of error says what to try, its class
+does (``advice``); what a peer sent wrong has no advice.
 """
 
 import errno
 from pathlib import Path
+from typing import ClassVar
 
 
 class EdgecoreError(Exception):
     """Base of every error that the node raises on purpose."""
+
+    advice: ClassVar[str] = ""
+    """What to try where the text does not say it: for the errors with which a program ends."""
+
+    @property
+    def told(self) -> str:
+        """The text, with what to try at its end."""
+        text = str(self)
+        return f"{text}; {self.advice}" if self.advice and "; " not in text else text
 
 
 class ConfigError(EdgecoreError):
@@ -77,9 +88,13 @@ class BusClosed(BusError):  # noqa: N818
 class StoreError(EdgecoreError):
     """The SQLite file cannot be opened, read or written."""
 
+    advice = "edgecore db check says what is wrong with the file"
+
 
 class RecordingError(EdgecoreError):
     """A recording cannot be written."""
+
+    advice = "name another file, and see that there is room (df -h)"
 
 
 class ListenError(EdgecoreError):
@@ -89,10 +104,34 @@ class ListenError(EdgecoreError):
     (anything else). ``listen_error`` finds it in what the system says.
     """
 
+    advice = "name another address in the configuration, or look who has it (ss -lntup)"
+
     def __init__(self, address: str, reason: str, detail: str) -> None:
         super().__init__(f"cannot listen on {address}: {detail}")
         self.address = address
         self.reason = reason
+
+
+def reason_of(error: OSError) -> str:
+    """Return why the system refused a file, in its words, and what to try."""
+    words = error.strerror or str(error)
+    way = _WAYS.get(error.errno or 0)
+    return f"{words}; {way}" if way else words
+
+
+_WAYS = {
+    errno.ENOENT: "look at the name, and whether the directory is there",
+    errno.EACCES: "do it as the owner of the file (ls -l), or name another",
+    errno.EPERM: "do it as the owner of the file (ls -l), or name another",
+    errno.EROFS: "name a place that can be written",
+    errno.EISDIR: "it is a directory: name a file in it",
+    errno.ENOTDIR: "a part of the name is a file: look at the name",
+    errno.EEXIST: "remove it, or name another",
+    errno.ENOSPC: "make room (df -h), or name another place",
+    errno.EDQUOT: "make room (quota), or name another place",
+    errno.ENAMETOOLONG: "name a shorter one",
+    errno.EMFILE: "allow more open files (ulimit -n)",
+}
 
 
 def listen_error(address: str, error: OSError, detail: str = "") -> ListenError:
@@ -130,6 +169,8 @@ class HostFileError(EdgecoreError):
 class LinkError(EdgecoreError):
     """The connection to the cloud cannot be made or was lost."""
 
+    advice = "edgecore doctor looks at addresses, certificates and the clock"
+
 
 class EnrolmentError(LinkError):
     """The node's certificate cannot be got.
@@ -145,6 +186,8 @@ class EnrolmentError(LinkError):
 class BrokerError(EdgecoreError):
     """An MQTT broker cannot be reached, refused the node, or was lost."""
 
+    advice = "edgecore doctor looks for the broker"
+
 
 class InterceptError(EdgecoreError):
     """Traffic cannot be intercepted, or no more.
@@ -152,6 +195,8 @@ class InterceptError(EdgecoreError):
     ``reason`` is a fixed snake_case word: ``no_permission``, ``no_tool``, ``no_interface``, ``in_use`` (another
     node intercepts the same addresses), ``refused`` (by the kernel) or ``keeper_gone``.
     """
+
+    advice = "edgecore intercept status says what is there, edgecore doctor what is missing"
 
     def __init__(self, reason: str, text: str) -> None:
         super().__init__(f"cannot intercept traffic: {text}")
@@ -161,9 +206,13 @@ class InterceptError(EdgecoreError):
 class PoolExhausted(EdgecoreError):  # noqa: N818
     """No fake IP address is free."""
 
+    advice = "make modules.edgeMesh.subNet or rootlessSubNet larger"
+
 
 class LabError(EdgecoreError):
     """The lab cannot be built or asked, or a step of its walk-through did not hold."""
+
+    advice = "edgecore lab status says what runs; edgecore lab down ends it"
 
 
 class ControlError(EdgecoreError):

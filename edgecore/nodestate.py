@@ -8,8 +8,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from edgecore import __version__
 from edgecore.beehive.bus import Bus
 from edgecore.beehive.gates import Gates
-from edgecore.beehive.module import ModuleRunner
 from edgecore.beehive.resource import EDGEHUB, EDGEMESH, METAMANAGER
+from edgecore.beehive.runner import ModuleRunner
 from edgecore.modules.metamanager.tables import read_origin
 from edgecore.observe.ledger import Ledger
 from edgecore.observe.metrics import Metrics, ledger_families

@@ -124,13 +124,19 @@ class CloudAuthority:
         certificate = builder.add_extension(usage, critical=False).sign(self.key, hashes.SHA256())
         return certificate.public_bytes(serialization.Encoding.DER)
 
-    def server_files(self, folder: Path, address: str = "127.0.0.1") -> tuple[Path, Path]:
+    def server_files(
+        self,
+        folder: Path,
+        address: str = "127.0.0.1",
+        lifetime: timedelta = timedelta(days=36500),
+        may: x509.ObjectIdentifier = ExtendedKeyUsageOID.SERVER_AUTH,
+    ) -> tuple[Path, Path]:
         """Write a server's certificate, for one IP address alone, and its key."""
         key = ec.generate_private_key(ec.SECP256R1())
         names = x509.SubjectAlternativeName([x509.IPAddress(ip_address(address))])
-        usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
+        usage = x509.ExtendedKeyUsage([may])
         subject = x509.Name([*self.name, x509.NameAttribute(NameOID.ORGANIZATION_NAME, "KubeEdge")])
-        builder = self._builder(subject, key.public_key(), timedelta(days=36500))
+        builder = self._builder(subject, key.public_key(), lifetime)
         certificate = builder.add_extension(names, False).add_extension(usage, False).sign(self.key, hashes.SHA256())
         files = (folder / f"{address}.crt", folder / f"{address}.key")
         files[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))

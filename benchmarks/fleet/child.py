@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parents[1]
+STUB, PEER = "stub", "peer"
+"""The servers that are compared."""
 
 
 class Child:
@@ -26,7 +28,7 @@ class Child:
         assert self.process.stdout is not None
         text = self.process.stdout.readline()
         if not text:
-            raise SystemExit(f"{self.process.args} ended with {self.process.wait()}")
+            raise SystemExit(f"{self.process.args!r} ended with {self.process.wait()}")
         return json.loads(text)
 
     def tell(self, *what: Any) -> Any:

@@ -35,7 +35,7 @@ async def main() -> None:
     async def attend(connection: ServerConnection) -> None:
         with suppress(ConnectionClosed):
             async for data in connection:
-                if data.startswith("push "):
+                if isinstance(data, str) and data.startswith("push "):
                     for _ in range(int(data[5:])):
                         await connection.send(push, text=True)
                         await connection.recv()

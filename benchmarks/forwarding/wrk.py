@@ -26,13 +26,21 @@ class Load(NamedTuple):
     p99_ms: float
 
 
-def load(url: str, seconds: float, *, different: bool = False, close: bool = False, free: bool = False) -> Load:
+def load(
+    url: str,
+    seconds: float,
+    *,
+    connections: int = CONNECTIONS,
+    different: bool = False,
+    close: bool = False,
+    free: bool = False,
+) -> Load:
     """Ask for ``url`` over and over.
 
     ``different``: each request has another head. ``close``: each has a connection of its own. ``free``: on any
     processor. Raises ``SystemExit`` if anything but answers 2xx came.
     """
-    command = [*([] if free else on(LOAD)), "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{max(1, round(seconds))}s"]
+    command = [*([] if free else on(LOAD)), "wrk", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s"]
     command += ["--latency", *(["-s", str(DIFFERENT)] if different else [])]
     command += ["-H", "Connection: close"] if close else []
     done = subprocess.run([*command, url], capture_output=True, text=True, check=True)

@@ -1,7 +1,6 @@
 """mosquitto, and a whole node of ours that speaks with it: a cloud, TLS, every module on."""
 
 import os
-import shutil
 import socket
 import subprocess
 import tempfile
@@ -19,6 +18,8 @@ from cloudhub_stub.testing.edge import Edge
 from edgecore.errors import ConfigError
 from edgecore.modules.eventbus.broker.recipe import LIBRARY, PYTHON_VARIABLE, BrokerRecipe, find_python
 
+MOSQUITTO = {"mosquitto": "mosquitto", "mosquitto_pub": "mosquitto-clients"}
+"""The broker and its clients, with their packages."""
 CONFIG = Path(__file__).parent / "mosquitto.conf"
 PATIENCE_S = 60.0
 NODE = "edge-1"
@@ -41,15 +42,12 @@ class Broker(NamedTuple):
 @contextmanager
 def mosquitto() -> Iterator[Broker]:
     """Run mosquitto on a free port."""
-    program = shutil.which("mosquitto", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin")
-    if program is None or shutil.which("mosquitto_pub") is None:
-        raise SystemExit("mosquitto is not installed; on Debian: sudo apt install mosquitto mosquitto-clients")
     with tempfile.TemporaryDirectory(prefix="edgecore-bench-") as directory:
         port = _free_port()
         config = Path(directory) / "mosquitto.conf"
         user = "user root\n" if os.geteuid() == 0 else ""  # else it could not read the file
         config.write_text(f"listener {port} 127.0.0.1\n{user}{CONFIG.read_text()}")
-        process = subprocess.Popen([program, "-c", str(config)], stderr=subprocess.DEVNULL)  # it warns of root
+        process = subprocess.Popen(["mosquitto", "-c", str(config)], stderr=subprocess.DEVNULL)  # it warns of root
         try:
             until(lambda: _listens(port), "mosquitto")
             yield Broker(port, process.pid)
@@ -143,19 +141,16 @@ def _device(number: int) -> dict[str, Any]:
     }
 
 
-class Costs:
-    """The processor time of some processes, from one look to the next."""
+class Cost:
+    """The processor time of a process, from one look to the next."""
 
-    def __init__(self, **pids: int) -> None:
-        self._pids = pids
-        self._before = {name: cpu_s(pid) for name, pid in pids.items()}
-        self._began = time.perf_counter()
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._before_s = cpu_s(pid)
 
-    def told(self, number: int) -> str:
-        """Return what they have used for each of ``number`` messages, and which share of a processor that was."""
-        took = time.perf_counter() - self._began
-        used = {name: cpu_s(pid) - self._before[name] for name, pid in self._pids.items()}
-        return ", ".join(f"{name} {s / number * 1e6:.0f} us ({s / took:.0%})" for name, s in used.items())
+    def us(self, number: int) -> float:
+        """Return the microseconds that it has used for each of ``number`` messages."""
+        return (cpu_s(self._pid) - self._before_s) / number * 1e6
 
 
 def until(condition: Callable[[], bool], what: str) -> None:

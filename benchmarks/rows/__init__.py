@@ -1,1 +1,1 @@
-"""MetaManager beside the Go way: what each part of ``benchmarks/metamanager.py`` does."""
+"""What benchmarks share: how figures are told, what the cloud sends; and the parts of ``metamanager.py``."""

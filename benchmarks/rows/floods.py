@@ -9,22 +9,20 @@ import msgspec
 
 from edgecore.beehive.message import Message
 from edgecore.beehive.resource import SERVICE
-from rows.figures import alone, beside
+from rows.figures import alone, beside, note
 from rows.keeper import keeper
 from rows.objects import NAMESPACE, lists, recorded_burst
-from rows.peer import Peer, Row, row
+from rows.peer import GO_WAY, Peer, Row, row
 
 FLIGHT = 1000
 """The burst is there at once: as many as a mailbox holds."""
 
 
 async def recorded(place: Path, rounds: int) -> None:
-    """Print how fast the recorded burst is stored and acknowledged, in order."""
+    """Measure how fast the recorded burst is stored and acknowledged, in order."""
     burst = list(recorded_burst())
-    rows = [row(message) for message in burst[::3]]  # enough to know how fast it is
-    print(
-        f"the recorded burst of 1,000 services and 3,000 pods: {len(burst)} messages, acknowledged in order", flush=True
-    )
+    rows = [row(message) for message in burst[::10]]  # enough to know how fast it is
+    note(f"the recorded burst of 1,000 services and 3,000 pods: {len(burst)} messages, acknowledged in order")
     ours: list[float] = []
     peers: list[float] = []
     for _ in range(rounds):
@@ -34,11 +32,11 @@ async def recorded(place: Path, rounds: int) -> None:
                 await mine.through(burst, FLIGHT)
                 ours.append(len(burst) / (time.perf_counter() - began))
             peers.append(_by_peer(Path(directory, "peer.db"), rows))
-    beside("messages", ours, peers, "a second", goal="")
+    beside("the recorded burst", ours, peers, "messages/s", peer=GO_WAY)
 
 
 async def resync(place: Path, rounds: int, total: int) -> None:
-    """Print how fast lists of 1 MB are stored: all of it new, unchanged, and changed."""
+    """Measure how fast lists of 1 MB are stored: all of it new, unchanged, and changed."""
     made = {
         "new": list(lists(total, 1)),
         "unchanged": list(lists(total, 1)),
@@ -46,10 +44,7 @@ async def resync(place: Path, rounds: int, total: int) -> None:
     }
     megabytes = sum(len(bytes(message.content)) for message in made["new"]) / 1e6
     elements = _elements(made["new"][0])
-    print(
-        f"resync by {total} lists of 1 MB, {len(elements):,} services in each; peer: a transaction an element",
-        flush=True,
-    )
+    note(f"resync by {total} lists of 1 MB, {len(elements):,} services in each; the peer: a transaction an element")
     ours: dict[str, list[float]] = {what: [] for what in made}
     peers: list[float] = []
     for _ in range(rounds):
@@ -59,13 +54,13 @@ async def resync(place: Path, rounds: int, total: int) -> None:
                     began = time.perf_counter()
                     await mine.through(messages, FLIGHT)
                     ours[what].append(megabytes / (time.perf_counter() - began))
-            some = elements[:500]
+            some = elements[:200]
             peers.append(
                 _by_peer(Path(directory, "peer.db"), some) * sum(len(each[2]) for each in some) / len(some) / 1e6
             )
-    beside("new", ours["new"], peers, "MB/s", goal="")
+    beside("resync, new", ours["new"], peers, "MB/s", peer=GO_WAY)
     for what in ("unchanged", "changed"):
-        alone(what, ours[what], "MB/s, which is lists a second")
+        alone(f"resync, {what}", ours[what], "MB/s")
 
 
 def _by_peer(path: Path, rows: Sequence[Row]) -> float:

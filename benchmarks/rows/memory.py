@@ -14,34 +14,38 @@ from fleet.child import HERE, cpu_s, rss_bytes
 
 from edgecore.errors import StoreError
 from edgecore.store.databasefile import peek
-from rows.figures import number
+from rows.figures import alone, beside, note
 from rows.growth import PODS
+from rows.results import Goal, at_most
 from rows.starting import PATIENCE_S, SUBNET, node
 
 MIB = 1024 * 1024
+MANY = 10_000
+"""Services of which the goal speaks: what does not grow with them would count, where there are few."""
 REST_S = 1.0
 NOBODY = "ws://127.0.0.1:9"
 """Where no cloud is."""
 
 
 def memory(place: Path, services: int) -> None:
-    """Print what they grow by, each in a process of its own."""
+    """Measure what they grow by, each in a process of its own."""
     with tempfile.TemporaryDirectory(dir=place) as name:
         directory = Path(name)
         file = directory / "edgecore.db"
         stored = _stored(file, services)
         ((size,),) = peek(file, "SELECT sum(length(CAST(value AS blob))) FROM meta")
         what = f"{services:,} services, {PODS * services:,} pods and the lists of them"
-        print(f"memory: {what}, {size / MIB:.0f} MiB of JSON; peer: that size", flush=True)
-        _print("MetaManager that stored them", stored["grown"], size, stored["before"])
-        _print("the same, at most", stored["at_most"], size, stored["before"])
+        note(f"memory: {what}, {size / MIB:.0f} MiB of JSON; the peer: that size")
+        goal = at_most(3) if services >= MANY else None
+        _tell("MetaManager that stored them", stored["grown"], size, goal)
+        _tell("the same, at most", stored["at_most"], size, goal)
         empty = _at_rest(directory, directory / "empty.db")
-        _print("a node that is started over them", _at_rest(directory, file) - empty, size, empty)
+        _tell("a node that is started over them", _at_rest(directory, file) - empty, size, goal)
 
 
-def _print(what: str, grown: float, size: float, before: float) -> None:
-    grown_by = f"grown by {number(grown / MIB):>6} MiB, from {number(before / MIB)}"
-    print(f"  {what:38} {grown_by:44} ratio {grown / size:6.2f} {'':24} goal 3 at most", flush=True)
+def _tell(case: str, grown: float, size: float, goal: Goal | None) -> None:
+    alone(case, [grown / size], "times the JSON", goal=goal, less=True)
+    beside(case, [grown / MIB], [size / MIB], "MiB more", peer="its JSON", measure="memory", less=True)
 
 
 def _stored(file: Path, services: int) -> dict[str, float]:

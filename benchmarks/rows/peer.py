@@ -10,6 +10,7 @@ from edgecore.beehive.message import Message
 
 _PUT = "INSERT OR REPLACE INTO meta (key, type, value) VALUES (?, ?, ?)"
 _TABLE = "CREATE TABLE meta (key varchar(256) NOT NULL PRIMARY KEY, type varchar(32), value text)"
+GO_WAY = "sqlite3, the Go way"
 Row = tuple[str, str, str]
 
 

@@ -13,7 +13,11 @@ from websockets.exceptions import ConnectionClosed
 
 from edgecore.recording.entries import CloudFrame, Direction
 from edgecore.recording.reader import read_entries
+from rows.figures import beside
+from rows.results import Goal
 
+Runs = dict[bool, list[tuple[float, float]]]
+"""With something, and without: of each round the messages a second, and the microseconds of processor for each."""
 BURST = Path(__file__).parents[2] / "tests" / "data" / "f_burst_1000_services_3000_pods.jsonl.gz"
 
 
@@ -73,3 +77,10 @@ class Cloud:
             content = {**content, "metadata": metadata}
         header = {**document["header"], "msg_id": f"m-{os.getpid()}-{number}"}
         return json.dumps({"header": header, "route": document["route"], "content": content}) + "\n"
+
+
+def show_ratios(runs: Runs, done: str, goal: Goal) -> None:
+    """Tell rounds with it beside those without that follow each other: a ratio of 1 is free of cost, less is dearer."""
+    for at, measure, unit, less in ((0, "", "messages/s", False), (1, "processor time of one", "us", True)):
+        on, off = ([one[at] for one in runs[way]] for way in (True, False))
+        beside(done, on, off, unit, peer=f"not {done.partition(' ')[0]}", measure=measure, goal=goal, less=less)

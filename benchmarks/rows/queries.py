@@ -11,16 +11,17 @@ from pathlib import Path
 
 from edgecore.beehive.message import Message, Route, content_value
 from edgecore.beehive.resource import EDGEMESH, GROUP_META, INSERT, METAMANAGER, QUERY, SERVICE, UPDATE
-from rows.figures import alone, beside
+from rows.figures import alone, beside, note
 from rows.keeper import Keeper, keeper
 from rows.objects import NAMESPACE, services
+from rows.results import at_least, at_most
 
 AT_A_TIME = 16
 
 
 async def queries(place: Path, rounds: int, total: int) -> None:
-    """Print what a question costs: one at a time, several, and while rows are being written."""
-    print(f"queries of one row of 1 KB by key, among 1,000; {total} a round", flush=True)
+    """Measure what a question costs: one at a time, several, and while rows are being written."""
+    note(f"queries of one row of 1 KB by key, among 1,000; {total} a round; Go takes about 10 ms for one")
     one: list[float] = []
     rates: list[float] = []
     bare: list[float] = []
@@ -35,9 +36,9 @@ async def queries(place: Path, rounds: int, total: int) -> None:
                 rates.append(await _a_cpu_second(ours, total))
                 bare.append(_bare_a_cpu_second(path, total))
                 busy.append(1000 * statistics.median(await _while_writing(ours, services(UPDATE, 1000, round_ + 2))))
-    alone("one at a time", one, "ms, median", goal="goal under 1 ms; Go about 10 ms")
-    beside(f"{AT_A_TIME} at a time; peer: bare SELECT", rates, bare, "a CPU s", goal="goal 10,000 a CPU second")
-    alone("one at a time, while rows are written", busy, "ms, median", goal="goal under 1 ms")
+    alone("queries, one at a time", one, "ms", goal=at_most(1), less=True)
+    beside(f"queries, {AT_A_TIME} at a time", rates, bare, "a CPU second", peer="sqlite3", goal=at_least(10_000))
+    alone("queries, while rows are written", busy, "ms", goal=at_most(1), less=True)
 
 
 async def _ask(ours: Keeper, number: int) -> Message:

@@ -11,12 +11,13 @@ from typing import NamedTuple
 
 from edgecore.beehive.message import Message
 from edgecore.beehive.resource import INSERT, UPDATE
-from rows.figures import beside
+from rows.figures import beside, note
 from rows.keeper import keeper
 from rows.objects import services
-from rows.peer import Peer, row
+from rows.peer import GO_WAY, Peer, row
+from rows.results import ratio
 
-LONE = 250
+LONE = 100
 """So many are measured one at a time."""
 
 
@@ -29,23 +30,22 @@ class Rates(NamedTuple):
 
 
 async def upserts(place: Path, rounds: int, total: int, flight: int) -> None:
-    """Print how ours stands to the peer."""
+    """Measure how ours stands to the peer."""
     fsync = f"an fsync here takes {fsync_ms(place):.2f} ms"
-    print(f"upserts of 1 KB, {total} inserted, then updated, {flight} in flight; {fsync}", flush=True)
+    note(f"upserts of 1 KB, {total} inserted, then updated, {flight} in flight; {fsync}")
     pairs: list[tuple[Rates, Rates]] = []
     for _ in range(rounds):
         with tempfile.TemporaryDirectory(dir=place) as directory:
-            peers = _of_peer(Path(directory, "peer.db"), total // 4)
-            ours = await _of_ours(Path(directory, "edgecore.db"), total, flight)
-        pairs.append((ours, peers))
+            of_peer = _of_peer(Path(directory, "peer.db"), total // 8)
+            pairs.append((await _of_ours(Path(directory, "edgecore.db"), total, flight), of_peer))
     ours_all, peers_all = zip(*pairs, strict=True)
-    for what, field, goal in (("inserts", 0, "goal 10"), ("updates", 1, "goal 10")):
-        beside(what, [each[field] for each in ours_all], [each[field] for each in peers_all], "a second", goal=goal)
-    both = [[2 / (1 / each.inserted + 1 / each.updated) for each in side] for side in (ours_all, peers_all)]
-    beside("both", *both, "a second", goal="goal 10")
-    beside(
-        "a lone update", [e.lone_ms for e in ours_all], [e.lone_ms for e in peers_all], "ms", goal="goal 1", less=True
-    )
+    for case, field in (("inserts", 0), ("updates", 1)):
+        ours, peers = ([each[field] for each in side] for side in (ours_all, peers_all))
+        beside(case, ours, peers, "rows/s", peer=GO_WAY, goal=ratio(10))
+    ours, peers = ([2 / (1 / each.inserted + 1 / each.updated) for each in side] for side in (ours_all, peers_all))
+    beside("inserts and updates", ours, peers, "rows/s", peer=GO_WAY, goal=ratio(10))
+    ours, peers = ([each.lone_ms for each in side] for side in (ours_all, peers_all))
+    beside("a lone update", ours, peers, "ms", peer=GO_WAY, goal=ratio(1), less=True)
 
 
 def fsync_ms(place: Path, times: int = 200) -> float:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import structlog
 
 from cloudhub_stub.certificates.authority import Authority, PemPair, alternative_names, load_authority, make_authority
-from cloudhub_stub.certificates.private_files import read_small, write_private
+from cloudhub_stub.certificates.privatefiles import read_small, write_private
 from cloudhub_stub.settings import CertificateFiles
 from edgecore.errors import ConfigError
 

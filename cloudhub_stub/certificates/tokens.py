@@ -15,7 +15,7 @@ import jwt
 import msgspec
 import structlog
 
-from cloudhub_stub.certificates.private_files import read_small, write_private
+from cloudhub_stub.certificates.privatefiles import read_small, write_private
 from edgecore.clock import Clock, Timer
 from edgecore.errors import ConfigError
 
@@ -24,6 +24,7 @@ log = structlog.get_logger("cloudhub")
 _HMAC = ["HS256", "HS384", "HS512"]
 """What the original accepts; it signs with the first."""
 _LIMIT_CHARS = 8192
+_MOST_DIGITS = 18
 
 
 class _Claims(msgspec.Struct):
@@ -132,7 +133,7 @@ class Tokens:
         if not self._refused_path.exists():
             return 0
         found = read_small(self._refused_path).strip()
-        if not found.isdigit():
+        if not (found.isdigit() and len(found) <= _MOST_DIGITS):
             text = "it holds no Unix time; remove it if no token is to be refused"
             raise ConfigError(f"cannot use {self._refused_path}: {text}")
         return int(found)

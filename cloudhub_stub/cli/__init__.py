@@ -23,6 +23,7 @@ VERBS = (
     Verb("nodes", "cloudhub_stub.cli.nodes", "list the nodes that have connected, and what went to and fro"),
     Verb("ledger", "cloudhub_stub.cli.ledger", "show what became of every message"),
     Verb("status", "cloudhub_stub.cli.status", "show where the running stub listens and how it is"),
+    Verb("completion", "cloudhub_stub.cli.completion", "print the script by which a shell completes the commands"),
 )
 
 _DESCRIPTION = """\
@@ -44,6 +45,9 @@ examples:
       see what becomes of its pods
   cloudhub-stub replay examples/recordings/b_services_endpoints_pods.jsonl --map 10.66.0.2=127.0.0.2
       bring services, endpoints and pods to the connected node
+
+exit code, of every command: 0 done, 1 could not, and says why; 2 wrong usage; 130 Ctrl-C.
+Where there are others, its own help says so.
 
 Each command explains itself: cloudhub-stub COMMAND --help"""
 

@@ -5,12 +5,12 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from cloudhub_stub.api import APPLY
 from cloudhub_stub.cli.manifest_files import add_files, read_manifests_of
 from cloudhub_stub.cli.printing.documents import long_name
 from cloudhub_stub.cli.resources import add_namespace, complain
 from cloudhub_stub.cli.target import add_target, client_of
 from cloudhub_stub.cluster.manifests import Manifest
+from cloudhub_stub.paths import APPLY
 
 _DESCRIPTION = """\
 Create the objects of manifests in the running stub's cluster, or change those that are

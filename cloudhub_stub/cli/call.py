@@ -7,10 +7,11 @@ from base64 import b64decode, b64encode
 from pathlib import Path
 from typing import Any
 
-from cloudhub_stub.api import CALLS
 from cloudhub_stub.cli.target import add_target, client_of
 from cloudhub_stub.cli.values import some_seconds
 from cloudhub_stub.errors import BadMessage
+from cloudhub_stub.paths import CALLS
+from edgecore.errors import reason_of
 
 _DESCRIPTION = """\
 Call an HTTP service at a node, as the router of later clouds does: the request goes to
@@ -109,7 +110,7 @@ def _body(data: str | None) -> bytes:
     try:
         return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
     except OSError as error:
-        raise BadMessage(f"cannot read {file}: {error.strerror}") from error
+        raise BadMessage(f"cannot read {file}: {reason_of(error)}") from error
 
 
 def _place(text: str) -> str:

@@ -4,7 +4,6 @@ import argparse
 import sys
 from typing import Any
 
-from cloudhub_stub.api import DELETE
 from cloudhub_stub.cli.manifest_files import add_files, read_manifests_of
 from cloudhub_stub.cli.resources import DEFAULT_NAMESPACE, Asked, add_resources, add_scope, complain, resources_of
 from cloudhub_stub.cli.target import add_target, client_of
@@ -12,6 +11,7 @@ from cloudhub_stub.cli.values import seconds
 from cloudhub_stub.cluster.kinds import KINDS, ObjectKey
 from cloudhub_stub.cluster.manifests import Manifest
 from cloudhub_stub.errors import BadManifest
+from cloudhub_stub.paths import DELETE
 from edgecore.control.mixed_parser import add_mixed_parser
 
 _DESCRIPTION = """\

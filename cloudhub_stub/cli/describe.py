@@ -4,10 +4,10 @@ import argparse
 import sys
 from collections.abc import Iterator
 
-from cloudhub_stub.api import DESCRIBE, OBJECTS
 from cloudhub_stub.cli.printing.describing import description
 from cloudhub_stub.cli.resources import Asked, add_resources, add_scope, complain, query_of, resources_of
 from cloudhub_stub.cli.target import add_target, client_of
+from cloudhub_stub.paths import DESCRIBE, OBJECTS
 from edgecore.clock import SystemClock
 from edgecore.control.client import ControlClient
 from edgecore.control.mixed_parser import add_mixed_parser

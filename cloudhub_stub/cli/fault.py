@@ -8,18 +8,19 @@ from typing import Any
 
 import msgspec
 
-from cloudhub_stub.api import FAULTS
 from cloudhub_stub.cli.target import add_target, client_of
 from cloudhub_stub.cli.values import count, seconds
 from cloudhub_stub.faults.spec import DOWN, UP, FaultSpec, check
+from cloudhub_stub.paths import FAULTS
 
 _DESCRIPTION = """\
 Let something go wrong in the running stub, on purpose: connections break, messages are
 lost, doubled or late. Faults are counted, never random: the same messages fail in the
 same places. What happened is in `fault list`, in the log and in the metrics."""
 
-_EPILOG = """\
-exit code: 0 done, 1 could not (no stub, no such node or fault), 2 wrong usage
+_EXIT_CODES = "exit code: 0 done, 1 could not (no stub, no such node, fault or file), 2 wrong usage"
+_EPILOG = f"""\
+{_EXIT_CODES}
 
 examples:
   cloudhub-stub fault cut --node edge-1
@@ -138,7 +139,7 @@ def _add(
         name,
         help=summary,
         description=summary[0].upper() + summary[1:] + ".",
-        epilog=f"examples:\n  {examples}",
+        epilog=f"examples:\n  {examples}\n\n{_EXIT_CODES}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     if asks:

@@ -7,12 +7,12 @@ from contextlib import closing
 from typing import Any, cast
 from urllib.parse import urlencode
 
-from cloudhub_stub.api import OBJECTS
 from cloudhub_stub.cli.printing.documents import as_list, long_name
 from cloudhub_stub.cli.printing.tables import Table
 from cloudhub_stub.cli.resources import Asked, add_resources, add_scope, complain, query_of, resources_of
 from cloudhub_stub.cli.target import add_target, client_of
 from cloudhub_stub.cluster.kinds import Kind, Object
+from cloudhub_stub.paths import OBJECTS
 from edgecore.clock import SystemClock
 from edgecore.control.client import ControlClient
 from edgecore.control.documents import as_json, as_yaml
@@ -116,7 +116,9 @@ def _watch(args: argparse.Namespace, client: ControlClient, asked: Asked) -> int
                 show([event["object"]])
             else:
                 present.append(event["object"])
-    raise ControlError(f"cannot watch {asked.kind.plural} any longer: the stub hung up")
+    raise ControlError(
+        f"cannot watch {asked.kind.plural} any longer: the stub hung up; cloudhub-stub status says whether it runs"
+    )
 
 
 def _shower(args: argparse.Namespace, kind: Kind) -> Callable[[list[Object]], None]:
@@ -151,7 +153,8 @@ def _table(args: argparse.Namespace, kind: Kind, *, prefixed: bool = False) -> T
 
 
 def _not_found(args: argparse.Namespace, kind: Kind) -> str:
-    return f"not found in namespace {args.namespace}" if kind.namespaced else "not found"
+    where = f" in namespace {args.namespace}" if kind.namespaced else ""
+    return f"not found{where}; see `cloudhub-stub get {kind.plural}{' -A' if kind.namespaced else ''}`"
 
 
 def _none(args: argparse.Namespace, asked: list[Asked]) -> str:

@@ -4,8 +4,8 @@ import argparse
 import json
 from typing import Any
 
-from cloudhub_stub.api import LEDGER
 from cloudhub_stub.cli.target import add_target, client_of
+from cloudhub_stub.paths import LEDGER
 from edgecore.control.ledger_report import OUTCOMES_EXPLAINED, exit_code, ledger_report
 
 _DESCRIPTION = """\

@@ -8,8 +8,8 @@ from contextlib import closing
 from typing import Any, cast
 from urllib.parse import urlencode
 
-from cloudhub_stub.api import TRACE
 from cloudhub_stub.cli.target import add_target, client_of
+from cloudhub_stub.paths import TRACE
 from edgecore.control.ages import time_of_day
 from edgecore.control.columns import Columns
 from edgecore.errors import ControlError
@@ -70,7 +70,10 @@ def run(args: argparse.Namespace) -> int:
     with closing(cast("Generator[Entry]", stream)) as items:
         for entry in items:
             print(json.dumps(entry) if args.output else "\n".join(table.lines([entry])), flush=True)
-    raise ControlError(f"cannot watch the messages to {args.node} any longer: the stub hung up")
+    raise ControlError(
+        f"cannot watch the messages to {args.node} any longer: the stub hung up; "
+        "cloudhub-stub status says whether it runs"
+    )
 
 
 class MessageTable:

@@ -4,8 +4,8 @@ import argparse
 import json
 from typing import Any
 
-from cloudhub_stub.api import NODES
 from cloudhub_stub.cli.target import add_target, client_of
+from cloudhub_stub.paths import NODES
 
 _DESCRIPTION = """\
 List the nodes that have connected to the running stub since it started, connected now

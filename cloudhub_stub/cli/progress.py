@@ -31,7 +31,9 @@ class Progress:
                 self._line(
                     f"line {event['entry']}: {event['operation']} {event['resource']}  left out: {event['reason']}"
                 )
-            case "finished" | "failed":
+            case "finished":
+                self._summary(event)
+            case "failed" if event["messages"]:
                 self._summary(event)
 
     def _message(self, event: dict[str, Any]) -> None:

@@ -10,18 +10,18 @@ from typing import Any, cast
 
 import msgspec
 
-from cloudhub_stub.api import REPLAY
 from cloudhub_stub.cli.progress import Progress
 from cloudhub_stub.cli.target import add_target, client_of
 from cloudhub_stub.cli.values import count, seconds
 from cloudhub_stub.errors import ReplayError
+from cloudhub_stub.paths import REPLAY
 from cloudhub_stub.replay.addresses import AddressMap
 from cloudhub_stub.replay.plan import ReplayOptions, Selection
 from edgecore.control.client import ControlClient
 from edgecore.errors import ControlError
 
 _DESCRIPTION = """\
-Play what the cloud said in a recording (docs/recording-format.md) to a node that is
+Play what the cloud said in a recording (docs/reference/recording-format.md) to a node that is
 connected to the running stub: one message after the other, each as soon as the one
 before it is acknowledged, sent again as long as it is not, and on over a reconnect of
 the node. Messages get ids and times of their own. What answered
@@ -97,7 +97,9 @@ def run(args: argparse.Namespace) -> int:
     if last.get("event") == "failed":
         raise ReplayError(last["text"])
     if last.get("event") != "finished":
-        raise ControlError("cannot see the replay to its end: the stub hung up")
+        raise ControlError(
+            "cannot see the replay to its end: the stub hung up; cloudhub-stub status says whether it runs"
+        )
     return 0
 
 

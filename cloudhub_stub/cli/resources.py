@@ -47,7 +47,7 @@ def add_resources(parser: argparse.ArgumentParser, *, required: bool = True) -> 
     """Add the words."""
     one = None if required else "?"
     parser.add_argument("kind", nargs=one, metavar="KIND", help="the kind of objects, or KIND/NAME")
-    parser.add_argument("names", nargs="*", metavar="NAME", help="names; after KIND/NAME more of that form")
+    parser.add_argument("names", nargs="*", default=[], metavar="NAME", help="names; after KIND/NAME more of that form")
 
 
 def add_scope(parser: argparse.ArgumentParser, *, default_namespace: str | None = DEFAULT_NAMESPACE) -> None:
@@ -121,5 +121,5 @@ def _unknown(word: str) -> str:
     arguments = [argument for kind in KINDS.values() for argument in (kind.plural, *kind.short_names)]
     close = difflib.get_close_matches(word.lower(), arguments, 1)
     if close:
-        return f"there are no objects of kind {word!r}; did you mean {close[0]}?"
+        return f"there are no objects of kind {word!r} (did you mean {close[0]}?)"
     return f"there are no objects of kind {word!r}; there are {', '.join(kind.plural for kind in KINDS.values())}"

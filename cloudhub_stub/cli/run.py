@@ -32,6 +32,7 @@ from cloudhub_stub.settings import (
 )
 from edgecore import __version__
 from edgecore.addresses import join_address, split_address
+from edgecore.control.openfiles import raise_file_limit
 from edgecore.observe.logs import FORMATS, LEVELS, configure_logging
 from edgecore.observe.server import AUTO
 
@@ -327,6 +328,7 @@ def run(args: argparse.Namespace) -> int:
             record_secrets=args.record_secrets,
         )
     )
+    raise_file_limit()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(run_until_signal(stub, lambda: _announce(stub, args)))
     return 0

@@ -2,11 +2,11 @@
 
 import argparse
 
-from cloudhub_stub.api import SCALE
 from cloudhub_stub.cli.printing.documents import long_name
 from cloudhub_stub.cli.resources import add_namespace, add_resources, complain, resources_of
 from cloudhub_stub.cli.target import add_target, client_of
 from cloudhub_stub.cluster.kinds import DEPLOYMENT_KIND
+from cloudhub_stub.paths import SCALE
 from edgecore.control.mixed_parser import add_mixed_parser
 from edgecore.errors import ControlError
 

@@ -8,11 +8,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, cast
 
-from cloudhub_stub.api import MESSAGES
 from cloudhub_stub.cli.target import add_target, client_of
 from cloudhub_stub.errors import BadMessage
+from cloudhub_stub.paths import MESSAGES
 from edgecore.control.client import ControlClient
-from edgecore.errors import ControlError
+from edgecore.errors import ControlError, reason_of
 
 _DESCRIPTION = """\
 Send messages to a node: one JSON document a line, as on the wire: header, route, content.
@@ -65,7 +65,9 @@ def hand_in(args: argparse.Namespace, messages: list[Any]) -> int:
     for last in _events(client_of(args), body):
         print(json.dumps(last) if args.json else report(last), flush=True)
     if args.wait and last.get("event") != "finished":
-        raise ControlError("cannot see the messages to their end: the stub hung up")
+        raise ControlError(
+            "cannot see the messages to their end: the stub hung up; cloudhub-stub status says whether it runs"
+        )
     return int(bool(last.get("given_up") or last.get("dropped")))
 
 
@@ -92,7 +94,7 @@ def _messages(file: str) -> Iterator[Any]:
     try:
         text = sys.stdin.read() if file == "-" else Path(file).read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        why = reason_of(error) if isinstance(error, OSError) else "not UTF-8"
         raise BadMessage(f"cannot read {file}: {why}") from error
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip():

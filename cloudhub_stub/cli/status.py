@@ -4,9 +4,9 @@ import argparse
 import json
 from typing import Any
 
-from cloudhub_stub.api import STATUS
 from cloudhub_stub.cli.target import add_target, client_of
 from cloudhub_stub.cluster.kinds import KINDS
+from cloudhub_stub.paths import STATUS
 
 _DESCRIPTION = """\
 Ask the running stub where it listens, who is connected, what its cluster holds, and

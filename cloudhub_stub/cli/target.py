@@ -4,7 +4,7 @@ import argparse
 import os
 from pathlib import Path
 
-from cloudhub_stub.state import control_socket, default_state_dir
+from cloudhub_stub.statedir import control_socket, default_state_dir
 from edgecore.control.client import ControlClient
 
 

@@ -4,10 +4,10 @@ import argparse
 import json
 from typing import Any
 
-from cloudhub_stub.api import TOKEN
-from cloudhub_stub.certificates.private_files import read_small
+from cloudhub_stub.certificates.privatefiles import read_small
 from cloudhub_stub.cli.target import add_target, client_of, state_dir_of
-from cloudhub_stub.state import token_file
+from cloudhub_stub.paths import TOKEN
+from cloudhub_stub.statedir import token_file
 
 _DESCRIPTION = """\
 Print the token with which an edge asks the running stub for its first certificate. It

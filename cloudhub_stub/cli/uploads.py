@@ -5,8 +5,8 @@ import json
 import sys
 from typing import Any
 
-from cloudhub_stub.api import UPLOADS
 from cloudhub_stub.cli.target import add_target, client_of
+from cloudhub_stub.paths import UPLOADS
 from edgecore.beehive.resource import UPLOAD
 from edgecore.control.ages import time_of_day
 from edgecore.control.columns import Columns

@@ -41,8 +41,10 @@ def _documents(text: str) -> list[Document]:
 def _json_documents(text: str) -> Iterator[Document]:
     decoder = JSONDecoder(object_pairs_hook=_unique, parse_int=whole_number, parse_constant=_refuse)
     at = _skip_space(text, 0)
+    line, counted = 1, 0
     while at < len(text):
-        line = text.count("\n", 0, at) + 1
+        line += text.count("\n", counted, at)
+        counted = at
         try:
             value, end = decoder.raw_decode(text, at)
         except JSONDecodeError:

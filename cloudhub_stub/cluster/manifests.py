@@ -8,6 +8,7 @@ from cloudhub_stub.cluster.documents import read_documents
 from cloudhub_stub.cluster.kinds import Object
 from cloudhub_stub.cluster.yamltext import DocumentError
 from cloudhub_stub.errors import BadManifest
+from edgecore.errors import reason_of
 
 MAX_BYTES = 32 * 1024 * 1024
 MAX_FILES = 1000
@@ -37,7 +38,7 @@ def read_path(path: Path, stdin: IO[Any]) -> list[Manifest]:
         if path.is_dir():
             return [manifest for file in _files(path) for manifest in _read_file(file)]
     except OSError as error:
-        raise BadManifest(f"cannot read {path}: {error.strerror or error}") from error
+        raise BadManifest(f"cannot read {path}: {reason_of(error)}") from error
     return _read_file(path)
 
 
@@ -75,7 +76,7 @@ def _read_file(path: Path) -> list[Manifest]:
         with path.open("rb") as file:
             return read_manifests(_text(file, str(path)), str(path))
     except OSError as error:
-        raise BadManifest(f"cannot read {path}: {error.strerror or error}") from error
+        raise BadManifest(f"cannot read {path}: {reason_of(error)}") from error
 
 
 def _text(file: IO[Any], name: str) -> str:

@@ -20,7 +20,7 @@ LESS = "Lt"
 
 MAX_CHARS = 16_384
 _INT64 = re.compile(r"[+-]?[0-9]{1,19}")
-_TOKEN = re.compile(r"\s*(?:(?P<word>[^\s,()!=<>]+)|(?P<sign>==|!=|[=!<>(),]))")
+_TOKEN = re.compile(r"(?P<word>[^\s,()!=<>]+)|(?P<sign>==|!=|[=!<>(),])")  # blanks are passed over by the search
 _COMPARISONS = {"=": IN, "==": IN, "!=": NOT_IN, ">": GREATER, "<": LESS}
 _SETS = {"in": IN, "notin": NOT_IN}
 
@@ -110,7 +110,7 @@ class _Parser:
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._tokens = [match[0].strip() for match in _TOKEN.finditer(text)]
+        self._tokens = [match[0] for match in _TOKEN.finditer(text)]
         self._at = 0
 
     def requirements(self) -> tuple[Requirement, ...]:

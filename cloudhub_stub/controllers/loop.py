@@ -131,7 +131,7 @@ class ControlLoop:
 
     def heard_of(self, node: str) -> None:
         """A node has posted its status."""
-        self._heard_ms[node] = self._clock.now_ms()
+        self._heard_ms[node] = self._steady_ms()
         self._ask_at(NODES, _node_key(node), self._heard_ms[node] + round(self._node_grace_s * 1000))
 
     def connection_changed(self, node: str) -> None:
@@ -201,7 +201,7 @@ class ControlLoop:
         self._write(writes)
         next_ms = deployments.next_look_ms(deployment, pods, now_ms)
         if next_ms is not None:
-            self._ask_at(DEPLOYMENTS, key, next_ms)
+            self._ask_at(DEPLOYMENTS, key, self._steady_ms() + next_ms - now_ms)
 
     def _note_scaling(self, key: ObjectKey, writes: list[Write]) -> None:
         made = sum(isinstance(write, Create) for write in writes)
@@ -276,12 +276,12 @@ class ControlLoop:
             log.info("node_ready" if now_ready else "node_not_ready", node=key.name)
 
     def _look_at_node(self, key: ObjectKey) -> None:
-        node, now_ms = self._registry.get(key), self._clock.now_ms()
+        node, now_ms, steady_ms = self._registry.get(key), self._clock.now_ms(), self._steady_ms()
         if node is None:
             return
         heard_ms = self._heard_ms.get(key.name)
         silent_ms = None if heard_ms is None else heard_ms + round(self._node_grace_s * 1000)
-        if silent_ms is not None and silent_ms > now_ms:
+        if silent_ms is not None and silent_ms > steady_ms:
             self._ask_at(NODES, key, silent_ms)
         elif silent_ms is not None:
             lost = nodes.lost(node, now_ms)
@@ -296,7 +296,7 @@ class ControlLoop:
         self._write(lostpods.pods_of_lost_node(node, pods, now_ms, lost_at_ms))
         next_ms = lostpods.next_look_ms(node, pods, now_ms, lost_at_ms)
         if next_ms is not None:
-            self._ask_at(NODES, key, next_ms)
+            self._ask_at(NODES, key, steady_ms + next_ms - now_ms)
 
     # Devices.
 
@@ -312,6 +312,10 @@ class ControlLoop:
     def _ask(self, name: str, key: ObjectKey) -> None:
         if name in self._enabled:
             self._line[name, key] = None
+
+    def _steady_ms(self) -> int:
+        """Return the milliseconds by which it waits: a clock that is set makes nobody silent, and nobody heard of."""
+        return round(self._clock.monotonic() * 1000)
 
     def _ask_at(self, name: str, key: ObjectKey, at_ms: int) -> None:
         """Have something looked at when it is time, unless it will be earlier: who looks then asks for the next."""
@@ -333,12 +337,12 @@ class ControlLoop:
                 return
             self._timer.cancel()
         self._timer_ms = at_ms
-        delay_s = max(0.0, (at_ms - self._clock.now_ms()) / 1000)
+        delay_s = max(0.0, (at_ms - self._steady_ms()) / 1000)
         self._timer = self._clock.call_at(self._clock.monotonic() + delay_s, self._on_timer)
 
     def _on_timer(self) -> None:
         self._timer = None
-        now_ms = self._clock.now_ms()
+        now_ms = self._steady_ms()
         while self._heap and self._heap[0][0] <= now_ms + 1:
             at_ms, ask = heapq.heappop(self._heap)
             if self._due.get(ask) == at_ms:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import msgspec
 
 from cloudhub_stub.session import is_due_ack
+from edgecore.beehive.frame import encode_frame
 from edgecore.beehive.message import Message, content_value
 from edgecore.beehive.resource import (
     DELETE,
@@ -19,7 +20,6 @@ from edgecore.beehive.resource import (
     SERVICELIST,
     parse_edge,
 )
-from edgecore.beehive.wire import encode
 from edgecore.errors import ContentError
 
 _STATE_LISTS = frozenset({PODLIST, SERVICELIST, ENDPOINTSLIST})
@@ -78,7 +78,7 @@ def parcel_of(message: Message, *, data: bytes | None = None, lasting: bool = Tr
         route.operation,
         route.resource,
         header.resource_version,
-        encode(message) + b"\n" if data is None else data,
+        encode_frame(message) if data is None else data,
         lane,
         _key(message, lane) if lasting else "",
         route.operation == DELETE or _has_deletion_timestamp(message),

@@ -104,7 +104,7 @@ class NodeQueue:
     # What comes in.
 
     def reserve(self, parcels: list[Parcel]) -> None:
-        """Keep room for ``parcels`` until they ``enter`` or are ``released``. Raises ``QueueFull``, with none kept."""
+        """Keep room for ``parcels`` until they ``enter`` or are released; none where it raises ``QueueFull``."""
         count, size = len(parcels), sum(len(parcel.data) for parcel in parcels)
         if self._lasting + count > self._rules.max_messages:
             raise QueueFull(f"{self._lasting} messages lie in its queue, which takes {self._rules.max_messages}")

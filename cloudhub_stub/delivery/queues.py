@@ -16,6 +16,7 @@ from cloudhub_stub.nodes import MAX_NODES
 from cloudhub_stub.store.tables import QueuedRow, Rows
 from edgecore.beehive.message import Message
 from edgecore.beehive.wire import decode
+from edgecore.clock import looked_at
 from edgecore.errors import FrameError, StoreError
 from edgecore.observe.ledger import DOWN, Ledger
 from edgecore.observe.metrics import Metrics
@@ -60,12 +61,13 @@ class Delivery:
         """Queue what was accepted before and is not through. Raises ``StoreError``."""
         for row in self._rows.kept():
             try:
-                parcel = parcel_of(decode(row.frame), data=row.frame, durable=True)
+                message = decode(row.frame)
+                parcel = parcel_of(message, data=row.frame, durable=True)
             except FrameError as error:
                 self._metrics.bad_input("cloudhub", "bad_row", row.node, id=row.id, detail=error.detail)
-                self._rows.forget(row.node, [row.id]).add_done_callback(is_committed)
+                self._rows.forget(row.node, [row.id]).add_done_callback(looked_at)
                 continue
-            self._force(row.node, parcel, decode(row.frame))
+            self._force(row.node, parcel, message)
         for node in self._queues:
             self.settle(node)
         if self._queues:
@@ -120,7 +122,7 @@ class Delivery:
             return
         kept = self._rows.keep(QueuedRow(node, parcel.id, parcel.data) for parcel in parcels)
         entered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        entered.add_done_callback(is_committed)
+        entered.add_done_callback(looked_at)
         # Entered by the commit and not by this task: who asked may hang up while the rows are being written.
         kept.add_done_callback(lambda _: self._end_intake(kept, entered, _Intake(node, queue, parcels, messages)))
         await asyncio.shield(entered)
@@ -185,7 +187,7 @@ class Delivery:
                 log.warning("message_given_up", node=node, id=fate.parcel.id, resource=fate.parcel.resource[:200])
         if through:
             # Not waited for: a row too many is a message sent twice under one id, which edges take once.
-            self._rows.forget(node, through).add_done_callback(is_committed)
+            self._rows.forget(node, through).add_done_callback(looked_at)
 
     def _end_intake(self, kept: asyncio.Future[None], entered: asyncio.Future[None], intake: _Intake) -> None:
         if is_committed(kept):

@@ -4,10 +4,10 @@ from typing import Any
 
 import msgspec
 
-from cloudhub_stub.api import FAULTS
 from cloudhub_stub.errors import FaultRefused
 from cloudhub_stub.faults.injector import Injector
 from cloudhub_stub.faults.spec import FaultSpec, check
+from cloudhub_stub.paths import FAULTS
 from edgecore.control.routes import ControlRefused, ControlRequest, Routes
 from edgecore.errors import EdgecoreError
 

@@ -11,7 +11,7 @@ import yaml
 
 from cloudhub_stub.faults.spec import KINDS, Count, FaultSpec, Seconds, Text, Watch, check, check_watch
 from cloudhub_stub.faults.steps import At, Connected, Messages, Step, When
-from edgecore.errors import ConfigError
+from edgecore.errors import ConfigError, reason_of
 
 T = TypeVar("T")
 
@@ -48,13 +48,15 @@ def load_scenario(path: Path) -> tuple[Step, ...]:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise ConfigError(f"cannot read the faults in {path}: {error.strerror or error}") from error
+        raise ConfigError(f"cannot read the faults in {path}: {reason_of(error)}") from error
     if len(data) > MAX_BYTES:
-        raise ConfigError(f"cannot use the faults in {path}: over {MAX_BYTES} bytes")
+        raise ConfigError(f"cannot use the faults in {path}: over {MAX_BYTES} bytes; is it the right file?")
     try:
         text = data.decode()
     except UnicodeDecodeError as error:
-        raise ConfigError(f"cannot read the faults in {path}: not UTF-8 at byte {error.start}") from error
+        raise ConfigError(
+            f"cannot read the faults in {path}: not UTF-8 at byte {error.start}; save it as UTF-8"
+        ) from error
     return read_scenario(text, str(path))
 
 
@@ -97,11 +99,11 @@ def _places(text: str, origin: str) -> Iterator[tuple[str, yaml.Node]]:
             )
         found += len(document.value)
         if found > MAX_STEPS:
-            raise ConfigError(f"cannot use the faults in {origin}: over {MAX_STEPS} steps")
+            raise ConfigError(f"cannot use the faults in {origin}: over {MAX_STEPS} steps; leave some out")
         for index, node in enumerate(document.value, 1):
             yield f"document {number}, step {index}", node
     if not found:
-        raise ConfigError(f"cannot use the faults in {origin}: it has no steps")
+        raise ConfigError(f"cannot use the faults in {origin}: it has no steps; begin with: - at: 5")
 
 
 def _check_shape(text: str) -> None:

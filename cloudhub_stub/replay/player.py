@@ -214,7 +214,9 @@ class _Replay:
         return {**self._summary, "seconds": round(self._cloud.clock.monotonic() - self._started_at, 3)}
 
     def _failed(self, error: EdgecoreError) -> Event:
-        event = {"event": "failed", **self._figures(), "text": f"cannot replay: {error}"}
+        text = str(error)
+        text = text if text.startswith("cannot ") else f"cannot replay: {text}"
+        event = {"event": "failed", **self._figures(), "text": text}
         if self._current is not None:
             route = self._current.message.route
             event |= {"entry": self._current.entry, "resource": route.resource}

@@ -82,7 +82,11 @@ def version_statement(version: int) -> Statement:
 def stored_version(file: ClusterFile) -> int:
     """Return the version from which on new ones may be handed out. Raises ``StoreError``."""
     found = file.rows("SELECT value FROM counters WHERE name = 'resource_version'")
-    return int(found[0][0]) + VERSION_STEP if found else 0
+    try:
+        return int(found[0][0]) + VERSION_STEP if found else 0
+    except (ValueError, TypeError) as error:
+        text = "cannot read the resource version of the cluster: the row holds no number"
+        raise StoreError(f"{text}; put the file back from a backup, or remove it for a new cluster") from error
 
 
 def stored_objects(file: ClusterFile) -> Iterator[tuple[ObjectKey, Object | StoreError]]:
@@ -91,7 +95,7 @@ def stored_objects(file: ClusterFile) -> Iterator[tuple[ObjectKey, Object | Stor
         key = ObjectKey(kind, namespace, name)
         try:
             yield key, msgspec.json.decode(content, type=dict[str, Any])
-        except (msgspec.DecodeError, TypeError) as error:
+        except (ValueError, TypeError, RecursionError) as error:
             yield key, StoreError(f"cannot read the row of {key}: {error}")
 
 

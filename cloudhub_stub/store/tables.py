@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Protocol
 
 from cloudhub_stub.store.cluster import CLUSTER_SCHEMA
 from edgecore.beehive.message import Message
+from edgecore.clock import looked_at
 from edgecore.errors import StoreError
 from edgecore.store.migrations import FIRST
 from edgecore.store.store import Statement, Store, open_store
@@ -147,11 +148,12 @@ class StoredRows:
         """Store an object that was sent by hand; nobody waits for that."""
         row = (resource, version, content)
         sql = "INSERT OR REPLACE INTO by_hand (resource, version, content) VALUES (?, ?, ?)"
-        self._store.submit(Statement(sql, row)).add_done_callback(_look_at)
+        self._store.submit(Statement(sql, row)).add_done_callback(looked_at)
 
     def forget_by_hand(self, resource: str) -> None:
         """Remove an object that was sent by hand; nobody waits for that."""
-        self._store.submit(Statement("DELETE FROM by_hand WHERE resource = ?", (resource,))).add_done_callback(_look_at)
+        sql = "DELETE FROM by_hand WHERE resource = ?"
+        self._store.submit(Statement(sql, (resource,))).add_done_callback(looked_at)
 
     def submit(self, *statements: Statement) -> asyncio.Future[None]:
         """Commit ``statements`` together, behind all that was submitted before."""
@@ -184,9 +186,3 @@ class StoredRows:
             (node, node, KEPT_PER_NODE),
         )
         yield Statement("DELETE FROM journal WHERE seq <= (SELECT max(seq) FROM journal) - ?", (KEPT_IN_ALL,))
-
-
-def _look_at(write: asyncio.Future[None]) -> None:
-    """Take note of how a write ended that nobody waits for; the store has logged it if it failed."""
-    if not write.cancelled():
-        write.exception()

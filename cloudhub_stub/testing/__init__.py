@@ -1,1 +1,1 @@
-"""For tests: a cloud and its edges as processes on free ports, driven from Python (``docs/testing.md``)."""
+"""For tests: a cloud and its edges as processes on free ports, driven from Python (``docs/how-to/testing.md``)."""

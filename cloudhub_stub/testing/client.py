@@ -9,7 +9,9 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from typing import Any, NamedTuple, cast
 
-from cloudhub_stub.api import (
+from cloudhub_stub.cluster.kinds import DEPLOYMENT_KIND, KINDS, Kind, Object, kind_of_argument
+from cloudhub_stub.errors import NotFound
+from cloudhub_stub.paths import (
     APPLY,
     CALLS,
     DELETE,
@@ -24,8 +26,6 @@ from cloudhub_stub.api import (
     TRACE,
     UPLOADS,
 )
-from cloudhub_stub.cluster.kinds import DEPLOYMENT_KIND, KINDS, Kind, Object, kind_of_argument
-from cloudhub_stub.errors import NotFound
 from cloudhub_stub.publishing import publication
 from cloudhub_stub.testing.documents import Manifests, documents_of
 from cloudhub_stub.testing.errors import Refused
@@ -157,7 +157,7 @@ class CloudClient:
         """Send messages as they are on the wire, to ``node`` or to the only one that is connected.
 
         Waits, unless told not to, until it is known what became of each, and returns how many were ``acknowledged``,
-        ``delivered``, ``superseded``, ``dropped`` and ``given_up``; else the event ``accepted`` (``send.py``).
+        ``delivered``, ``superseded``, ``dropped`` and ``given_up``; else the event ``accepted`` (``sender.py``).
         """
         body = {"node": node, "messages": list(messages), "wait": wait}
         if not wait:

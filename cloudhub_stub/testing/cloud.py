@@ -171,7 +171,7 @@ class Cloud(CloudClient):
         self.wait_for(lambda _: look(), timeout_s, "the cloud and its edges settled")
 
     def _messages_at_rest(self) -> int:
-        edges = {edge.name: edge.status() for edge in self.edges if edge.running}
+        edges = {edge.name: edge.brief_status() for edge in self.edges if edge.running}
         ledgers = {program.name: program.ledger() for program in self.programs if program.running}
         return at_rest(self.status(), edges, ledgers)
 

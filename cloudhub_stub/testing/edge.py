@@ -11,6 +11,7 @@ from cloudhub_stub.testing.processes import Json, Program, run_to_end
 from cloudhub_stub.testing.stub import StubProgram
 from edgecore.addresses import split_address
 from edgecore.control.client import ControlClient
+from edgecore.privatefiles import make_directory
 from edgecore.store.databasefile import peek
 
 _FIRST_ADDRESS = IPv4Address("127.0.0.2")
@@ -40,7 +41,7 @@ class Edge(Program):
         settings: Mapping[str, Any] | None = None,
     ) -> None:
         self.directory = directory / name
-        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_directory(self.directory)
         client = ControlClient(self.directory / "edgecore.sock", start_command="edge.start()")
         super().__init__(name, client, directory / f"{name}.log")
         self.config = self.directory / "edgecore.yaml"
@@ -52,6 +53,11 @@ class Edge(Program):
     def command(self) -> list[str]:
         """See ``Program``."""
         return ["edgecore", "run", "--config", str(self.config)]
+
+    def brief_status(self) -> Json:
+        """See ``Program``: the services are left out."""
+        found: Json = self.control.get("/v1/status", {"brief": "1"})
+        return found
 
     def is_ready(self, status: Json) -> bool:
         """It has found out what it had before, where it has a mesh; whether it has a cloud does not matter."""

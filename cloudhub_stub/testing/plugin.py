@@ -1,4 +1,4 @@
-"""The pytest plugin: the fixtures ``cloud`` and ``start_cloud``, and the marker ``edges`` (``docs/testing.md``).
+"""The pytest plugin: the fixtures ``cloud`` and ``start_cloud``, and the marker ``edges`` (``docs/how-to/testing.md``).
 
 It is loaded with every run of pytest in an environment where this package is installed, so it imports nothing of the
 package before a fixture is used.

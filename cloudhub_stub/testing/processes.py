@@ -65,6 +65,10 @@ class Program:
         found: Json = self.control.get("/v1/status")
         return found
 
+    def brief_status(self) -> Json:
+        """Return what of ``status`` costs the process little. Raises ``ControlError`` while it does not answer."""
+        return self.status()
+
     def ledger(self) -> Json:
         """Return what its command ``ledger --json`` prints. Raises ``ControlError`` while it does not answer."""
         found: Json = self.control.get("/v1/ledger")
@@ -144,7 +148,7 @@ class Program:
     def _looks_ready(self) -> bool:
         __tracebackhide__ = True
         self.check()
-        return self.is_ready(self.status())
+        return self.is_ready(self.brief_status())
 
 
 def wait_for(look: Callable[[], T], what: str, timeout_s: float) -> T:

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from cloudhub_stub.api import STATUS, TOKEN
-from cloudhub_stub.state import control_socket
+from cloudhub_stub.paths import STATUS, TOKEN
+from cloudhub_stub.statedir import control_socket
 from cloudhub_stub.testing.processes import Json, Program
 from edgecore.control.client import ControlClient
+from edgecore.privatefiles import make_directory
 
 ANSWER_S = 120.0
 """How long an answer may take: thousands of objects may be applied at once."""
@@ -17,7 +18,7 @@ class StubProgram(Program):
 
     def __init__(self, directory: Path, *, plain: bool, arguments: Sequence[str] = ()) -> None:
         self.directory = directory / "cloud"
-        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_directory(self.directory)
         client = ControlClient(
             control_socket(self.directory), ANSWER_S, process="cloudhub-stub", start_command="cloud.stub.start()"
         )

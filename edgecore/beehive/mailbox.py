@@ -51,8 +51,8 @@ class MailboxStatistics(NamedTuple):
 class Mailbox:
     """Messages on their way to one module, in the order in which they were put.
 
-    Fields are open to ``bus.py``, which inlines ``put`` and ``take`` where each message passes. Two rules hold
-    between any two calls: ``high_water`` is never less than the depth; and whoever is blocked is blocked by a full
+    Fields are open to ``port.py``, which inlines ``put`` where each message passes, and takes out by itself. Two rules
+    hold between any two calls: ``high_water`` is never less than the depth; and whoever is blocked is blocked by a full
     mailbox. So a depth below ``high_water`` is all a sender has to check.
 
     ``lain`` is the sum of the instants at which messages were taken less the sum of those at which they were put; with

@@ -49,21 +49,11 @@ class Message(msgspec.Struct, frozen=True, gc=False):
     content: Any = None
 
 
-def new_message(new_id: NewId, clock: Clock, parent_id: str = "") -> Message:
-    """Return a message with a fresh id and the time of now, and nothing else (``NewMessage``)."""
-    return Message(Header(new_id(), parent_id, clock.now_ms()))
-
-
 def with_header(message: Message, message_id: str, parent_id: str, timestamp_ms: int) -> Message:
     """Return ``message`` with these three header fields (``BuildHeader``)."""
     header = message.header
     changed = Header(message_id, parent_id, timestamp_ms, header.resource_version, header.sync)
     return Message(changed, message.route, message.content)
-
-
-def with_route(message: Message, source: str, group: str, resource: str, operation: str) -> Message:
-    """Return ``message`` with this route (``BuildRouter``; mind the order of the arguments)."""
-    return Message(message.header, Route(source, group, operation, resource), message.content)
 
 
 def with_sender(message: Message, source: str, group: str) -> Message:
@@ -73,22 +63,6 @@ def with_sender(message: Message, source: str, group: str) -> Message:
         Route(source, group, message.route.operation, message.route.resource),
         message.content,
     )
-
-
-def with_resource_operation(message: Message, resource: str, operation: str) -> Message:
-    """Return ``message`` with this resource and operation (``SetResourceOperation``)."""
-    return Message(
-        message.header,
-        Route(message.route.source, message.route.group, operation, resource),
-        message.content,
-    )
-
-
-def with_resource_version(message: Message, resource_version: str) -> Message:
-    """Return ``message`` with this resource version (``SetResourceVersion``)."""
-    header = message.header
-    changed = Header(header.id, header.parent_id, header.timestamp_ms, resource_version, header.sync)
-    return Message(changed, message.route, message.content)
 
 
 def with_content(message: Message, content: Any) -> Message:
@@ -109,12 +83,6 @@ def with_sync(message: Message, sync: bool) -> Message:
         return message
     changed = Header(header.id, header.parent_id, header.timestamp_ms, header.resource_version, sync)
     return Message(changed, message.route, message.content)
-
-
-def clone(message: Message, new_id: NewId) -> Message:
-    """Return a copy under a fresh id; resource version and sync are dropped (``Clone``)."""
-    header = message.header
-    return Message(Header(new_id(), header.parent_id, header.timestamp_ms), message.route, message.content)
 
 
 def response_to(request: Message, content: Any, new_id: NewId, clock: Clock) -> Message:

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 import structlog
 
+from edgecore.beehive.module import Module
 from edgecore.clock import Clock, bounded
 from edgecore.errors import EdgecoreError
 
@@ -18,28 +19,6 @@ START_S = 30.0
 GRACE_S = 0.1
 """How long what was cancelled may take to end; then it is left to itself."""
 _LONGEST_ERROR = 500
-
-
-class Module(Protocol):
-    """One module of the node. Its constructor only keeps what it is given."""
-
-    name: str
-    group: str
-
-    async def start(self) -> None:
-        """Bind sockets and open what ``run`` needs. May raise ``EdgecoreError``.
-
-        A start that fails, or is cancelled because it takes too long, leaves nothing behind: it is called again.
-        """
-
-    async def run(self) -> None:
-        """Work until cancelled, or until the bus is closed. Called again, after a pause, where it ends otherwise."""
-
-    async def stop(self) -> None:
-        """End everything that ``start`` and ``run`` began, in any state. Cancelled where it takes too long."""
-
-    def status(self) -> dict[str, Any]:
-        """Return what people want to know of this module, as a JSON object."""
 
 
 class Roster(Protocol):

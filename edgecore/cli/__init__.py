@@ -28,6 +28,7 @@ VERBS = (
     Verb("recording", "edgecore.cli.recording", "what is in a recording; cut, filter, merge, convert, redact it"),
     Verb("env", "edgecore.cli.env", "print the shell lines that send HTTP through the running node"),
     Verb("config", "edgecore.cli.config", "print a configuration to start from"),
+    Verb("completion", "edgecore.cli.completion", "print the script by which a shell completes the commands"),
     Verb("demo", "edgecore.cli.demo", "show a service travel from the cloud to a curl, on this machine alone"),
     Verb("lab", "edgecore.cli.lab", "build a network of edge nodes on this machine, and walk through EdgeMesh's guide"),
 )
@@ -52,6 +53,9 @@ examples:
 
 The flags of the Go edgecore work without a command: --config FILE (as run),
 --defaultconfig and --minconfig (as config --default and --min), --version.
+
+exit code, of every command: 0 done, 1 could not, and says why; 2 wrong usage; 130 Ctrl-C.
+Where there are others, its own help says so.
 
 Each command explains itself: edgecore COMMAND --help"""
 

@@ -24,6 +24,8 @@ examples:
     edgecore config --default
   what a setting means, what it may be, and what it is if you say nothing:
     edgecore config --reference | grep -i heartbeat
+
+exit code: 0 printed, 1 there is no state directory for --user, 2 wrong usage
 """
 
 

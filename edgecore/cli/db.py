@@ -30,7 +30,7 @@ examples:
   edgecore db restore edgecore.db.backup-20260102T030405Z --db edgecore.db
       the backup in its place; what was there is kept
 
-Each verb explains itself: edgecore db backup --help. All of it: docs/database.md"""
+Each verb explains itself: edgecore db backup --help. All of it: docs/reference/database.md"""
 
 _VERBS = (
     (

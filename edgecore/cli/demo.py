@@ -18,6 +18,7 @@ from edgecore.config.render import full_text
 from edgecore.demo import devicestory
 from edgecore.demo.backends import Backends
 from edgecore.demo.broker import HOST, DemoBroker, find_broker, running
+from edgecore.demo.examples import examples_folder
 from edgecore.demo.processes import Program
 from edgecore.demo.screen import Screen
 from edgecore.demo.stage import NODE, Stage
@@ -27,8 +28,6 @@ from edgecore.recording.kinds import words_of
 
 STEPS = 8
 """Without those of ``devicestory``."""
-_EXAMPLES = Path(__file__).parents[2] / "examples"
-RECORDINGS, MAPPER = _EXAMPLES / "recordings", _EXAMPLES / "mapper"
 
 _DESCRIPTION = """\
 Start a cloudhub stub and an edge node, with real sockets and files, and take one
@@ -75,18 +74,20 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument(
         "--recordings",
         type=Path,
-        default=RECORDINGS,
         metavar="DIR",
-        help="where the recordings are (default: examples/recordings of the clone)",
+        help="where the recordings are (default: those that come with the program)",
     )
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the demonstration and return the exit code."""
-    if not args.recordings.is_dir():
+    examples = examples_folder()
+    recordings = args.recordings or examples / "recordings"
+    if not recordings.is_dir():
         raise ConfigError(
-            f"cannot find the recordings in {args.recordings}: run this in a clone of the project, or use --recordings"
+            f"cannot find the recordings in {recordings}: there is no such directory; leave --recordings out, "
+            "or name one with the files of examples/recordings"
         )
     began = time.monotonic()
     record = _record_of(args)
@@ -107,7 +108,7 @@ def run(args: argparse.Namespace) -> int:
             node.explaining(),
         ):
             database = root / "node" / "edgecore.db"
-            stage = Stage(screen, stub, node, database, args.recordings.resolve(), MAPPER, broker)
+            stage = Stage(screen, stub, node, database, recordings.resolve(), examples / "mapper", broker)
             tell(stage)
             devicestory.tell(stage)
             if broker is None:
@@ -175,7 +176,7 @@ def _wait_for_ctrl_c(stage: Stage, place: Place) -> None:
         f"""
 The service is back. Try, from another terminal:
 
-  dig {dns} {NAME}
+{_where_the_programs_are()}  dig {dns} {NAME}
   curl http://{place.fake_ip}:{PORT}/
   curl -x http://{plain} http://{NAME}:{PORT}/
   edgecore status --control {stage.node.control.path}
@@ -200,3 +201,12 @@ def _device_lines(stage: Stage) -> str:
   cloudhub-stub get devices thermometer-1 -o yaml --control {stage.stub.control.path}
   {sys.executable} {stage.mapper / "thermometer.py"} --broker {HOST}:{stage.broker.port}
 """
+
+
+def _where_the_programs_are() -> str:
+    """Return the line after which a shell finds the programs; none where it does already."""
+    folder = Path(sys.executable).parent
+    found = shutil.which("edgecore")
+    if (found and Path(found).parent == folder) or not (folder / "edgecore").exists():
+        return ""
+    return f"  export PATH={shlex.quote(str(folder))}:$PATH\n"

@@ -6,7 +6,7 @@ from typing import Any
 
 from edgecore.cli.devices_report import device_text, devices_table
 from edgecore.cli.target import add_target, client_of
-from edgecore.control.documents import as_json, as_yaml
+from edgecore.control.documents import as_asked
 from edgecore.control.mixed_parser import add_mixed_parser
 
 _DESCRIPTION = """\
@@ -32,8 +32,6 @@ examples:
   edgecore devices thermometer -o json | jq -r '.twins.temperature.actual.value'
       what it measured last"""
 
-_TABLE, _JSON, _YAML = "table", "json", "yaml"
-
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the verb."""
@@ -46,7 +44,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     parser.add_argument("id", nargs="?", metavar="ID", help="a device (default: all, in a table)")
     parser.add_argument(
-        "-o", "--output", choices=(_TABLE, _JSON, _YAML), default=_TABLE, help="text (default), or everything"
+        "-o", "--output", choices=("table", "json", "yaml"), default="table", help="text (default), or everything"
     )
     parser.add_argument("--no-headers", action="store_true", help="leave out the first line of the table of devices")
     add_target(parser)
@@ -58,15 +56,8 @@ def run(args: argparse.Namespace) -> int:
     client = client_of(args)
     if args.id is not None:
         told: dict[str, Any] = client.get("/v1/device", {"id": args.id})
-        print(_document(told, args.output) or device_text(told), end="")
+        print(as_asked(told, args.output) or device_text(told), end="")
         return 0
     every: Sequence[dict[str, Any]] = client.get("/v1/devices", {})
-    print(_document(every, args.output) or devices_table(every, headers=not args.no_headers), end="")
+    print(as_asked(every, args.output) or devices_table(every, headers=not args.no_headers), end="")
     return 0
-
-
-def _document(told: Any, output: str) -> str:
-    """Return JSON or YAML; nothing where text is wanted."""
-    if output == _TABLE:
-        return ""
-    return as_json(told) if output == _JSON else as_yaml(told)

@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from edgecore.cli.status_report import duration, led_text
+from edgecore.cli.status_report import led_text
 from edgecore.control.columns import one_line
+from edgecore.timespans import duration
 
 Json = Mapping[str, Any]
 

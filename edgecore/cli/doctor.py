@@ -5,6 +5,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from edgecore.cli.target import is_there
 from edgecore.clock import SystemClock
 from edgecore.config.host import this_machine
 from edgecore.config.load import DEFAULT_PATH
@@ -21,9 +22,10 @@ PROBLEMS = 3
 
 _DESCRIPTION = """\
 Look at this machine with a node's eyes: how programs look names up (nsswitch.conf,
-resolv.conf), forwarding, ports in use and by whom, fake IPs, the clock, certificates,
-the database, room on the disk; then at the node, if it runs: what it says of itself,
-and whether its DNS answers. Each finding says what to do. Nothing is changed. No root,
+resolv.conf), forwarding, ports in use and by whom, fake IPs, the clock, libraries, the
+limit of open files, certificates, the database, room on the disk; whether the cloud and
+an MQTT broker answer; or at the node, if it runs: what it says of itself, and whether
+its DNS answers. Each finding says what to do. Nothing is changed. No root,
 no configuration and no running node are needed; root sees more."""
 
 _EPILOG = """\
@@ -75,7 +77,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run(args: argparse.Namespace) -> int:
     """Print the findings, or mend the one file; return the exit code."""
-    path = args.config or (DEFAULT_PATH if _is_there(DEFAULT_PATH) else None)
+    path = args.config or (DEFAULT_PATH if is_there(DEFAULT_PATH) else None)
     config, findings, given = read_config(path, this_machine())
     if args.fix_resolv_conf:
         print(put_back(Path(config.modules.edge_mesh.dns.resolv_conf)))
@@ -89,13 +91,6 @@ def run(args: argparse.Namespace) -> int:
     else:
         print(report(findings))
     return PROBLEMS if counts["problem"] else 0
-
-
-def _is_there(path: Path) -> bool:
-    try:
-        return path.exists()
-    except OSError:  # this user may not look: reading it will say so
-        return True
 
 
 def report(findings: Sequence[Finding]) -> str:

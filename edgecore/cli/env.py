@@ -18,7 +18,9 @@ examples:
   eval "$(edgecore env)"
       from now on, curl in this shell reaches the services of the node by name
   edgecore env --config edgecore.yaml
-      see the lines, and how to ask the node's DNS"""
+      see the lines, and how to ask the node's DNS
+
+exit code: 0 printed, 1 the node cannot be reached, or has no plain listener"""
 
 _NAME = re.compile(r"[A-Za-z0-9.-]+")
 _EXAMPLE = {"namespace": "default", "name": "my-service", "ports": [{"port": 80}]}
@@ -52,8 +54,8 @@ def shell_lines(status: Mapping[str, Any]) -> str:
     proxy = mesh.get("plain_listener")
     if not proxy:
         raise ControlError(
-            "cannot print the proxy of the node: its plain listener is not bound (is edgeMesh enabled?"
-            " `edgecore status` says more)"
+            "cannot print the proxy of the node: its plain listener is not bound; is edgeMesh enabled?"
+            " edgecore status says more"
         )
     services = [*filter(_is_plain, mesh.get("services") or ()), _EXAMPLE]
     ports = [(service, port) for service in services for port in service["ports"]]

@@ -4,8 +4,8 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from edgecore.cli.status_report import duration
 from edgecore.control.columns import one_line
+from edgecore.timespans import duration
 
 Json = Mapping[str, Any]
 

@@ -12,7 +12,7 @@ from edgecore.config import rules
 from edgecore.config.addresses import HostPort, parse_host_port
 from edgecore.config.host import state_directory, this_machine
 from edgecore.config.load import DEFAULT_PATH
-from edgecore.errors import ConfigError, EnrolmentError
+from edgecore.errors import ConfigError, EnrolmentError, reason_of
 
 CLOUDHUB_PORT, HTTPS_PORT = 10000, 10002
 MAX_TOKEN_BYTES = 65_536
@@ -138,7 +138,7 @@ def _token(args: argparse.Namespace) -> str:
             with Path(args.token_file).open("rb") as file:
                 data = file.read(MAX_TOKEN_BYTES)
     except OSError as error:
-        raise ConfigError(f"cannot read the token from {args.token_file}: {error.strerror or error}") from error
+        raise ConfigError(f"cannot read the token from {args.token_file}: {reason_of(error)}") from error
     return data.decode(errors="replace")
 
 

@@ -13,13 +13,14 @@ from edgecore.config.host import Environment, default_config
 from edgecore.config.paths import check_paths
 from edgecore.config.render import below, minimal_text
 from edgecore.config.schema import EdgeCoreConfig
-from edgecore.errors import ConfigError
+from edgecore.errors import ConfigError, reason_of
 from edgecore.modules.edgehub.certificates.authority import Authority
 from edgecore.modules.edgehub.certificates.enrolment import Enrolment
-from edgecore.modules.edgehub.certificates.keyfiles import KeyFiles, make_directory, write_atomically
+from edgecore.modules.edgehub.certificates.keyfiles import KeyFiles
 from edgecore.modules.edgehub.certificates.token import parse_token
 from edgecore.modules.edgehub.certificates.x509 import Facts
 from edgecore.modules.edgehub.cloud import is_from_1_4
+from edgecore.privatefiles import make_directory, write_atomically
 
 
 class Wanted(NamedTuple):
@@ -65,7 +66,7 @@ class Joining:
         """Raise ``EdgecoreError`` where the token is none, files are in the way, or a place cannot be written."""
         parse_token(self._token)
         if self._file.is_dir():
-            raise ConfigError(f"cannot write the configuration {self._file}: it is a directory")
+            raise ConfigError(f"cannot write the configuration {self._file}: it is a directory; name a file in it")
         present = [path for path in (self._file, *self._files) if path.exists()]
         if present and not force:
             listed = ", ".join(map(str, present))
@@ -84,7 +85,7 @@ class Joining:
             facts = await enrolment.enrol(tell)
             draft.replace(self._file)
         except OSError as error:
-            raise ConfigError(f"cannot write the configuration {self._file}: {error.strerror or error}") from error
+            raise ConfigError(f"cannot write the configuration {self._file}: {reason_of(error)}") from error
         finally:
             with suppress(OSError):
                 draft.unlink()

@@ -13,7 +13,7 @@ from typing import Any
 
 from edgecore.control.client import ControlClient
 from edgecore.control.columns import Columns
-from edgecore.errors import ControlError, EdgecoreError
+from edgecore.errors import ControlError, EdgecoreError, reason_of
 from edgecore.lab.landlord import Lab, check_machine, default_root
 from edgecore.lab.plan import LIMIT_NODES, plan
 from edgecore.lab.walk import walk
@@ -52,6 +52,24 @@ examples:
 
 exit code: 0 done, or every step held; 1 not; 130 Ctrl-C; of shell: that of the command"""
 
+_DONE = "exit code: 0 done, 1 could not, 2 wrong usage"
+_EPILOGS = {
+    "up": f"example:\n  edgecore lab up --nodes 3 --mode rootless\n\n{_DONE}",
+    "walk": "example:\n  edgecore lab walk --json | jq .took_s\n\n"
+    "exit code: 0 every step held, 1 one did not, 2 wrong usage",
+    "status": f"example:\n  edgecore lab status\n\n{_DONE} (no lab runs)",
+    "shell": """\
+examples:
+  edgecore lab shell edge-node-a
+  edgecore lab shell edge-node-b --container -- curl -s http://nginx-svc.default.svc.cluster.local:12345
+
+exit code: that of the command or shell; 1 there is no such lab or node, 2 wrong usage""",
+    "cut": f"example:\n  edgecore lab cut edge-node-b\n\n{_DONE}",
+    "heal": f"example:\n  edgecore lab heal edge-node-b\n\n{_DONE}",
+    "restart": f"example:\n  edgecore lab restart edge-node-a edge-node-b\n\n{_DONE}",
+    "down": f"example:\n  edgecore lab down\n\n{_DONE}",
+}
+
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the verb with its own verbs."""
@@ -88,7 +106,14 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     verbs = parser.add_subparsers(title="commands of the lab", metavar="VERB")
 
     def add(name: str, run: Callable[[argparse.Namespace], int], text: str, *more: argparse.ArgumentParser) -> Any:
-        verb = verbs.add_parser(name, help=text, description=text, parents=[common, *more])
+        verb = verbs.add_parser(
+            name,
+            help=text,
+            description=f"{text[0].upper()}{text[1:]}.",
+            epilog=_EPILOGS[name],
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            parents=[common, *more],
+        )
         verb.set_defaults(run=run)
         return verb
 
@@ -96,15 +121,15 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     add("walk", _walk, "walk through the guide of EdgeMesh on the running lab", form)
     add("status", _status, "show the running lab", form)
     shell = add("shell", _shell, "run a shell, or a command, on a node or in its container")
-    shell.add_argument("node")
+    shell.add_argument("node", metavar="NODE", help="such as edge-node-a: see edgecore lab status")
     _add_container(shell)
     shell.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND", help="instead of a shell")
     for name, text in (
         ("cut", "take the way to the cloud from nodes; they still reach each other"),
-        ("heal", "give it back"),
+        ("heal", "give nodes their way to the cloud back"),
         ("restart", "stop a node's edgecore and start it again, or one that has ended"),
     ):
-        add(name, _change, text).add_argument("node", nargs="+")
+        add(name, _change, text).add_argument("node", nargs="+", metavar="NODE", help="such as edge-node-b")
     verbs.choices["cut"].set_defaults(change="cut")
     verbs.choices["heal"].set_defaults(change="heal")
     verbs.choices["restart"].set_defaults(change="restart")
@@ -251,7 +276,7 @@ def _shell(args: argparse.Namespace) -> int:
     try:
         os.execvpe(command[0], command, shell_environment(os.environ))  # noqa: S606
     except OSError as error:
-        raise EdgecoreError(f"cannot enter {args.node}: {command[0]}: {error.strerror}") from error
+        raise EdgecoreError(f"cannot enter {args.node}: {command[0]}: {reason_of(error)}") from error
 
 
 def _change(args: argparse.Namespace) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 from edgecore.cli.pods_report import pods_table
 from edgecore.cli.target import add_target, client_of
 from edgecore.clock import SystemClock
-from edgecore.control.documents import as_json, as_yaml
+from edgecore.control.documents import as_asked
 
 _DESCRIPTION = """\
 Ask the running node for its pods, each in a row as kubectl has them: how many of its
@@ -25,8 +25,6 @@ examples:
   edgecore pods -o json | jq '.[] | select(.ready < .containers_wanted)'
       the pods that are not ready"""
 
-_TABLE, _WIDE, _JSON, _YAML = "table", "wide", "json", "yaml"
-
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the verb."""
@@ -39,7 +37,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     parser.add_argument("-n", "--namespace", default="", metavar="NS", help="the namespace (default: all)")
     parser.add_argument(
-        "-o", "--output", choices=(_TABLE, _WIDE, _JSON, _YAML), default=_TABLE, help="a table (default), or more"
+        "-o", "--output", choices=("table", "wide", "json", "yaml"), default="table", help="a table (default), or more"
     )
     parser.add_argument("--no-headers", action="store_true", help="leave out the first line of the table")
     add_target(parser)
@@ -49,10 +47,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def run(args: argparse.Namespace) -> int:
     """Show the pods, and return the exit code. Raises ``ControlError``."""
     pods: Sequence[dict[str, Any]] = client_of(args).get("/v1/pods", {"namespace": args.namespace})
-    if args.output == _JSON:
-        print(as_json(pods), end="")
-    elif args.output == _YAML:
-        print(as_yaml(pods), end="")
-    else:
-        print(pods_table(pods, SystemClock().now_ms(), wide=args.output == _WIDE, headers=not args.no_headers), end="")
+    document = as_asked(pods, args.output)
+    wide, headers = args.output == "wide", not args.no_headers
+    print(document or pods_table(pods, SystemClock().now_ms(), wide=wide, headers=headers), end="")
     return 0

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from edgecore.cli.database.meter import Meter
+from edgecore.cli.meter import Meter
 from edgecore.cli.recordflags import KINDS_HELP
 from edgecore.cli.target import add_target, client_of
 from edgecore.control.columns import one_line
@@ -44,7 +44,7 @@ examples:
   edgecore record stop --config edgecore.yaml
       end it, with all that the node knows as the last entry
 
-Each verb explains itself: edgecore record start --help. All of it: docs/recording.md"""
+Each verb explains itself: edgecore record start --help. All of it: docs/how-to/recording.md"""
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -64,7 +64,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "examples:\n  edgecore record start session.jsonl --config edgecore.yaml\n"
         "  edgecore record start session.jsonl.zst --kinds default,bus,dns --config edgecore.yaml\n"
         "  edgecore record start session.jsonl --database was.db --config edgecore.yaml\n"
-        "      and later: edgecore replay session.jsonl --db was.db",
+        "      and later: edgecore replay session.jsonl --db was.db\n\n"
+        "exit code: 0 begun, 1 could not (the file is there, something is recorded already), 2 wrong usage",
     )
     start.add_argument("file", type=Path, metavar="FILE", help="a file that is not there yet, or a folder")
     start.add_argument("--kinds", default="default", metavar="KINDS", help=KINDS_HELP)
@@ -76,7 +77,13 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     start.add_argument("--secrets", action="store_true", help="write secrets as they are (default: pseudonyms)")
     start.set_defaults(run=begin)
-    stop = _add_verb(verbs, "stop", "end the recording", "example:\n  edgecore record stop --config edgecore.yaml")
+    stop = _add_verb(
+        verbs,
+        "stop",
+        "end the recording",
+        "example:\n  edgecore record stop --config edgecore.yaml\n\n"
+        "exit code: 0 ended, 1 nothing is recorded, or the node cannot be reached",
+    )
     stop.set_defaults(run=end)
     status = _add_verb(
         verbs,
@@ -90,7 +97,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         verbs,
         "note",
         "put words into the recording",
-        'example:\n  edgecore record note "service deleted" --config edgecore.yaml',
+        'example:\n  edgecore record note "service deleted" --config edgecore.yaml\n\n'
+        "exit code: 0 done, 1 nothing is recorded, or the node cannot be reached",
     )
     note.add_argument("text", metavar="TEXT", help="what is to stand there")
     note.set_defaults(run=make_note)

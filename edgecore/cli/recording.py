@@ -26,7 +26,7 @@ examples:
   edgecore recording compare before.jsonl after.jsonl
       what an edge did otherwise, by meaning
 
-Each verb explains itself: edgecore recording cut --help. The format: docs/recording-format.md"""
+Each verb explains itself: edgecore recording cut --help. The format: docs/reference/recording-format.md"""
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -5,7 +5,6 @@ import asyncio
 import faulthandler
 import gc
 import os
-import resource
 import stat
 import sys
 import threading
@@ -23,6 +22,7 @@ from edgecore.cli.recordflags import add_record_flags, wish_of
 from edgecore.config.host import Environment, this_machine
 from edgecore.config.load import DEFAULT_PATH, LoadedConfig, load
 from edgecore.config.paths import check_paths
+from edgecore.control.openfiles import raise_file_limit
 from edgecore.control.program import let_go_of_stdout
 from edgecore.control.signals import stop_on_signal
 from edgecore.errors import ConfigError
@@ -63,6 +63,10 @@ examples:
 
 exit code: 0 stopped as it was told, 1 could not start, 2 wrong usage"""
 
+COLLECTED_AFTER = (10_000, 20, 20)
+"""So many new objects before they are looked through, and so often before older ones are. Python's own 700 and 10 cost
+a quarter of the start of a node with 10,000 services (docs/decisions/0014-where-the-time-goes.md)."""
+
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the verb."""
@@ -94,6 +98,7 @@ def run(args: argparse.Namespace) -> int:
     record = wish_of(args)
     raise_file_limit()
     gc.freeze()  # what is loaded by now stays: the collector need not look through it over and over
+    gc.set_threshold(*COLLECTED_AFTER)
     try:
         uvloop.run(run_until_signal(loaded, partial(load_again, args.config.absolute(), env=env), record, remarks))
     finally:
@@ -108,13 +113,6 @@ def load_again(path: Path, *, env: Environment) -> LoadedConfig:
         if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
             raise ConfigError(f"cannot read config file {path} again: it is no regular file; restart the node instead")
     return load(path, env=env)
-
-
-def raise_file_limit() -> None:
-    """Let this process open as many files as it may: each service port and each connection is one."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 async def run_until_signal(

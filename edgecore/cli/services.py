@@ -6,7 +6,7 @@ from typing import Any
 
 from edgecore.cli.services_report import service_text, services_table
 from edgecore.cli.target import add_target, client_of
-from edgecore.control.documents import as_json, as_yaml
+from edgecore.control.documents import as_asked
 from edgecore.control.mixed_parser import add_mixed_parser
 
 _DESCRIPTION = """\
@@ -40,8 +40,6 @@ examples:
   watch edgecore services nginx-svc
       the same every two seconds"""
 
-_TABLE, _JSON, _YAML = "table", "json", "yaml"
-
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the verb."""
@@ -55,7 +53,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("name", nargs="?", metavar="NAME", help="a service (default: all, in a table)")
     parser.add_argument("-n", "--namespace", default="", metavar="NS", help="the namespace (default: all)")
     parser.add_argument(
-        "-o", "--output", choices=(_TABLE, _JSON, _YAML), default=_TABLE, help="text (default), or everything"
+        "-o", "--output", choices=("table", "json", "yaml"), default="table", help="text (default), or everything"
     )
     parser.add_argument("--no-headers", action="store_true", help="leave out the first line of the table of services")
     add_target(parser)
@@ -68,15 +66,8 @@ def run(args: argparse.Namespace) -> int:
     where = {"namespace": args.namespace}
     if args.name is not None:
         told: dict[str, Any] = client.get("/v1/service", {"name": args.name, **where})
-        print(_document(told, args.output) or service_text(told), end="")
+        print(as_asked(told, args.output) or service_text(told), end="")
         return 0
     every: Sequence[dict[str, Any]] = client.get("/v1/services", where)
-    print(_document(every, args.output) or services_table(every, headers=not args.no_headers), end="")
+    print(as_asked(every, args.output) or services_table(every, headers=not args.no_headers), end="")
     return 0
-
-
-def _document(told: Any, output: str) -> str:
-    """Return JSON or YAML; nothing where text is wanted."""
-    if output == _TABLE:
-        return ""
-    return as_json(told) if output == _JSON else as_yaml(told)

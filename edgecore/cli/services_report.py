@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from edgecore.cli.status_report import duration
 from edgecore.control.columns import Columns, one_line
+from edgecore.timespans import duration
 
 Json = Mapping[str, Any]
 

@@ -4,10 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from edgecore.control.columns import one_line
+from edgecore.timespans import duration
 
 Json = Mapping[str, Any]
-
-_UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
 
 
 def report(status: Json) -> str:
@@ -24,19 +23,6 @@ def report(status: Json) -> str:
         _table("ports not bound", _UNBOUND_COLUMNS, _unbound_rows(mesh)),
     ]
     return "\n\n".join(part for part in parts if part)
-
-
-def duration(seconds: float) -> str:
-    """Return ``seconds`` in its two largest units: ``2 h 5 min``."""
-    left = int(seconds)
-    words: list[str] = []
-    for unit, size in _UNITS:
-        number, left = divmod(left, size)
-        if words or number:
-            words.append(f"{number} {unit}")
-        if len(words) == 2:
-            break
-    return " ".join(word for word in words if not word.startswith("0 ")) or "0 s"
 
 
 def _broker(broker: Json) -> str:

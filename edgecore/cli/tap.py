@@ -168,7 +168,7 @@ def _show(client: ControlClient, query: dict[str, str], out: _Out) -> int:
         for passage in passages:
             if not out.passage(passage):
                 return 0
-    raise ControlError("cannot tap any longer: the node hung up")
+    raise ControlError("cannot tap any longer: the node hung up; edgecore status says whether it runs")
 
 
 def _hold(client: ControlClient, query: dict[str, str], decide: Decide, out: _Out, *, insists: bool) -> int:
@@ -185,7 +185,7 @@ def _hold(client: ControlClient, query: dict[str, str], decide: Decide, out: _Ou
             out.held(item)
             if not _settle(client, item, decide, insists=insists):
                 return 0
-    raise ControlError("cannot hold any longer: the node hung up")
+    raise ControlError("cannot hold any longer: the node hung up; edgecore status says whether it runs")
 
 
 def _settle(client: ControlClient, held: Json, decide: Decide, *, insists: bool) -> bool:

@@ -69,6 +69,14 @@ def configuration_of(args: argparse.Namespace) -> "LoadedConfig":
     return _loaded(args.config, "node", "or its socket with --control", by_defaults=_goes_by_defaults(args))
 
 
+def is_there(path: Path) -> bool:
+    """Return whether there is something at ``path``, or may be: reading it will say why this user may not look."""
+    try:
+        return path.exists()
+    except OSError:
+        return True
+
+
 def _goes_by_defaults(args: argparse.Namespace) -> bool:
     return getattr(args, "by_defaults", False)
 
@@ -82,7 +90,7 @@ def _loaded(path: Path | None, what: str, others: str, *, by_defaults: bool = Fa
     from edgecore.config.host import default_config, this_machine  # noqa: PLC0415
     from edgecore.config.load import DEFAULT_PATH, LoadedConfig, load  # noqa: PLC0415
 
-    if path is None and not DEFAULT_PATH.exists():
+    if path is None and not is_there(DEFAULT_PATH):
         if by_defaults:
             return LoadedConfig(default_config(this_machine()), (), frozenset(), "")
         raise ConfigError(

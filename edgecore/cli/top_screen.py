@@ -7,10 +7,10 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from edgecore.cli.status_report import duration
 from edgecore.cli.top_figures import Figures, ModuleFigures, ServiceFigures, Trouble
 from edgecore.control.ages import time_of_day
 from edgecore.control.columns import one_line
+from edgecore.timespans import duration
 
 WIDTH = 120
 """Where the output is no terminal."""

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from edgecore.errors import RecordingError
+from edgecore.errors import RecordingError, reason_of
 from edgecore.verdict.junit import junit
 from edgecore.verdict.report import SHOWN, report
 from edgecore.verdict.rules import Rules
@@ -52,7 +52,7 @@ def tell(verdicts: Sequence[Verdict], args: argparse.Namespace) -> int:
         try:
             args.junit.write_text(junit(verdicts), "utf-8")
         except OSError as error:
-            raise RecordingError(f"cannot write {args.junit}: {error.strerror or error}") from error
+            raise RecordingError(f"cannot write {args.junit}: {reason_of(error)}") from error
     if args.json:
         print(json.dumps({"is_equal": is_equal, "verdicts": [one.as_json() for one in verdicts]}, indent=2))
     else:

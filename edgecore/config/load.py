@@ -10,7 +10,7 @@ from edgecore.config.problem import Problem, all_in_one
 from edgecore.config.scalars import is_null
 from edgecore.config.schema import EdgeCoreConfig
 from edgecore.config.validate import validate
-from edgecore.errors import ConfigError
+from edgecore.errors import ConfigError, reason_of
 
 DEFAULT_PATH = Path("/etc/kubeedge/config/edgecore.yaml")
 MAX_FILE_BYTES = 1 << 20
@@ -42,19 +42,23 @@ def _read(path: Path) -> str:
             data = file.read(MAX_FILE_BYTES + 1)
     except FileNotFoundError:
         hint = f"see --minconfig and --defaultconfig for its form; {_HOW_TO_START}"
-        raise ConfigError(f"cannot read config file {path}: it does not exist ({hint})") from None
+        raise ConfigError(f"cannot read config file {path}: it does not exist; {hint}") from None
     except IsADirectoryError:
         raise ConfigError(f"cannot read config file {path}: it is a directory; name the file in it") from None
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
+        reason = reason_of(error) if isinstance(error, OSError) else str(error)
         raise ConfigError(f"cannot read config file {path}: {reason}") from None
     if len(data) > MAX_FILE_BYTES:
-        raise ConfigError(f"cannot read config file {path}: it is larger than {MAX_FILE_BYTES} bytes")
+        raise ConfigError(
+            f"cannot read config file {path}: it is larger than {MAX_FILE_BYTES} bytes; is it the right file?"
+        )
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise ConfigError(f"cannot read config file {path}: line {line}: it is not UTF-8 text") from None
+        raise ConfigError(
+            f"cannot read config file {path}: line {line}: it is not UTF-8 text; save it as UTF-8"
+        ) from None
 
 
 def parse(text: str, origin: str, *, env: Environment) -> LoadedConfig:
@@ -68,9 +72,9 @@ def parse(text: str, origin: str, *, env: Environment) -> LoadedConfig:
     except DocumentError as error:
         raise ConfigError(f"cannot read {origin} as YAML: {error}") from None
     if document.root is None or is_null(document.root):
-        raise ConfigError(f"cannot use {origin}: it is empty ({_HOW_TO_START})")
+        raise ConfigError(f"cannot use {origin}: it is empty; {_HOW_TO_START}")
     if isinstance(document.root, ScalarNode):
-        raise ConfigError(f"cannot use {origin}: it is not a mapping but a single value ({_HOW_TO_START})")
+        raise ConfigError(f"cannot use {origin}: it is not a mapping but a single value; {_HOW_TO_START}")
     decoder = Decoder()
     config = decoder.decode(document.root, default_config(env))
     problems = decoder.problems + [

@@ -127,7 +127,7 @@ class MeshTraffic(Section, frozen=True, kw_only=True):
     ] = 20
     retry_budget_min: Annotated[
         int, Key(help="Retries a second that are allowed in any case.", rule=rules.between(0, 10_000), reload=True)
-    ] = 3
+    ] = 10
     sniff_timeout: Annotated[
         float,
         Key(help="How long a port whose protocol nobody names waits for the client's first bytes.", rule=rules.SECONDS),

@@ -8,6 +8,7 @@ from edgecore.config.keys import leaves
 from edgecore.config.modules import EdgeHub
 from edgecore.config.schema import EdgeCoreConfig
 from edgecore.errors import ConfigError
+from edgecore.privatefiles import make_directory
 
 _WAY_OUT = "`edgecore config --min --user` prints a configuration whose paths an ordinary user can write"
 
@@ -45,12 +46,10 @@ def _certificates(hub: EdgeHub) -> list[tuple[str, Path]]:
 def _try_directory(file: Path) -> str:
     """Make the directory of ``file`` if absent; return why it cannot be written, or nothing."""
     directory = file.parent
-    absent = [place for place in (directory, *directory.parents) if not _exists(place)]
-    for place in reversed(absent):
-        try:
-            place.mkdir(mode=0o700, exist_ok=True)
-        except OSError as error:
-            return f"cannot create the directory {place}: {error.strerror}"
+    try:
+        make_directory(directory)
+    except OSError as error:
+        return f"cannot create the directory {error.filename}: {error.strerror}"
     if not directory.is_dir():
         return f"{directory} is not a directory"
     if not os.access(directory, os.W_OK | os.X_OK, effective_ids=True):

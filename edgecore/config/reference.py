@@ -1,4 +1,4 @@
-"""The reference of all settings as Markdown, made from the schema (``docs/settings.md`` holds it, and is tested)."""
+"""All settings as Markdown, made from the schema (``docs/reference/settings.md`` holds it, and is tested)."""
 
 from collections.abc import Iterator
 

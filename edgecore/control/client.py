@@ -74,7 +74,9 @@ class ControlClient:
         with self._errors_explained(), closing(_UnixConnection(self.path, self._timeout_s)) as connection:
             text = b"" if body is None else json.dumps(body).encode()
             if len(text) > LIMIT_BYTES:
-                raise ControlError(f"cannot ask {method} {path}: the question has over {LIMIT_BYTES} bytes")
+                raise ControlError(
+                    f"cannot ask {method} {path}: the question has over {LIMIT_BYTES} bytes; ask for less at once"
+                )
             connection.request(method, path, text or None, {"Content-Type": "application/json"} if text else {})
             connected = connection.sock
             with connection.getresponse() as response:
@@ -84,7 +86,10 @@ class ControlClient:
     def _check(self, response: http.client.HTTPResponse) -> None:
         version = response.headers.get(VERSION_HEADER)
         if version is None:
-            raise ControlError(f"cannot speak to {self.path}: what answers there is no control socket")
+            raise ControlError(
+                f"cannot speak to {self.path}: what answers there is no control socket; "
+                "name that of a running process with --control"
+            )
         if version != VERSION:
             raise ControlError(
                 f"cannot speak to the {self._process} at {self.path}: it speaks version {version} of the control"

@@ -32,6 +32,12 @@ def as_yaml(value: Any) -> str:
     return text
 
 
+def as_asked(value: Any, output: str) -> str:
+    """Return what ``-o json`` or ``-o yaml`` asks for; nothing for any other word: then people want a text."""
+    form = {"json": as_json, "yaml": as_yaml}.get(output)
+    return form(value) if form is not None else ""
+
+
 class _Dumper(_Fast):  # type: ignore[misc] # the class is chosen at run time
     def ignore_aliases(self, data: object) -> bool:
         """Write equal values out each time: manifests have no anchors."""

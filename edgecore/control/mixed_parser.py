@@ -7,9 +7,10 @@ import argparse
 from typing import Any
 
 from edgecore.control.help_text import HelpText
+from edgecore.control.helpful_parser import HelpfulParser
 
 
-class MixedParser(argparse.ArgumentParser):
+class MixedParser(HelpfulParser):
     """A parser whose positional arguments may stand anywhere."""
 
     _parses_a_part = False
@@ -17,12 +18,14 @@ class MixedParser(argparse.ArgumentParser):
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse flags first, then the words that are left; each is a call of this method in turn."""
         if self._parses_a_part:
-            return super().parse_known_args(args, namespace)
+            return argparse.ArgumentParser.parse_known_args(self, args, namespace)
         self._parses_a_part = True
         try:
-            return self.parse_known_intermixed_args(args, namespace)
+            parsed, left = self.parse_known_intermixed_args(args, namespace)
         finally:
             self._parses_a_part = False
+        self.refuse(left)
+        return parsed, left
 
 
 def add_mixed_parser(

@@ -16,7 +16,8 @@ from types import ModuleType
 from typing import NamedTuple
 
 from edgecore import __version__
-from edgecore.errors import EdgecoreError
+from edgecore.control.helpful_parser import HelpfulParser
+from edgecore.errors import EdgecoreError, reason_of
 
 
 class Verb(NamedTuple):
@@ -41,7 +42,7 @@ class Program(NamedTuple):
 
     def parser(self, verb: str) -> argparse.ArgumentParser:
         """Return the parser for a command line that begins with ``verb``; of the other verbs it knows the summary."""
-        parser = argparse.ArgumentParser(
+        parser = HelpfulParser(
             prog=self.name,
             description=self.description,
             epilog=self.epilog,
@@ -106,7 +107,7 @@ def guarded(program: str, work: Callable[[], int]) -> int:
         if sys.stdout is not None:  # it may have been closed before the start
             sys.stdout.flush()
     except EdgecoreError as error:
-        sys.stderr.write(f"{program}: {error}\n")
+        sys.stderr.write(f"{program}: {error.told}\n")
         return 1
     except SystemExit as end:  # how argparse ends: help and version 0, wrong usage 2
         return end.code if isinstance(end.code, int) else int(end.code is not None)
@@ -117,7 +118,7 @@ def guarded(program: str, work: Callable[[], int]) -> int:
         return 141
     except OSError as error:  # a full disk under the output, mostly
         let_go_of_stdout()
-        sys.stderr.write(f"{program}: cannot go on: {error.strerror or error}\n")
+        sys.stderr.write(f"{program}: cannot go on: {reason_of(error)}\n")
         return 1
     return code
 

@@ -13,6 +13,7 @@ import msgspec
 import structlog
 from aiohttp import web
 
+from edgecore.clock import Clock, before
 from edgecore.control.routes import (
     LIMIT_BYTES,
     STREAM_TYPE,
@@ -25,19 +26,26 @@ from edgecore.control.routes import (
 )
 from edgecore.control.unix_socket import UnixListener
 from edgecore.errors import EdgecoreError
+from edgecore.observe.guests import Guests
+from edgecore.observe.metrics import Metrics
 
 log = structlog.get_logger("control")
 
 _STOPPING = "cannot go on: the process is stopping"
 _PATIENCE_S = 0.3
 """How long aiohttp waits, twice, for what is unfinished at the end although its task was cancelled."""
+CONNECTIONS_LIMIT = 256
+"""Each command is one, as long as it runs."""
+BODY_S = 30.0
+"""How long the body of a question may take to come."""
 
 
 class ControlServer:
     """Answers the routes it was given, from ``start`` to ``stop``."""
 
-    def __init__(self, path: Path, routes: Routes, *, process: str = "node") -> None:
+    def __init__(self, path: Path, routes: Routes, *, process: str = "node", metrics: Metrics | None = None) -> None:
         self.path = path
+        self._guests = Guests("control", CONNECTIONS_LIMIT, metrics)
         self._routes = routes
         self._process = process
         self._listener: UnixListener | None = None
@@ -55,7 +63,7 @@ class ControlServer:
         runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=_PATIENCE_S)
         try:
             await runner.setup()
-            accept = cast("web.Server", runner.server)  # there since setup()
+            accept = self._guests.received_by(cast("web.Server", runner.server))  # there since setup()
             # Not one of aiohttp's sites: those bind by path themselves, or speak TCP to the socket (uvloop).
             self._server = await asyncio.get_running_loop().create_unix_server(accept, sock=listener.socket)
         except BaseException:
@@ -76,12 +84,17 @@ class ControlServer:
         for work in self._work:
             work.cancel()
         await self._runner.cleanup()
+        self._guests.close()
         listener.close()
         self._server = self._runner = None
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         """Run one exchange in a task of its own, so that ``stop`` can end the work and still say so to the client."""
-        exchange = _Exchange(request, self._routes)
+        with self._guests.serving(request.transport):
+            return await self._work_at(request)
+
+    async def _work_at(self, request: web.Request) -> web.StreamResponse:
+        exchange = _Exchange(request, self._routes, self._guests.clock)
         work = asyncio.create_task(exchange.run())
         self._work.add(work)
         work.add_done_callback(self._work.discard)
@@ -98,8 +111,9 @@ class ControlServer:
 class _Exchange:
     """One request and its answer."""
 
-    def __init__(self, request: web.Request, routes: Routes) -> None:
+    def __init__(self, request: web.Request, routes: Routes, clock: Clock) -> None:
         self._request = request
+        self._clock = clock
         self._routes = routes
         self._stream: web.StreamResponse | None = None
 
@@ -108,7 +122,7 @@ class _Exchange:
         request = self._request
         try:
             handler = find_handler(self._routes, request.method, request.path)
-            answer = await handler(ControlRequest(dict(request.query), await _body(request)))
+            answer = await handler(ControlRequest(dict(request.query), await _body(request, self._clock)))
             if isinstance(answer, AsyncIterator):
                 return await self._send_stream(answer)
             return web.Response(body=msgspec.json.encode(answer), content_type="application/json")
@@ -160,18 +174,23 @@ async def _add_version(_request: web.Request, response: web.StreamResponse) -> N
     response.headers[VERSION_HEADER] = VERSION
 
 
-async def _body(request: web.Request) -> Any:
+async def _body(request: web.Request, clock: Clock) -> Any:
     """Return the decoded JSON body, ``None`` for an empty one. Raises ``ControlRefused``."""
     try:
-        body = await request.read()
+        body = await before(clock, clock.monotonic() + BODY_S, request.read())
+    except TimeoutError:
+        raise ControlRefused(408, f"cannot take the body of {request.path}: it did not come in {BODY_S:g} s") from None
     except web.HTTPRequestEntityTooLarge:
         raise ControlRefused(413, f"cannot take the body of {request.path}: over {LIMIT_BYTES} bytes") from None
-    if not body:
-        return None
+    return decoded(body, request.path) if body else None
+
+
+def decoded(body: bytes, path: str) -> Any:
+    """Return the JSON value of the body of a request for ``path``. Raises ``ControlRefused``."""
     try:
         return msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise ControlRefused(400, f"cannot decode the body of {request.path}: {error}") from None
+    except (ValueError, RecursionError) as error:  # the former also for what is not UTF-8
+        raise ControlRefused(400, f"cannot decode the body of {path}: {error}") from None
 
 
 def _crashed(request: web.Request, error: Exception) -> str:

@@ -5,6 +5,10 @@ import os
 import signal
 from collections.abc import Callable
 
+import structlog
+
+log = structlog.get_logger("process")
+
 TERMINAL = "/dev/tty"
 
 
@@ -13,7 +17,8 @@ def stop_on_signal(reload: Callable[[], object] | None = None) -> asyncio.Event:
 
     From then on a second SIGINT or SIGTERM ends the process at once, and SIGHUP does nothing: of that several come when
     a terminal goes. With ``reload``, SIGHUP calls that instead, unless it came because the terminal is gone that the
-    program was started from. To be called in the event loop.
+    program was started from. SIGUSR1 and SIGUSR2, which would end it without a word, are logged and do nothing, as in
+    Go. To be called in the event loop.
     """
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -36,7 +41,13 @@ def stop_on_signal(reload: Callable[[], object] | None = None) -> asyncio.Event:
 
     for number in signals:
         loop.add_signal_handler(number, hung_up if number == signal.SIGHUP else stop)
+    for number in (signal.SIGUSR1, signal.SIGUSR2):  # not SIG_IGN, which children would inherit
+        loop.add_signal_handler(number, _left_alone, number.name)
     return stopped
+
+
+def _left_alone(name: str) -> None:
+    log.info("signal_without_meaning", name=name)
 
 
 def _has_terminal() -> bool:

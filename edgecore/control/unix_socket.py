@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from edgecore.errors import listen_error
+from edgecore.privatefiles import make_directory
 
 _ADDRESS_LIMIT_BYTES = 107
 """``sun_path`` of unix(7) holds 108 bytes, the last one zero."""
@@ -58,7 +59,7 @@ class UnixListener:
         self.path = path
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_directory(path.parent)
             with _only_one_starts(path.parent), address_of(path) as address:
                 _clear_the_way(path, address, process)
                 self._listen(address)
@@ -99,8 +100,10 @@ def _identity(path: Path) -> tuple[int, int]:
 def _only_one_starts(directory: Path) -> Iterator[None]:
     lock = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        with suppress(OSError):  # file systems without locks for directories, such as NFS: start unlocked
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        others = os.fstat(lock).st_mode & (stat.S_IRGRP | stat.S_IROTH)
+        # Whoever may read a directory may lock it, and keep the lock: where others may, nobody is waited for.
+        with suppress(OSError):  # nor where directories have no locks, as on NFS: start unlocked
+            fcntl.flock(lock, fcntl.LOCK_EX | (fcntl.LOCK_NB if others else 0))
         yield
     finally:
         os.close(lock)
@@ -115,7 +118,9 @@ def _clear_the_way(path: Path, address: str, process: str) -> None:
     if not stat.S_ISSOCK(mode):
         raise FileExistsError(errno.EEXIST, "a file that is no socket is in the way")
     if _is_listened_on(address):
-        raise OSError(errno.EADDRINUSE, f"another {process} is running there")
+        raise OSError(
+            errno.EADDRINUSE, f"another {process} is running there; stop that one, or give this one a place of its own"
+        )
     path.unlink()
 
 

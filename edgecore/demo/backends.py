@@ -49,7 +49,7 @@ class Backends:
                 self._servers.append(_Server((host, port), _Answer))
             except OSError as error:
                 self._close()
-                detail = f"{error.strerror}; the demo's backends need port {port} of {host}"
+                detail = f"{error.strerror}; the demo's backends need this port: stop what listens there (ss -ltnp)"
                 raise ListenError(f"{host}:{port}", "failed", detail) from error
 
     def __enter__(self) -> "Backends":

@@ -15,16 +15,23 @@ from edgecore.config.host import Environment, default_config
 from edgecore.config.load import LoadedConfig, load
 from edgecore.config.schema import EdgeCoreConfig
 from edgecore.doctor import host, interception, nsswitch, sockets
-from edgecore.doctor.files import check_certificates, check_database
+from edgecore.doctor.files import SQLITE, check_certificates, check_database, check_rows
 from edgecore.doctor.finding import Finding
 from edgecore.doctor.machine import Machine
 from edgecore.doctor.node import a_service, check_dns, check_lookup, check_node, dns_addresses, led_names
+from edgecore.doctor.reaching import (
+    check_broker,
+    check_cloud,
+    check_libraries,
+    check_open_files,
+    check_own_broker,
+)
 from edgecore.doctor.resolver import check_resolv_conf, host_names_node
 from edgecore.errors import ConfigError
 from edgecore.modules.edgemesh.dns.byhand.question import TYPES
 from edgecore.modules.edgemesh.intercept.capability import has_net_admin
 from edgecore.modules.edgemesh.intercept.interface import OWN_INTERFACE
-from edgecore.modules.edgemesh.intercept.poolclaim import candidates
+from edgecore.modules.edgemesh.poolclaim import candidates
 from edgecore.modules.edgemesh.settings import intercept_settings
 
 CLUSTER_DOMAIN = "cluster.local"
@@ -90,6 +97,8 @@ class Examination:
             yield from self._names()
             yield from self._places()
         yield from self._files()
+        if self._status is None and self._is_configured:
+            yield from self._peers()
         yield from check_node(self._status, self._why_not)
         if self._status is not None and self._config.modules.edge_mesh.enable:
             yield from self._answers(self._status)
@@ -101,6 +110,8 @@ class Examination:
         watched = machine.exists(os.path.dirname(host.SYNCHRONISED))  # noqa: PTH120 - a name below another root
         synchronised = machine.exists(host.SYNCHRONISED) if watched else None
         yield from host.check_python(sys.version_info[:2], platform.python_version())
+        yield from check_libraries(*machine.libraries())
+        yield from check_open_files(machine.open_files())
         yield from host.check_clock(self._now, is_synchronised=synchronised, newest_file=newest)
         forwarding = machine.text(host.IP_FORWARD)
         if self._intercepts:
@@ -159,11 +170,28 @@ class Examination:
     def _files(self) -> Iterator[Finding]:
         machine, hub = self._machine, self._config.modules.edge_hub
         database = self._config.database.data_source
-        yield from check_database(machine.facts(database), os.geteuid())
+        file = machine.facts(database)
+        yield from check_database(file, os.geteuid())
+        if file.head is not None and file.head.startswith(SQLITE):
+            yield from check_rows(database, machine.database_faults(database))
         yield from host.check_room(machine.room(str(Path(database).parent)))
         if self._is_configured and hub.enable and hub.websocket.enable and hub.websocket.address.scheme == "wss":
             ca, certificate, key = map(machine.facts, (hub.tls_ca_file, hub.tls_cert_file, hub.tls_private_key_file))
             yield from check_certificates(ca, certificate, key, self._now, has_token=bool(hub.token))
+
+    def _peers(self) -> Iterator[Finding]:
+        """The cloud and the broker; a node that runs says itself whether it has them."""
+        machine, hub, bus = self._machine, self._config.modules.edge_hub, self._config.modules.event_bus
+        if hub.enable and hub.websocket.enable:
+            cloud = hub.websocket.address
+            ca = hub.tls_ca_file if cloud.scheme == "wss" and machine.exists(hub.tls_ca_file) else None
+            reached = machine.reach((cloud.host, cloud.port), ca)
+            yield from check_cloud("websocket", str(cloud), reached, self._now, "modules.edgeHub.websocket.server")
+        if bus.enable and bus.mqtt_mode != 0:
+            broker = bus.external_address
+            yield check_broker(bus.mqtt_server_external, machine.reach((broker.host, broker.port)))
+        if bus.enable and bus.mqtt_mode != 2:
+            yield check_own_broker(bus.mqtt_server_internal, machine.broker_problem(bus.internal.python))
 
     def _answers(self, status: dict[str, Any]) -> Iterator[Finding]:
         addresses = dns_addresses(status)

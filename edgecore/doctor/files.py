@@ -10,7 +10,8 @@ from edgecore.modules.edgehub.certificates.x509 import facts_of, to_der
 
 _DATABASE, _CERTIFICATES = "database", "certificates"
 _SOON_DAYS = 30
-_SQLITE = b"SQLite format 3\0"
+_SHOWN = 3
+SQLITE = b"SQLite format 3\0"
 
 
 class FileFacts(NamedTuple):
@@ -23,10 +24,16 @@ class FileFacts(NamedTuple):
     uid: int = 0
     head: bytes | None = None
     """The beginning; ``None``: it may not be read."""
+    closed: str = ""
+    """Of what is absent: the directory that it would be made in, if this user may not write there."""
 
 
 def check_database(file: FileFacts, user: int) -> list[Finding]:
     """Say whether the node, run by ``user``, can use its database."""
+    if file.kind == "absent" and file.closed:
+        text = f"{file.path} does not exist yet, and this user may make nothing in {file.closed}"
+        advice = "run the node and this as another user, or set database.dataSource (edgecore config --min --user)"
+        return [Finding("warning", _DATABASE, text, advice)]
     if file.kind == "absent":
         return [Finding("ok", _DATABASE, f"{file.path} does not exist yet: the first start makes it")]
     if file.kind == "unreadable":
@@ -48,9 +55,22 @@ def _database_faults(file: FileFacts, user: int) -> Iterator[Finding]:
     if file.mode & (stat.S_IRWXG | stat.S_IRWXO):
         text = f"{file.path} has mode {file.mode & 0o777:04o}: others can read what the cloud sends, Secrets too"
         yield Finding("warning", _DATABASE, text, f"chmod 600 {file.path}")
-    if file.head and not file.head.startswith(_SQLITE):
+    if file.head and not file.head.startswith(SQLITE):
         text = f"{file.path} is no SQLite database"
         yield Finding("problem", _DATABASE, text, "move it away, or set database.dataSource to another path")
+
+
+def check_rows(path: str, found: Sequence[tuple[str, str]] | None) -> list[Finding]:
+    """Say what SQLite finds wrong with the database: each with its way out; ``None``: nobody looked."""
+    if found is None:
+        text = f"{path} is large; its pages were not looked at"
+        return [Finding("note", _DATABASE, text, "edgecore db check")]
+    told = [
+        Finding("problem", _DATABASE, f"{path}: {what}", way or "edgecore db repair") for what, way in found[:_SHOWN]
+    ]
+    if len(found) > _SHOWN:
+        told.append(Finding("problem", _DATABASE, f"and {len(found) - _SHOWN} more faults", "edgecore db check"))
+    return told
 
 
 def check_certificates(

@@ -91,12 +91,20 @@ def check_subnet(subnet: str, routes: str | None, ours: Sequence[str]) -> Iterat
     ``ours``: interfaces to which a route of the whole subnet may be one of a node that runs, or ran.
     """
     network = IPv4Network(subnet)
-    for words in (line.split() for line in (routes or "").splitlines()[1:]):
-        if len(words) < 8 or not int(words[3], 16) & _UP or words[0] == _REFUSED:
-            continue
-        packed = (bytes.fromhex(words[at])[::-1] for at in (1, 7))
-        taken = IPv4Network("/".join(str(IPv4Address(one)) for one in packed), strict=False)
-        if taken.subnet_of(network) and not (taken == network and words[0] in ours):
-            text = f"another route takes addresses of {subnet}, by {words[0]}: {taken}"
+    for interface, taken in _routes(routes or ""):
+        if taken.subnet_of(network) and not (taken == network and interface in ours):
+            text = f"another route takes addresses of {subnet}, by {interface}: {taken}"
             advice = f"where nothing needs it: sudo ip route del {taken}; or set modules.edgeMesh.subNet"
             yield Finding("problem", _CHECK, text, advice)
+
+
+def _routes(listed: str) -> Iterator[tuple[str, IPv4Network]]:
+    """Yield interface and destination of each route that takes packets; lines that are not understood are left out."""
+    for words in (line.split() for line in listed.splitlines()[1:]):
+        try:
+            if len(words) < 8 or not int(words[3], 16) & _UP or words[0] == _REFUSED:
+                continue
+            packed = (bytes.fromhex(words[at])[::-1] for at in (1, 7))
+            yield words[0], IPv4Network("/".join(str(IPv4Address(one)) for one in packed), strict=False)
+        except ValueError:
+            continue

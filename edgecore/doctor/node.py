@@ -23,10 +23,22 @@ def check_node(status: Json | None, why_not: str) -> list[Finding]:
     if status.get("state") == "ok":
         return [Finding("ok", _NODE, f"{name} and is well")]
     reasons = [str(reason) for reason in status.get("reasons") or ("it does not say why",)]
-    found = [Finding("warning", _NODE, f"{name}, but {reason}") for reason in reasons[:_REASONS]]
+    found = [Finding("warning", _NODE, f"{name}, but {reason}", _way(reason)) for reason in reasons[:_REASONS]]
     if len(reasons) > _REASONS:
         found.append(Finding("warning", _NODE, f"and {len(reasons) - _REASONS} more reasons", "edgecore status"))
     return found
+
+
+def _way(reason: str) -> str:
+    """Return what to try where the node's own words do not end with it."""
+    if "; " in reason:
+        return ""
+    if "permission denied" in reason and "cannot listen on" in reason:
+        return (
+            "sudo sysctl -w net.ipv4.ip_unprivileged_port_start=80, or leave it: the forward proxy reaches the service"
+            " (edgecore env)"
+        )
+    return "edgecore status shows the rest of it"
 
 
 def dns_addresses(status: Json) -> list[tuple[str, int]]:

@@ -117,7 +117,7 @@ def _before_dns(sources: list[Source], domain: str) -> Iterator[Finding]:
 
 
 def _resolved_first(text: str, line: str) -> Finding:
-    advice = "have systemd-resolved ask the node for cluster names (docs/dns.md, systemd-resolved)"
+    advice = "have systemd-resolved ask the node for cluster names (docs/how-to/dns.md, systemd-resolved)"
     return Finding("note", _CHECK, text, f"{advice}; {_set_line(line)}" if line else advice)
 
 

@@ -17,6 +17,7 @@ CHECK = "resolv_conf"
 REPAIR = "edgecore doctor --fix-resolv-conf"
 
 _STUBS = ("127.0.0.53", "127.0.0.54")
+_MOST_DIGITS = 4
 _SERVICE_DOTS = 4
 """In ``web.default.svc.cluster.local``."""
 
@@ -101,11 +102,13 @@ def _link(file: HostFile, wanted: bool) -> Iterator[Finding]:
     stub = any(server in _STUBS for server in read_resolv_conf((file.content or b"").decode(errors="replace")).servers)
     if stub:
         text = "programs ask the stub of systemd-resolved, which knows nothing of the node by itself"
-        yield Finding("note", CHECK, text, "a file in /etc/systemd/resolved.conf.d (docs/dns.md, systemd-resolved)")
+        yield Finding(
+            "note", CHECK, text, "a file in /etc/systemd/resolved.conf.d (docs/how-to/dns.md, systemd-resolved)"
+        )
     if file.target is not None:
         text = f"{file.path} is a link to {file.target}, which another program writes"
         if wanted:
-            advice = "tell that program of the node (docs/dns.md), and set manageResolvConf to false"
+            advice = "tell that program of the node (docs/how-to/dns.md), and set manageResolvConf to false"
             yield Finding("problem", CHECK, f"{text}: manageResolvConf leaves it as it is", advice)
         elif not stub:
             yield Finding("note", CHECK, text)
@@ -134,7 +137,7 @@ def _order(
         )
     elif wanted:
         text = f"{file.path} does not name the node ({host}), though manageResolvConf is set: another program wrote it"
-        yield Finding("warning", CHECK, text, "restart the node; tell that program of the node (docs/dns.md)")
+        yield Finding("warning", CHECK, text, "restart the node; tell that program of the node (docs/how-to/dns.md)")
     else:
         text = f"{file.path} does not name the node ({host}): programs do not ask it"
         yield Finding("note", CHECK, text, f"set manageResolvConf to true, or put nameserver {host} before the others")
@@ -146,12 +149,14 @@ def _by_rules(file: HostFile, said: ResolvConf, led: Led) -> Iterator[Finding]:
         return
     stale = f"questions to {', '.join(led.servers)} are led to the node, but {file.path} names others first"
     text = led.text or stale
-    yield Finding("problem" if led.is_problem else "note", CHECK, text, "edgecore status; docs/dns.md, mode intercept")
+    yield Finding(
+        "problem" if led.is_problem else "note", CHECK, text, "edgecore status; docs/how-to/dns.md, mode intercept"
+    )
 
 
 def _search(said: ResolvConf) -> Iterator[Finding]:
     digits = [option.partition(":")[2] for option in said.options if option.startswith("ndots:")]
-    ndots = int(digits[-1]) if digits and digits[-1].isdecimal() else 1
+    ndots = int(digits[-1][:_MOST_DIGITS]) if digits and digits[-1].isdecimal() else 1
     if ndots > _SERVICE_DOTS and said.search:
         text = (
             f"options ndots:{ndots} has every name with fewer dots tried with {len(said.search)} search domains first:"

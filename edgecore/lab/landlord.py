@@ -19,10 +19,12 @@ from typing import Any
 from edgecore.config.host import state_directory
 from edgecore.control.client import ControlClient
 from edgecore.control.unix_socket import address_of
-from edgecore.errors import ControlError, LabError
+from edgecore.errors import ControlError, LabError, reason_of
 from edgecore.lab import fitness
 from edgecore.lab.machine import PATH, enter
 from edgecore.lab.plan import LabPlan
+from edgecore.ownprogram import environment
+from edgecore.privatefiles import make_directory
 
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 30.0
@@ -88,7 +90,7 @@ class Lab:
             if Path(f"/proc/{keeper}/ns/user").readlink() != Path("/proc/self/ns/user").readlink():
                 into += ["--user", "--preserve-credentials"]
         except OSError as error:
-            raise LabError(f"cannot enter the lab in {self.root}: {error.strerror}; it is another user's") from error
+            raise LabError(f"cannot enter the lab in {self.root}: {reason_of(error)}; it is another user's") from error
         return [*into, "--", *enter(holder, Path.cwd()), *words]
 
     def start(self, lab: LabPlan, *, tied: bool) -> Json:
@@ -121,7 +123,7 @@ class Lab:
                 stderr=log,
                 start_new_session=True,
                 pass_fds=(lock,),
-                env={**os.environ, "PATH": PATH, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+                env={**environment(), "PATH": PATH},
             )
 
     def _ready(self) -> Json:
@@ -150,13 +152,13 @@ class Lab:
     def _make_root(self) -> int:
         """Make the directory, with nothing in it but its mark; return that, open and locked."""
         try:
-            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_directory(self.root)
             names = {path.name for path in self.root.iterdir()}
             if names and _MARK not in names:
                 raise LabError(f"cannot build a lab in {self.root}: the directory has other files; name another one")
             lock = self._locked(os.O_CREAT)
         except OSError as error:
-            raise LabError(f"cannot build a lab in {self.root}: {error.strerror}; name another --root") from error
+            raise LabError(f"cannot build a lab in {self.root}: {reason_of(error)}; name another --root") from error
         try:
             self._remove_files()
             self.root.chmod(0o700)
@@ -248,13 +250,13 @@ class Lab:
         except FileNotFoundError:
             return
         except OSError as error:
-            raise LabError(f"cannot remove {self.root}: {error.strerror}") from error
+            raise LabError(f"cannot remove {self.root}: {reason_of(error)}") from error
         try:
             self._remove_files()
             (self.root / _MARK).unlink()
             self.root.rmdir()
         except OSError as error:
-            raise LabError(f"cannot remove {self.root}: {error.strerror}") from error
+            raise LabError(f"cannot remove {self.root}: {reason_of(error)}") from error
         finally:
             os.close(lock)
 

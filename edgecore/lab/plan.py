@@ -99,7 +99,9 @@ class LabPlan(NamedTuple):
 def plan(root: Path, nodes: int = 2, mode: Mode = "intercept") -> LabPlan:
     """Return the plan of a lab below ``root``. Raises ``LabError`` where there can be no such lab."""
     if not 1 <= nodes <= LIMIT_NODES:
-        raise LabError(f"cannot build a lab of {nodes} nodes: there can be 1 to {LIMIT_NODES}")
+        raise LabError(
+            f"cannot build a lab of {nodes} nodes: there can be 1 to {LIMIT_NODES}; name such a number (--nodes)"
+        )
     names = (f"edge-node-{letter}" for letter in string.ascii_lowercase[:nodes])
     machines = (
         NodePlan(name, LAN.network.network_address + FIRST_NODE + number, root / name)

@@ -55,7 +55,7 @@ def export_lines(rows: Iterable[MetaRow], head: Mapping[str, Any]) -> Iterator[s
 def rows_of_export(text: bytes) -> list[MetaRow]:
     """Return the rows of an exported document, by key. Raises ``ContentError`` where it is none."""
     try:
-        document = json.loads(text)
+        document = json.loads(text.decode())
     except (ValueError, RecursionError) as error:
         raise ContentError(f"it is no JSON: {error}") from error
     if not isinstance(document, dict) or document.get("format") != FORMAT:
@@ -120,6 +120,7 @@ def _row_of(document: Mapping[str, Any]) -> MetaRow:
     text = document.get("text")
     origin = document.get("origin")
     value = None if text is None else str(text).encode(errors="replace")
+    _dumped([document["key"], document["type"], origin]).encode()  # half a surrogate pair can be written nowhere
     return MetaRow(
         str(document["key"]),
         str(document["type"]),

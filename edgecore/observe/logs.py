@@ -32,9 +32,9 @@ def configure_logging(
     WARNING on. Raises ``ConfigError`` for an unknown level or format.
     """
     if level not in LEVELS:
-        raise ConfigError(f"cannot log at level {level!r}: choose one of {', '.join(LEVELS)}")
+        raise ConfigError(f"cannot log at level {level!r}: there is no such level; choose one of {', '.join(LEVELS)}")
     if fmt not in FORMATS:
-        raise ConfigError(f"cannot log as {fmt!r}: choose one of {', '.join(FORMATS)}")
+        raise ConfigError(f"cannot log as {fmt!r}: there is no such form; choose one of {', '.join(FORMATS)}")
     out = sys.stderr if stream is None else stream
     structlog.configure(
         processors=[

@@ -17,6 +17,7 @@ from aiohttp import web
 
 from edgecore.addresses import join_address, split_address
 from edgecore.errors import ListenError, listen_error
+from edgecore.observe.guests import Guests
 from edgecore.observe.metrics import Metrics
 
 log = structlog.get_logger("observe")
@@ -24,6 +25,8 @@ log = structlog.get_logger("observe")
 AUTO = "auto"
 _PORTS_TRIED = 100
 _PATIENCE_S = 0.3
+CONNECTIONS_LIMIT = 64
+"""Prometheus needs one, a person a few."""
 _TEXT_FORMAT = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -53,6 +56,7 @@ class ObserveServer:
         self.address = ""
         """``host:port`` in use, once started."""
         self._loopback = True
+        self._guests = Guests("observe", CONNECTIONS_LIMIT, metrics)
 
     async def start(self) -> None:
         """Listen. Raises ``ListenError``."""
@@ -81,10 +85,11 @@ class ObserveServer:
         if server is not None and self._runner is not None:
             server.close()
             await self._runner.cleanup()
+            self._guests.close()
 
     async def _bind(self, runner: web.AppRunner) -> asyncio.Server:
         loop = asyncio.get_running_loop()
-        accept = cast("web.Server", runner.server)  # there since setup()
+        accept = self._guests.received_by(cast("web.Server", runner.server))  # there since setup()
         tried = ""
         for host, port in self._candidates():
             tried = join_address(host, port)
@@ -114,7 +119,8 @@ class ObserveServer:
         if self._loopback and not _names_this_machine(request.host):
             return _json({"error": f"cannot answer for {request.host}: ask by address, or as localhost"}, 403)
         try:
-            response: web.StreamResponse = await handler(request)
+            with self._guests.serving(request.transport):
+                response: web.StreamResponse = await handler(request)
         except web.HTTPException as refusal:
             text = f"cannot answer {request.method} {request.path}: {refusal.reason}"
             return _json({"error": text, "there_are": ["/metrics", "/healthz", "/debug/"]}, refusal.status)

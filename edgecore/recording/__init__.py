@@ -1,1 +1,1 @@
-"""Recordings: what an entry is, its line, reading and writing files of them (``docs/recording-format.md``)."""
+"""Recordings: what an entry is, its line, reading and writing files (``docs/reference/recording-format.md``)."""

@@ -1,7 +1,7 @@
 """What one line of a recording says: a frame between cloud and edge, a message of the bus, a commit, and so on.
 
-Which key a line has says what it is (``docs/recording-format.md``). Version 1 knows frames, HTTP heads, connection
-events and notes; version 2 begins with a line that says so, and knows the rest.
+Which key a line has says what it is (``docs/reference/recording-format.md``). Version 1 knows frames, HTTP heads,
+connection events and notes; version 2 begins with a line that says so, and knows the rest.
 """
 
 from enum import StrEnum

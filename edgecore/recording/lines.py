@@ -1,4 +1,4 @@
-"""Entries to and from the lines of a recording (pure); which key means what stands in ``docs/recording-format.md``."""
+"""Entries to and from the lines of a recording (pure); what a key means: ``docs/reference/recording-format.md``."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeVar

@@ -6,7 +6,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import IO, cast
 
-from edgecore.errors import ContentError
+from edgecore.errors import ContentError, reason_of
 from edgecore.recording.entries import Entry
 from edgecore.recording.lines import parse_entry
 from edgecore.recording.packing import Source, packing_of
@@ -85,7 +85,7 @@ def read_lines(
     except ContentError as error:
         raise placed(path, number, error) from error
     except OSError as error:
-        raise ContentError(f"cannot read recording {path}: {error.strerror or error}") from error
+        raise ContentError(f"cannot read recording {path}: {reason_of(error)}") from error
 
 
 def placed(path: Path, number: int, error: ContentError) -> ContentError:

@@ -1,1 +1,1 @@
-"""Playing a recording to a node of its own, and asking what it did (``docs/replay.md``)."""
+"""Playing a recording to a node of its own, and asking what it did (``docs/how-to/replay.md``)."""

@@ -36,15 +36,18 @@ class MemoryBroker:
 
     def publish(self, topic: str, payload: bytes) -> None:
         """Hand out what a device published, unless the node heard it already: it was its own."""
-        if self._echoed[topic, payload]:
-            self._echoed[topic, payload] -= 1
+        if left := self._echoed.get((topic, payload), 0):
+            self._echoed[topic, payload] = left - 1
+            if left == 1:
+                del self._echoed[topic, payload]
             return
         self._deliver(topic, payload)
 
     def take(self, endpoint: Endpoint, publication: Publication) -> None:
         """Take what the node publishes."""
         self._journal.mqtt(MqttDirection.OUT, endpoint.name, publication.topic, publication.payload)
-        self._echoed[publication.topic, publication.payload] += self._deliver(publication.topic, publication.payload)
+        if takers := self._deliver(publication.topic, publication.payload):
+            self._echoed[publication.topic, publication.payload] += takers
 
     def join(self, client: "MemoryClient") -> None:
         """Hand messages to a client from now on."""

@@ -54,7 +54,10 @@ def _address_in(text: str) -> str:
     found = re.search(r'\{"type":"InternalIP","address":"([^"]+)"\}', text)
     if found:
         return found[1]
-    return _searched(json.loads(text))
+    try:
+        return _searched(json.loads(text))
+    except (ValueError, RecursionError):  # a frame that was no message
+        return ""
 
 
 def _host_ip(text: str) -> str:

@@ -122,12 +122,12 @@ class Mapper:
     def _frame(self, text: str) -> str:
         try:
             document = json.loads(text)
-        except ValueError:
+            if _is_of_the_node(document):
+                return self._text(text)
+            mapped = json.dumps(self._value(document, ""), ensure_ascii=False, separators=(",", ":"))
+        except (ValueError, RecursionError):
             return text
-        if _is_of_the_node(document):
-            return self._text(text)
-        end = "\n" if text.endswith("\n") else ""
-        return json.dumps(self._value(document, ""), ensure_ascii=False, separators=(",", ":")) + end
+        return f"{mapped}\n" if text.endswith("\n") else mapped
 
     def _value(self, value: Any, key: str) -> Any:
         if isinstance(value, dict):

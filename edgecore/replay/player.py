@@ -99,7 +99,6 @@ class Player:
         self._sent: list[Frame] = []
         self._lost: list[Frame] = []
         self._missing: list[str] = []
-        self._invented = 0
         self.said_before: set[str] = set()
         """The ids of what our node had said when the recording began."""
         self._awaited: deque[Frame] = deque()
@@ -131,7 +130,6 @@ class Player:
             self._sent_ids.add(answer.id)
             self._stage.cloud.send(answer.text.replace(answer.parent, frame.id), answer.id, frame.id)
         elif answered := self._last_answer.get(frame.route):
-            self._invented += 1
             message_id = self._stage.new_id()
             text = answered.text.replace(answered.parent, frame.id).replace(answered.id, message_id)
             self._stage.cloud.send(text, message_id, frame.id)
@@ -198,7 +196,6 @@ class Player:
             tuple(self._lost),
             tuple(self._missing),
             unasked,
-            self._invented,
         )
 
     async def _play_entry(self, entry: Entry, *, ahead: bool) -> None:

@@ -1,4 +1,4 @@
-"""The pytest plugin: the fixture ``edgecore_replay``, and recordings that are tests (``docs/replay.md``).
+"""The pytest plugin: the fixture ``edgecore_replay``, and recordings that are tests (``docs/how-to/replay.md``).
 
 It is loaded with every run of pytest in an environment where this package is installed: before a recording is replayed
 it imports nothing of the package, and it looks at one folder, whether there are any.

@@ -27,11 +27,8 @@ class Replayed(NamedTuple):
     """Recorded messages of the edge that ours did not send in time."""
     unasked: Mapping[str, int] = MappingProxyType({})
     """Answers that it did not get, by the kind of the request that it did not make."""
-    asked_too_often: int = 0
-    """Requests beyond the recorded ones; they got the last answer again."""
     said: frozenset[str] = frozenset()
     """The ids that our node had sent before this recording."""
-    cloud_messages: int = 0
     took_s: float = 0.0
     filters: Selection = Selection()
     """By which the recording was filtered: so is our session before it is compared."""

@@ -1,6 +1,5 @@
 """A replay from the files to what our node did: reading, selecting, mapping, playing."""
 
-import shutil
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from itertools import chain
@@ -11,7 +10,8 @@ from typing import NamedTuple
 import msgspec
 
 from edgecore.clock import SystemClock
-from edgecore.errors import ContentError, StoreError
+from edgecore.errors import ContentError, StoreError, reason_of
+from edgecore.privatefiles import copy, make_directory
 from edgecore.recording.entries import Entry, SessionHead
 from edgecore.recording.reader import read_entries
 from edgecore.recording.selection import Selection
@@ -129,7 +129,7 @@ def _prepare(directory: Path, db: Path | None) -> None:
     Raises ``StoreError``, and ``ContentError`` where a node has kept something.
     """
     try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_directory(directory)
         if (kept := directory / DATABASE).exists():
             raise ContentError(f"cannot replay in {directory}: a node has kept {kept}; --db takes a copy of it")
         if db is None:
@@ -137,9 +137,9 @@ def _prepare(directory: Path, db: Path | None) -> None:
         for end in ("", "-wal"):
             file = db.with_name(db.name + end)
             if not end or file.exists():
-                shutil.copyfile(file, directory / f"{DATABASE}{end}")
+                copy(file, directory / f"{DATABASE}{end}")
     except OSError as error:
-        raise StoreError(f"cannot begin with a copy of {db}: {error.strerror or error}") from error
+        raise StoreError(f"cannot begin with a copy of {db}: {reason_of(error)}") from error
 
 
 def read_recordings(options: ReplayOptions) -> list[Recording]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from edgecore.clock import Clock
+from edgecore.control.backlog import Backlog
 from edgecore.control.routes import ControlRefused, ControlRequest, Routes
 from edgecore.metadata.diff import compared, concealed, difference_document
 from edgecore.metadata.filters import Filters, filters_of_query
@@ -80,27 +81,20 @@ async def _rows(head: Json, store: Store, filters: Filters, query: Mapping[str, 
 
 async def _changes(head: Json, watched: Watched, filters: Filters, query: Mapping[str, str]) -> AsyncIterator[Json]:
     """Yield each change with ``missed``, the number of those left out before it because the reader was too slow."""
-    waiting: asyncio.Queue[tuple[Committed, int]] = asyncio.Queue(WATCH_BACKLOG)
-    missed = 0
+    backlog = Backlog[Committed](WATCH_BACKLOG)
 
     def see(committed: Committed) -> None:
-        nonlocal missed
-        if not filters.match_key(committed.key, committed.type):
-            return
-        try:
-            waiting.put_nowait((committed, missed))
-            missed = 0
-        except asyncio.QueueFull:
-            missed += 1
+        if filters.match_key(committed.key, committed.type):
+            backlog.put(committed)
 
     stop = watched.watch(see)
     try:
         yield head
         while True:
-            committed, left_out = await waiting.get()
+            committed, missed = await backlog.next()
             document = change_document(committed, with_secrets=_wants(query, "secrets"))
             if document is not None:
-                yield {**document, "missed": left_out}
+                yield {**document, "missed": missed}
     finally:
         stop()
 

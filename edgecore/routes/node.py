@@ -20,6 +20,9 @@ class View(Protocol):
     def every(self, namespace: str = "") -> Iterator[dict[str, Any]]:
         """Yield every service in short."""
 
+    def states(self) -> Iterator[dict[str, Any]]:
+        """Yield every service as the status has it."""
+
     def one(self, name: str, namespace: str = "") -> dict[str, Any]:
         """Return everything of one. Raises ``ContentError`` if there is none."""
 
@@ -31,15 +34,18 @@ def node_routes(
 
     | route | answer |
     | --- | --- |
-    | ``GET /v1/status`` | ``NodeState.status`` |
+    | ``GET /v1/status`` | ``NodeState.status``, and in ``mesh`` the ``services``; ``?brief=1``: without these |
     | ``GET /v1/ledger`` | ``Ledger.view`` |
     | ``GET /v1/dns/query?name=&type=`` | ``HandQuery.ask``, and ``rows``: where what is known of the service is from |
     | ``GET /v1/services`` | ``ServiceView.every``; ``?namespace=``: of that alone |
     | ``GET /v1/service?name=&namespace=`` | ``ServiceView.one`` |
     """
 
-    async def show_status(_request: ControlRequest) -> dict[str, Any]:
-        return state.status()
+    async def show_status(request: ControlRequest) -> dict[str, Any]:
+        status = state.status()
+        if look is not None and status["mesh"] and not request.query.get("brief"):
+            status["mesh"]["services"] = await _in_turns(look().states())
+        return status
 
     async def show_ledger(_request: ControlRequest) -> dict[str, Any]:
         return state.ledger.view()
@@ -59,12 +65,7 @@ def node_routes(
         return {**told, "rows": [origin for origin in map(state.origin, keys) if origin is not None]}
 
     async def show_services(request: ControlRequest) -> list[dict[str, Any]]:
-        shown = []
-        for one in _seen(look).every(request.query.get("namespace", "")):
-            shown.append(one)
-            if not len(shown) % SERVICES_AT_ONCE:
-                await asyncio.sleep(0)
-        return shown
+        return await _in_turns(_seen(look).every(request.query.get("namespace", "")))
 
     async def show_service(request: ControlRequest) -> dict[str, Any]:
         try:
@@ -79,6 +80,15 @@ def node_routes(
         ("GET", "/v1/services"): show_services,
         ("GET", "/v1/service"): show_service,
     }
+
+
+async def _in_turns(services: Iterator[dict[str, Any]]) -> list[dict[str, Any]]:
+    shown = []
+    for one in services:
+        shown.append(one)
+        if not len(shown) % SERVICES_AT_ONCE:
+            await asyncio.sleep(0)
+    return shown
 
 
 def _seen(look: Callable[[], View] | None) -> View:

@@ -83,7 +83,7 @@ async def _texts(path: Path, clock: Clock, tail: int | None, follows: Any) -> As
 def _tail(text: str) -> int | None:
     if not text:
         return None
-    if not (text.isascii() and text.isdigit()) or int(text) > MOST_LINES:
+    if not (text.isascii() and text.isdigit()) or len(text) > len(str(MOST_LINES)) or int(text) > MOST_LINES:
         raise ControlRefused(400, f"cannot show the last {text[:20]} lines: that is no number of lines")
     return int(text)
 

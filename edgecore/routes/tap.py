@@ -16,6 +16,7 @@ from edgecore.beehive.message import Header, Message, content_value
 from edgecore.beehive.passages import PassageFilter, filter_of
 from edgecore.beehive.switchboard import Passage
 from edgecore.clock import Clock
+from edgecore.control.backlog import Backlog
 from edgecore.control.routes import ControlRefused, ControlRequest, Routes
 from edgecore.errors import ContentError, FrameError
 
@@ -123,30 +124,24 @@ class _Choice:
 
 
 async def _passages(bus: Bus, choice: _Choice) -> AsyncIterator[Json]:
-    """Yield each passage; see ``_shown``. ``missed`` counts those left out before it because the reader was slow."""
-    waiting: asyncio.Queue[tuple[Passage, Place, int]] = asyncio.Queue(TAP_BACKLOG)
-    missed = 0
+    """Yield each passage. ``missed`` counts those left out before it because the reader was slow."""
+    backlog = Backlog[tuple[Passage, Place]](TAP_BACKLOG)
 
     def see(passage: Passage) -> None:
-        nonlocal missed
-        for shown, place in choice.choose(passage):
-            try:
-                waiting.put_nowait((shown, place, missed))
-                missed = 0
-            except asyncio.QueueFull:
-                missed += 1
+        for chosen in choice.choose(passage):
+            backlog.put(chosen)
 
     bus.add_tap(see)
     try:
         yield {"tapping": True}
         while True:
-            passage, place, left_out = await waiting.get()
+            (passage, place), missed = await backlog.next()
             yield {
                 "at": passage.at,
                 "at_ms": _wall_ms(bus.clock, passage.at),
                 "from": passage.sender,
                 "to": passage.receiver,
-                "missed": left_out,
+                "missed": missed,
                 "hop": place.hop,
                 "micros": place.micros,
                 "injected": passage.injected,

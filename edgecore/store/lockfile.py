@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from edgecore.errors import StoreError
+from edgecore.privatefiles import make_directory
 from edgecore.store.refusals import no_file, refused
 
 _SQLITE_LOCK_AT = 0x4000_0000
@@ -33,7 +34,7 @@ def hold(path: Path, deed: str = "open database") -> IO[bytes]:
         raise no_file(deed, path)
     name = lock_of(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_directory(path.parent)
         make_private(name)
         lock = name.open("r+b", buffering=0)
     except OSError as error:

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from edgecore.errors import StoreError
+from edgecore.errors import StoreError, reason_of
 
 DAMAGED = "damaged"
 NO_ROOM = "no_room"
@@ -34,6 +34,8 @@ _LITTLE_BYTES = 64 * 1024
 def refused(deed: str, path: Path, error: BaseException) -> StoreError:
     """Return the error ``cannot <deed> <path>: <reason>; <what to do>``."""
     way_out = advice(trouble(error, path), path)
+    if not way_out and isinstance(error, OSError):
+        return StoreError(f"cannot {deed} {path}: {reason_of(error)}")
     return StoreError(f"cannot {deed} {path}: {_reason(error)}{f'; {way_out}' if way_out else ''}")
 
 
@@ -91,6 +93,8 @@ def advice(word: str, path: Path) -> str:
         case "damaged":
             return f"{ways_back(path)}; or move the file away to start with an empty one"
         case "no_room":
+            if not _takes_files(folder):
+                return f"remove files from the file system of {folder}: it has room for bytes, and for no more files"
             free = free_bytes(folder)
             left = f" ({size(free)} are free)" if free >= 0 else ""
             return f"make room in {folder}{left}"
@@ -135,6 +139,15 @@ def free_bytes(folder: Path) -> int:
     except OSError:
         return -1
     return figures.f_bavail * figures.f_frsize
+
+
+def _takes_files(folder: Path) -> bool:
+    """Whether there is an inode left for one more file; many file systems have no bound, and say 0 of 0."""
+    try:
+        figures = os.statvfs(folder)
+    except OSError:
+        return True
+    return not figures.f_files or figures.f_favail > 0
 
 
 def size(count: int) -> str:

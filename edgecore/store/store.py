@@ -218,16 +218,28 @@ class Store:
         if self._watch is not None and self._watch.commit is not None:
             _show(self._watch.commit, group, outcomes)
         for write, error in zip(group, outcomes, strict=True):
-            if error is not None:
-                self._failed += 1
-                log.error("write_failed", error=str(error))
-            self._failing = str(error) if error is not None else ""
+            self._note("" if error is None else str(error))
             if write.committed.done():
                 continue
             if error is None:
                 write.committed.set_result(None)
             else:
                 write.committed.set_exception(error)
+
+    def _note(self, error: str) -> None:
+        """Note how a write ended, and log it where it is news: a full disk refuses every write until there is room."""
+        before, self._failing = self._failing, error
+        if error:
+            self._failed += 1
+            if _reason(error) != _reason(before):
+                log.error("write_failed", error=error)
+        elif before:
+            log.info("writes_succeed_again", failed=self._failed)
+
+
+def _reason(error: str) -> str:
+    """Return what a ``StoreError`` says without its advice, in which figures change."""
+    return error.partition("; ")[0]
 
 
 def _show(

@@ -1,14 +1,18 @@
 """Makes EdgeMesh: the services, their names, how traffic is led to them and forwarded."""
 
 import os
+from functools import partial
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import NamedTuple
+
+import structlog
 
 from edgecore.beehive import resource as r
 from edgecore.beehive.port import Port
 from edgecore.config.addresses import AUTO
 from edgecore.config.host import pod_namespace
+from edgecore.control.openfiles import file_limit
 from edgecore.ids import random_query_id
 from edgecore.metaclient import MetaClient
 from edgecore.modules.edgemesh.directory import ServiceDirectory
@@ -19,6 +23,7 @@ from edgecore.modules.edgemesh.dns.listening.listeners import Bind
 from edgecore.modules.edgemesh.dns.recipe import Recipe
 from edgecore.modules.edgemesh.dns.server import DnsServer
 from edgecore.modules.edgemesh.footing import Footing
+from edgecore.modules.edgemesh.heldname import Held
 from edgecore.modules.edgemesh.intercept.alone import Alone
 from edgecore.modules.edgemesh.intercept.capability import has_interface, may_intercept
 from edgecore.modules.edgemesh.intercept.interceptmode import InterceptMode
@@ -29,8 +34,7 @@ from edgecore.modules.edgemesh.intercept.kernel.kernel import Kernel
 from edgecore.modules.edgemesh.intercept.ledplaces import LedPlaces
 from edgecore.modules.edgemesh.intercept.mark import why_no_mark as interception_mark
 from edgecore.modules.edgemesh.intercept.plain import BoundListener
-from edgecore.modules.edgemesh.intercept.poolclaim import Held
-from edgecore.modules.edgemesh.intercept.rootless import Listener, RootlessListeners
+from edgecore.modules.edgemesh.intercept.rootless import Listener, RootlessListeners, most_listeners
 from edgecore.modules.edgemesh.intercept.settings import InterceptSettings
 from edgecore.modules.edgemesh.module import Dns, EdgeMesh
 from edgecore.modules.edgemesh.names import ServiceKey
@@ -54,6 +58,8 @@ from edgecore.modules.edgemesh.upstream.health.judge import HealthJudge
 from edgecore.modules.edgemesh.upstream.spec import Transport
 from edgecore.modules.edgemesh.upstream.upstreams import Upstreams
 from edgecore.wiring.parts import Parts
+
+log = structlog.get_logger("edgemesh.proxy")
 
 
 class MadeMesh(NamedTuple):
@@ -107,7 +113,9 @@ def make_edgemesh(parts: Parts, port: Port) -> MadeMesh:
     rebind_s = mesh.limits.rebind_interval
     listens = parts.outside.listens
     listen, lock = (proxy.listen, None) if listens else (_listen_nowhere, _lock_nothing)
-    footing = Footing(wanted, lambda: RootlessListeners(listen, parts.clock, rebind_s), intercepting, try_lock=lock)
+    most = most_listeners(file_limit())
+    rootless = partial(RootlessListeners, listen, parts.clock, rebind_s, most)
+    footing = Footing(wanted, rootless, intercepting, try_lock=lock)
     module = EdgeMesh(
         port=port,
         meta=MetaClient(port, r.EDGEMESH),
@@ -174,7 +182,10 @@ def _proxy(
 ) -> tuple[MeshProxy, CrewedProxy, CrewedProxy | LoggedProxy[BoundListener]]:
     """Return the proxy of this process, that with its workers, and that with its log."""
     mesh, clock, metrics = parts.config.modules.edge_mesh, parts.clock, parts.metrics
-    recipe, settings = proxy_recipe(mesh), access_settings(mesh)
+    recipe, settings = proxy_recipe(mesh, file_limit()), access_settings(mesh)
+    if recipe.limits.max_connections < mesh.limits.max_connections or recipe.limits.max_flows < mesh.traffic.max_flows:
+        found = {"max_connections": recipe.limits.max_connections, "max_flows": recipe.limits.max_flows}
+        log.info("proxy_limits_lowered", open_files=file_limit(), **found, hint="raise the limit of open files")
     access = open_access_log(settings, clock) if settings is not None else None
     node = MeshProxy(
         directory,

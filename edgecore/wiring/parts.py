@@ -33,4 +33,9 @@ class Parts(NamedTuple):
     @property
     def cluster_domain(self) -> str:
         """The last part of the names of services."""
-        return self.config.modules.edged.cluster_domain or CLUSTER_DOMAIN
+        return cluster_domain(self.config)
+
+
+def cluster_domain(config: EdgeCoreConfig) -> str:
+    """Return the last part of the names of services, as a node with this configuration has them."""
+    return config.modules.edged.cluster_domain or CLUSTER_DOMAIN

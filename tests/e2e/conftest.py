@@ -331,10 +331,10 @@ class Programs:
         self.prefix: list[str] = []
         """What stands before each command line, such as ``setpriv`` with its flags."""
 
-    def cloud(self, listen: str = "127.0.0.1:0") -> RunningCloud:
+    def cloud(self, listen: str = "127.0.0.1:0", flags: Sequence[object] = ()) -> RunningCloud:
         directory = self.directory("cloud")
         arguments = ["cloudhub_stub", "run", "--plain", "--listen", listen, "--state-dir", str(directory)]
-        arguments += ["--observe", "off"]
+        arguments += ["--observe", "off", *map(str, flags)]
         cloud = RunningCloud(directory, self._command(arguments), directory / "control.sock", self.env)
         self._started.append(cloud)
         cloud.wait_for("address", lambda status: status["listen"])

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from io import StringIO
 from pathlib import Path
 from typing import Any, TypeVar
@@ -96,6 +96,11 @@ class Site:
         return self.node.runner.statuses()["edgemesh"]
 
     @property
+    def services(self) -> Sequence[Json]:
+        assert self.node.mesh is not None
+        return list(self.node.mesh.module.view().states())
+
+    @property
     def dns(self) -> Address:
         host, _, port = self.mesh["dns"]["listening"][0].rpartition(":")
         return host, int(port)
@@ -106,7 +111,7 @@ class Site:
         def look() -> list[str]:
             return [
                 one["fake_ip"]
-                for one in self.mesh["services"]
+                for one in self.services
                 if one["name"] == name and all(port["state"] != "not_bound" for port in one["ports"])
             ]
 
@@ -171,7 +176,7 @@ async def site(
     ],
     ids=["cut_off", "empty", "list", "number_for_id", "not_utf8", "too_deep"],
 )
-async def test_a_frame_that_is_no_message(
+async def test_a_frame_that_is_no_message_is_refused_with_the_reason_and_the_link_stays(
     site: Site, cloud: ScriptedCloud, payload: bytes, reason: str, told: str
 ) -> None:
     await cloud.send(payload)
@@ -182,7 +187,7 @@ async def test_a_frame_that_is_no_message(
     await site.good_service_works(cloud)
 
 
-async def test_a_message_to_an_unknown_group(site: Site, cloud: ScriptedCloud) -> None:
+async def test_a_message_to_an_unknown_group_is_named_and_the_node_goes_on(site: Site, cloud: ScriptedCloud) -> None:
     await cloud.send(json.dumps(site.words.message("insert", "default/service/x", {}, group="nobody")).encode())
 
     line = await site.complaint("websocket", "unknown_group")
@@ -190,7 +195,7 @@ async def test_a_message_to_an_unknown_group(site: Site, cloud: ScriptedCloud) -
     await site.good_service_works(cloud)
 
 
-async def test_an_unknown_operation(site: Site, cloud: ScriptedCloud) -> None:
+async def test_an_unknown_operation_is_named_and_the_node_goes_on(site: Site, cloud: ScriptedCloud) -> None:
     await cloud.send(json.dumps(site.words.message("frobnicate", "default/service/x", {})).encode())
 
     line = await site.complaint("metaManager", "unknown_operation")
@@ -199,7 +204,9 @@ async def test_an_unknown_operation(site: Site, cloud: ScriptedCloud) -> None:
 
 
 @pytest.mark.parametrize("resource", ["default/gadget/x", "gadget", "a/b/c/d/e", ""])
-async def test_an_unknown_resource(site: Site, cloud: ScriptedCloud, resource: str) -> None:
+async def test_an_unknown_resource_is_named_and_the_node_goes_on(
+    site: Site, cloud: ScriptedCloud, resource: str
+) -> None:
     await cloud.deliver(site.words.message("insert", resource, {"metadata": {}}))
 
     line = await site.complaint("metaManager", "unknown_resource_type")
@@ -208,7 +215,9 @@ async def test_an_unknown_resource(site: Site, cloud: ScriptedCloud, resource: s
 
 
 @pytest.mark.parametrize("content", ["text", [], {"metadata": {"name": "x", "namespace": "default"}, "spec": 3}])
-async def test_content_of_the_wrong_shape(site: Site, cloud: ScriptedCloud, content: Any) -> None:
+async def test_content_of_the_wrong_shape_is_refused_and_the_node_goes_on(
+    site: Site, cloud: ScriptedCloud, content: Any
+) -> None:
     await cloud.deliver(site.words.message("insert", "default/service/x", content))
 
     line = await site.complaint("edgemesh", "bad_content")
@@ -217,7 +226,7 @@ async def test_content_of_the_wrong_shape(site: Site, cloud: ScriptedCloud, cont
     await site.good_service_works(cloud)
 
 
-async def test_a_service_without_ports(site: Site, cloud: ScriptedCloud) -> None:
+async def test_a_service_without_ports_is_kept_and_complained_of(site: Site, cloud: ScriptedCloud) -> None:
     service = site.words.service("bare")
     del service["spec"]["ports"]
 
@@ -229,7 +238,9 @@ async def test_a_service_without_ports(site: Site, cloud: ScriptedCloud) -> None
     await site.good_service_works(cloud)
 
 
-async def test_a_service_with_an_annotation_of_ours_that_means_nothing(site: Site, cloud: ScriptedCloud) -> None:
+async def test_an_annotation_of_ours_that_means_nothing_is_complained_of_and_the_service_works(
+    site: Site, cloud: ScriptedCloud
+) -> None:
     service = site.words.service("half", ("http", site.port))
     service["metadata"]["annotations"] = {"edgemesh.kubeedge.io/retries": "many"}
 
@@ -262,7 +273,7 @@ def without_status(pod: Json) -> None:
         (without_status, "pod_without_status"),
     ],
 )
-async def test_a_pod_that_lacks_what_the_way_to_it_needs(
+async def test_a_pod_that_lacks_what_the_way_to_it_needs_is_left_out_with_the_reason(
     site: Site, cloud: ScriptedCloud, spoil: Callable[[Json], None], reason: str
 ) -> None:
     good, bad = site.words.pod("web-0", site.backend), site.words.pod("web-1", site.backend)
@@ -275,7 +286,7 @@ async def test_a_pod_that_lacks_what_the_way_to_it_needs(
     assert line["text"].endswith(": web-1")
     assert (await site.get("web")).status == 503
     await cloud.deliver(site.words.pods("web", [bad, good]))
-    await site.until(lambda: "in" in [one["state"] for one in site.mesh["services"][0]["backends"]])
+    await site.until(lambda: "in" in [one["state"] for one in site.services[0]["backends"]])
     assert [(await site.get("web")).status for _ in range(2)] == [200, 200]
     await site.complaint("edgemesh", reason)
     await site.good_service_works(cloud)
@@ -289,7 +300,9 @@ def recorded_packet(name: str) -> bytes:
 @pytest.mark.parametrize(
     ("name", "reason"), [("hdronly", "truncated_name"), ("label", "truncated_name"), ("ptr", "compressed_name")]
 )
-async def test_a_dns_packet_that_ends_the_go_edgecore(site: Site, cloud: ScriptedCloud, name: str, reason: str) -> None:
+async def test_a_dns_packet_that_ends_the_go_edgecore_gets_formerr_here(
+    site: Site, cloud: ScriptedCloud, name: str, reason: str
+) -> None:
     packet = recorded_packet(name)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
         client.bind(("127.0.0.1", 0))
@@ -304,7 +317,9 @@ async def test_a_dns_packet_that_ends_the_go_edgecore(site: Site, cloud: Scripte
 
 
 @pytest.mark.parametrize("where", ["fake IP", "plain listener"])
-async def test_bytes_that_are_not_http(site: Site, cloud: ScriptedCloud, where: str) -> None:
+async def test_bytes_that_are_not_http_get_400_and_the_node_goes_on(
+    site: Site, cloud: ScriptedCloud, where: str
+) -> None:
     await cloud.deliver(*site.words.arrival("web", site.port, site.backend))
     place = (await site.service("web"), site.port)
     if where == "plain listener":
@@ -324,7 +339,9 @@ async def test_bytes_that_are_not_http(site: Site, cloud: ScriptedCloud, where: 
     await site.good_service_works(cloud)
 
 
-async def test_a_request_to_a_service_whose_pod_list_is_null(site: Site, cloud: ScriptedCloud) -> None:
+async def test_a_request_to_a_service_whose_pod_list_is_null_gets_503_with_the_reason(
+    site: Site, cloud: ScriptedCloud
+) -> None:
     await cloud.deliver(site.words.put(site.words.service("web", ("http", site.port))), site.words.pods("web", None))
 
     answer = await site.get("web")

@@ -32,21 +32,29 @@ def run(cloud: Cloud, words: str, given: str = "") -> tuple[int, str, str]:
 @pytest.mark.parametrize(
     ("words", "code", "complaint"),
     [
-        ("get pod web", 1, 'cannot get pods "web": not found in namespace default'),
+        ("get pod web", 1, 'cannot get pods "web": not found in namespace default; see `cloudhub-stub get pods -A`'),
         ("get pods", 0, "No resources found in default namespace."),
         (
             "get pods -l app(",
             1,
             "cannot use the selector 'app(': '(' stands behind 'app', where =, ==, !=, in, notin or a comma could",
         ),
-        ("get deploymnets", 2, "there are no objects of kind 'deploymnets'; did you mean deployments?"),
+        (
+            "get deploymnets",
+            2,
+            "there are no objects of kind 'deploymnets' (did you mean deployments?); see `cloudhub-stub get --help`",
+        ),
         ("describe node edge-a", 1, 'nodes "edge-a" not found'),
         ("scale deployment web --replicas 2", 1, 'deployments.apps "web" not found'),
         ("delete service web", 1, 'cannot delete services "web": not found in namespace default'),
-        ("delete pods --all -l app=web", 2, "-l and --all cannot be had together"),
-        ("delete pods", 2, "give names, or -l SELECTOR, or --all"),
-        ("messages edge-a", 1, "cannot show messages: there is no node 'edge-a'"),
-        ("apply -f missing.yaml", 1, "cannot read missing.yaml: No such file or directory"),
+        ("delete pods --all -l app=web", 2, "-l and --all cannot be had together; see `cloudhub-stub delete --help`"),
+        ("delete pods", 2, "give names, or -l SELECTOR, or --all; see `cloudhub-stub delete --help`"),
+        ("messages edge-a", 1, "cannot show messages: there is no node 'edge-a'; see `cloudhub-stub get nodes`"),
+        (
+            "apply -f missing.yaml",
+            1,
+            "cannot read missing.yaml: No such file or directory; look at the name, and whether the directory is there",
+        ),
         ("apply -f -", 1, "cannot find a manifest in standard input: nothing is in there"),
     ],
 )

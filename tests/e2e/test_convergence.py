@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from cloudhub_stub.api import FAULTS
 from cloudhub_stub.cluster.kinds import Object
 from cloudhub_stub.errors import NotFound
+from cloudhub_stub.paths import FAULTS
 from cloudhub_stub.testing.cloud import Cloud
 from cloudhub_stub.testing.conditions import rolled_out
 from cloudhub_stub.testing.edge import Edge

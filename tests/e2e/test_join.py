@@ -1,4 +1,4 @@
-"""Joining as the README tells a new user: its command lines, with real processes, over TLS, from join to renewal."""
+"""Joining as the tutorial tells a new user: its command lines, with real processes, over TLS, from join to renewal."""
 
 import json
 import re
@@ -35,22 +35,22 @@ TOLD = [
     "edgecore status",
     "edgecore ledger",
 ]
-"""What the README has a new user do, in this order."""
+"""What the tutorial has a new user do, in this order."""
 
 
-def readme_lines() -> dict[str, str]:
+def tutorial_lines() -> dict[str, str]:
     """Return the command lines of "Run a node" by what they run, without prompts and comments."""
-    section = (ROOT / "README.md").read_text().split("\n## Run a node\n")[1]
+    section = (ROOT / "docs/tutorial/first-hour.md").read_text("utf-8").split("\n## Run a node\n")[1]
     block = section.split("```console\n")[1].split("```")[0].replace("\\\n", " ")
     lines = [re.sub(r"\s+#.*", "", line).removeprefix("$ ") for line in block.splitlines()]
     return {" | ".join(re.findall(r"\.venv/bin/(\S+ \S+)", line)): line for line in lines}
 
 
-README = readme_lines()
+TUTORIAL = tutorial_lines()
 
 
 class Clone:
-    """A directory in which the README's lines run as they stand, as in a clone; only ports and a home are its own."""
+    """A directory in which the tutorial's lines run as they stand, as in a clone; only ports and a home are its own."""
 
     def __init__(self, place: Path) -> None:
         self.place = place
@@ -61,18 +61,18 @@ class Clone:
         self.cloud = ControlClient(state / "cloudhub-stub/control.sock", timeout_s=PATIENCE_S)
         self._started: list[subprocess.Popen[bytes]] = []
 
-    # The README's lines.
+    # The tutorial's lines.
 
     def start_cloud(self, flags: str = "") -> None:
-        """Run the stub as the README has it, on free ports."""
+        """Run the stub as the tutorial has it, on free ports."""
         ports = "--listen 127.0.0.1:0 --https 127.0.0.1:0 --observe off"
-        self._start("cloud", f"{README['cloudhub-stub run']} {ports} {flags}")
+        self._start("cloud", f"{TUTORIAL['cloudhub-stub run']} {ports} {flags}")
         self.wait_for("cloud", lambda: all(self.cloud.get("/v1/status")[key] for key in ("listen", "https")))
 
     def join(self, name: str, token: str | None = None) -> "subprocess.CompletedProcess[str]":
         """Join a node of that name, with the token that the stub has now or with ``token``."""
         status = self.cloud.get("/v1/status")
-        line = README["cloudhub-stub token | edgecore join"].replace("edge-a", name)
+        line = TUTORIAL["cloudhub-stub token | edgecore join"].replace("edge-a", name)
         line = line.replace("127.0.0.1:10000", status["listen"].removeprefix("wss://")) + f" --https {status['https']}"
         if token is not None:
             line = line.partition("|")[2]
@@ -80,11 +80,11 @@ class Clone:
 
     def start_node(self, name: str) -> None:
         """Run the node."""
-        self._start(name, README["edgecore run"].replace("edge-a", name))
+        self._start(name, TUTORIAL["edgecore run"].replace("edge-a", name))
 
     def ask(self, what: str, name: str, flags: str = "") -> "subprocess.CompletedProcess[str]":
-        """Run one of the README's lines that ask a node."""
-        return self.sh(f"{README[what].replace('edge-a', name)} {flags}")
+        """Run one of the tutorial's lines that ask a node."""
+        return self.sh(f"{TUTORIAL[what].replace('edge-a', name)} {flags}")
 
     def status(self, name: str) -> Json:
         """Return what ``edgecore status --json`` prints; nothing while the node is not reached."""
@@ -181,11 +181,11 @@ def a_message(name: str) -> str:
     return json.dumps({"route": {**route, "resource": f"default/configmap/{name}"}, "content": content})
 
 
-def test_the_readme_tells_what_these_tests_do() -> None:
-    assert list(README) == TOLD
+def test_the_tutorial_tells_what_these_tests_do() -> None:
+    assert list(TUTORIAL) == TOLD
 
 
-def test_two_edges_join_with_a_token_and_work_as_the_readme_tells(clone: Clone) -> None:
+def test_two_edges_join_with_a_token_and_work_as_the_tutorial_tells(clone: Clone) -> None:
     nodes = ("edge-a", "edge-b")
     clone.start_cloud()
     for name in nodes:
@@ -210,7 +210,7 @@ def test_two_edges_join_with_a_token_and_work_as_the_readme_tells(clone: Clone) 
     for place in (*nodes, "state/cloudhub-stub"):
         assert modes_of(clone.place / place, stat.S_ISDIR) == {0o700}
 
-    played = clone.sh(f"{README['cloudhub-stub replay']} --node edge-a --json")
+    played = clone.sh(f"{TUTORIAL['cloudhub-stub replay']} --node edge-a --json")
     assert (played.returncode, played.stderr) == (0, "")
     events = [json.loads(line) for line in played.stdout.splitlines()]
     acknowledged = [event for event in events if event["event"] == "acked"]

@@ -1,4 +1,4 @@
-"""``edgecore meta`` beside a running node and its cloud: the lines of docs/metadata.md, and what they say."""
+"""``edgecore meta`` beside a running node and its cloud: the lines of docs/reference/metadata.md, and what they say."""
 
 import json
 import re
@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
-DOCUMENT = ROOT / "docs/metadata.md"
+DOCUMENT = ROOT / "docs/reference/metadata.md"
 TYPES = "service,podlist,listener,secret"
 LINES = re.findall(r"^\$ edgecore meta (.*?)(?: +#.*)?$", DOCUMENT.read_text(), re.MULTILINE)
 

@@ -213,10 +213,13 @@ def test_an_unknown_key_is_one_warning_with_the_nearest_known_one(programs: Any)
 
 
 def test_each_module_that_is_enabled_and_not_built_is_one_warning_by_name(programs: Any) -> None:
-    node = programs.node(dbTest__enable=True, edgeStream__enable=True)
+    node = programs.node(
+        dbTest__enable=True, edgeStream__enable=True, edgeHub__quic__enable=True, edgeHub__websocket__enable=False
+    )
     node.ready()
 
-    assert [line["module"] for line in node.lines("module_not_built")] == ["modules.dbTest", "modules.edgeStream"]
+    warned = [line["module"] for line in node.lines("module_not_built")]
+    assert warned == ["modules.dbTest", "modules.edgeHub.quic", "modules.edgeStream"]
 
 
 def test_a_default_path_that_cannot_be_written_names_the_key_and_the_command(programs: Any) -> None:

@@ -17,7 +17,7 @@ from cloudhub_stub.testing.errors import NotYet, ProgramFailed
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = re.compile(r"`(test_\w+\.py)`[^\n]*\n\n```python\n(.*?)```", re.DOTALL)
-EXAMPLES = dict(EXAMPLE.findall((ROOT / "docs/testing.md").read_text("utf-8")))
+EXAMPLES = dict(EXAMPLE.findall((ROOT / "docs/how-to/testing.md").read_text("utf-8")))
 """The complete examples of the document, by file name."""
 PLUGIN = "cloudhub_stub.testing.plugin"
 

@@ -7,15 +7,14 @@ from typing import Any
 import pytest
 
 from edgecore.config.schema import EdgeCoreConfig
-from edgecore.modules.edgemesh.intercept.poolclaim import candidates, machine_lock
+from edgecore.modules.edgemesh.poolclaim import candidates, lock_subnet
 
 
 def free_pools() -> list[str]:
     """Return the default pool and those below it, without what other nodes of this machine hold."""
-    lock = machine_lock()
     free = []
     for subnet in candidates(EdgeCoreConfig().modules.edge_mesh.rootless_network, None):
-        if held := lock(subnet):
+        if held := lock_subnet(subnet):
             free.append(str(subnet))
             held.close()
     return free

@@ -92,7 +92,9 @@ class TakenOver:
         return self.node.runner.statuses()[r.EDGEMESH]
 
     def fake_ips(self) -> dict[str, str]:
-        return {f"{each['namespace']}/{each['name']}": each["fake_ip"] for each in self.mesh["services"]}
+        assert self.node.mesh is not None
+        services = self.node.mesh.module.view().states()
+        return {f"{each['namespace']}/{each['name']}": each["fake_ip"] for each in services}
 
     async def resolve(self, service: str) -> str:
         namespace, name = service.split("/")

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from edgecore.app import Node
 from edgecore.beehive import resource as r
 from edgecore.beehive.message import Route
-from edgecore.beehive.module import ModuleRunner
+from edgecore.beehive.runner import ModuleRunner
 from edgecore.config.host import Environment
 from edgecore.config.load import LoadedConfig, parse
 from edgecore.errors import BusClosed, ListenError

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-LISTED_COMMAND = re.compile(r"^\| `((?:edgecore|cloudhub-stub) [a-z-]+)`", re.MULTILINE)
+LISTED_COMMAND = re.compile(r"^\| \[`((?:edgecore|cloudhub-stub) [a-z-]+)`\]", re.MULTILINE)
 TEST_SPAN = re.compile(r"`((?:unit|integration|e2e|meta)/[^` ]+\.py|test_[^` /.]+)`")
 LEDGER_CELLS = 5
 
@@ -22,9 +22,18 @@ def test_every_module_has_a_readme_with_its_messages_settings_and_state(root: Pa
     assert not thin, "\n" + "\n".join(thin)
 
 
-def test_the_readme_lists_the_commands_of_both_programs_and_no_others(root: Path, trees: dict[str, ast.Module]) -> None:
+def test_the_reference_lists_the_commands_of_both_programs_and_no_others(
+    root: Path, trees: dict[str, ast.Module]
+) -> None:
     commands = [*_verbs(trees, "edgecore/cli/", "edgecore"), *_verbs(trees, "cloudhub_stub/cli/", "cloudhub-stub")]
-    assert sorted(LISTED_COMMAND.findall((root / "README.md").read_text("utf-8"))) == sorted(commands)
+    listed = "".join((root / f"docs/reference/{page}.md").read_text("utf-8") for page in ("cli", "cloudhub-stub"))
+    assert sorted(LISTED_COMMAND.findall(listed)) == sorted(commands)
+
+
+def test_the_readme_says_what_each_verb_of_make_does_and_no_others(root: Path) -> None:
+    verbs = re.findall(r"^([a-z-]+):.*## ", (root / "Makefile").read_text("utf-8"), re.MULTILINE)
+    listed = re.findall(r"^\| `make ([a-z-]+)` \|", (root / "README.md").read_text("utf-8"), re.MULTILINE)
+    assert sorted({*verbs} - {"help", "demo", "clean"}) == sorted(listed)
 
 
 def test_there_is_a_change_log(root: Path) -> None:
@@ -39,11 +48,23 @@ def test_every_line_of_the_fidelity_ledger_names_tests_that_exist(root: Path) ->
     assert not wrong, "\n" + "\n".join(wrong)
 
 
-def test_every_bug_of_the_devices_mqtt_http_and_pods_has_its_line(root: Path) -> None:
-    """V, W, S and D of spec 13.3 and 13.4."""
-    bugs = {
-        f"{part}{number}" for part, most in {"V": 5, "W": 12, "S": 3, "D": 5}.items() for number in range(1, most + 1)
-    }
+def test_every_claim_of_the_security_page_names_tests_that_exist(root: Path) -> None:
+    lines = (root / "SECURITY.md").read_text("utf-8").splitlines()
+    missing = [
+        f"SECURITY.md:{n}: {why}" for n, line in enumerate(lines, 1) for why in _missing_tests(line, root / "tests")
+    ]
+    claims = [
+        line for line in lines if line.startswith("| ") and not line.startswith(("| ---", "| claim |", "| what "))
+    ]
+    unheld = [line for line in claims if not TEST_SPAN.search(line.strip("|").split("|")[-1])]
+    assert claims
+    assert missing + unheld == []
+
+
+def test_every_bug_of_the_go_code_has_its_line(root: Path) -> None:
+    """Spec 13.1 to 13.6."""
+    parts = {"T": 10, "H": 18, "E": 9, "B": 8, "M": 11, "D": 5, "V": 5, "W": 12, "S": 3, "X": 23, "C": 11}
+    bugs = {f"{part}{number}" for part, most in parts.items() for number in range(1, most + 1)}
     assert bugs - set(_ledger_ids(root)) == set()
 
 
@@ -53,7 +74,7 @@ def test_no_two_lines_of_the_ledger_have_the_same_id_of_ours(root: Path) -> None
 
 
 def test_a_command_is_listed_at_the_beginning_of_a_table_row() -> None:
-    text = "see `edgecore env`\n| `edgecore run` | runs |\n| `cloudhub-stub nodes` | lists |\n"
+    text = "see `edgecore env`\n| [`edgecore run`](#run) | runs |\n| [`cloudhub-stub nodes`](#nodes) | lists |\n"
     assert LISTED_COMMAND.findall(text) == ["edgecore run", "cloudhub-stub nodes"]
 
 

@@ -22,11 +22,19 @@ FLOORS = (
     ("recording", "store"),
     ("beehive",),
     ("kube",),
-    ("clock", "ids", "addresses", "errors"),
+    ("clock", "ids", "addresses", "timespans", "privatefiles", "ownprogram", "errors"),
 )
 """From the top down. ``observe`` is below the modules because they count in it."""
 
-GROUND = ("edgecore.clock", "edgecore.ids", "edgecore.addresses", "edgecore.errors")
+GROUND = (
+    "edgecore.clock",
+    "edgecore.ids",
+    "edgecore.addresses",
+    "edgecore.timespans",
+    "edgecore.privatefiles",
+    "edgecore.ownprogram",
+    "edgecore.errors",
+)
 STUB_MAY_IMPORT = (
     *GROUND,
     "edgecore.beehive",
@@ -34,7 +42,7 @@ STUB_MAY_IMPORT = (
     "edgecore.store",
     "edgecore.control",
     "edgecore.observe",
-    "edgecore.modules.edgehub.frame",
+    "edgecore.beehive.frame",
 )
 OWNERS = {
     "websockets": ("edgecore/modules/edgehub/transport.py", "cloudhub_stub/server.py"),

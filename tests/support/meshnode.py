@@ -133,12 +133,12 @@ class Node:
         """Return the fake IPs of pods that have names, by service and host name."""
         return {
             f"{pod['hostname']}.{service['name']}": pod["fake_ip"]
-            for service in self.mesh.status()["services"]
+            for service in self.mesh.view().states()
             for pod in service["named_pods"]
         }
 
     def addresses(self) -> dict[str, Any]:
-        return {service["name"]: service["fake_ip"] for service in self.mesh.status()["services"]}
+        return {service["name"]: service["fake_ip"] for service in self.mesh.view().states()}
 
     def listener_rows(self) -> dict[str, str]:
         return dict(self.store.rows("SELECT key, value FROM meta WHERE type = 'listener'"))

@@ -27,12 +27,13 @@ DEFAULT_POOLS = (
     "tests/e2e/test_python_api.py",
     "tests/e2e/test_readme.py",
     "tests/e2e/test_service_calls.py",
+    "tests/e2e/test_tutorial.py",
     "tests/e2e/test_two_nodes.py",
     "tests/integration/cloudhub_stub/testing/",
 )
 FIXED_POOLS = (
     "tests/integration/edgehub/test_frame_fuzz.py",
-    "tests/integration/edgemesh/intercept/test_poolclaim.py",
+    "tests/integration/edgemesh/test_poolclaim.py",
     "tests/integration/edgemesh/test_module.py",
     "tests/integration/edgemesh/test_name_storm.py",
     "tests/integration/recording/test_sights.py",

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from edgecore.clock import Pace, SystemClock, VirtualClock, apart, before, bounded, settle
+from edgecore.clock import Pace, SystemClock, VirtualClock, apart, before, bounded, settle, until_set
 
 
 @pytest.fixture
@@ -434,3 +434,28 @@ async def test_virtual_time_leaps_to_one_call_after_the_other(vclock: VirtualClo
         vclock.leap(5.0 - vclock.monotonic())
     assert made == [1.0, 2.0, 2.0]
     assert vclock.monotonic() == 5.0
+
+
+async def test_who_waits_for_an_event_is_woken_at_the_instant_it_named(
+    vclock: VirtualClock, live: Callable[[], int]
+) -> None:
+    event = asyncio.Event()
+    waiting = asyncio.create_task(until_set(vclock, event, vclock.monotonic() + 2))
+    await settle()
+    await vclock.advance(1.5)
+    await settle()
+    assert not waiting.done()
+    await vclock.advance(0.5)
+    await waiting
+    assert (event.is_set(), live()) == (True, 0)
+
+
+async def test_an_event_that_is_set_before_its_instant_wakes_at_once_and_leaves_no_timer(
+    vclock: VirtualClock, live: Callable[[], int]
+) -> None:
+    event = asyncio.Event()
+    waiting = asyncio.create_task(until_set(vclock, event, vclock.monotonic() + 2))
+    await settle()
+    event.set()
+    await waiting
+    assert live() == 0

@@ -161,7 +161,7 @@ async def test_a_list_of_the_cloud_is_one_answer(client: Client) -> None:
 
 
 @pytest.mark.parametrize("content", [None, []])
-async def test_no_row_is_none(client: Client, content: Any) -> None:
+async def test_an_answer_without_a_row_is_none(client: Client, content: Any) -> None:
     client.meta.content = content
     assert [await call(client) for call in EVERY] == [[]] * 3
     assert [await call(client) for call in ONE] == [None] * 10

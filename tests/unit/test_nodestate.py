@@ -9,11 +9,11 @@ import pytest
 from edgecore import __version__
 from edgecore.beehive.bus import Bus
 from edgecore.beehive.message import Header, Message, Route
-from edgecore.beehive.module import ModuleRunner
+from edgecore.beehive.runner import ModuleRunner
 from edgecore.clock import VirtualClock, settle
 from edgecore.errors import ListenError
 from edgecore.ids import NewId
-from edgecore.modules.metamanager.plan import Put
+from edgecore.modules.metamanager.steps import Put
 from edgecore.modules.metamanager.tables import SCHEMA, MetaTable, Origin
 from edgecore.nodestate import NodeState
 from edgecore.observe.ledger import ACKNOWLEDGED, UP, Ledger

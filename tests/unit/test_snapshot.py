@@ -150,7 +150,7 @@ async def test_devices_are_listed_whole(store: Store) -> None:
     assert (await snapshot(store, devices=FakeDevices()))["devices"] == [{"id": "a", "twins": {}}]
 
 
-async def test_it_is_one_entry_of_a_session(store: Store) -> None:
+async def test_a_snapshot_is_one_entry_of_a_session(store: Store) -> None:
     state = await snapshot(store, look=lambda: FakeView(service("web", port())), zone=FakeZone(), devices=FakeDevices())
 
     assert parse_entry(line_of(Snapshot(1, 2, state)), 1) == Snapshot(1, 2, json.loads(json.dumps(state)))

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Iterator
 
 from edgecore.app import SCHEMA
-from edgecore.cli.database.meter import Meter
+from edgecore.cli.meter import Meter
 from edgecore.cli.target import database_of
 from edgecore.clock import SystemClock
 from edgecore.control.columns import one_line

@@ -12,7 +12,7 @@ from edgecore.cli.metaverbs.words import add_secrets
 from edgecore.cli.target import add_target, client_of
 from edgecore.control.columns import one_line
 from edgecore.control.mixed_parser import add_mixed_parser
-from edgecore.errors import ContentError, EdgecoreError
+from edgecore.errors import ContentError, EdgecoreError, reason_of
 from edgecore.metadata.diff import (
     NOTHING,
     SIGNS,
@@ -148,11 +148,13 @@ def _state(path: Path) -> Source:
             start = file.read(len(_SQLITE))
             text = b"" if start == _SQLITE else start + file.read()
     except OSError as error:
-        raise EdgecoreError(f"cannot read {path}: {error.strerror or error}") from error
+        raise EdgecoreError(f"cannot read {path}: {reason_of(error)}") from error
     if start == _SQLITE:
         return File(path)
     if text.lstrip()[:1] != b"{":
-        raise EdgecoreError(f"cannot read {path}: it is neither a SQLite database nor an export of `edgecore meta`")
+        raise EdgecoreError(
+            f"cannot read {path}: it is neither a SQLite database nor an export; edgecore meta export makes one"
+        )
     return Export(path, text)
 
 

@@ -14,7 +14,7 @@ from edgecore.clock import SystemClock
 from edgecore.control.ages import timestamp
 from edgecore.control.documents import as_yaml
 from edgecore.control.mixed_parser import add_mixed_parser
-from edgecore.errors import EdgecoreError
+from edgecore.errors import EdgecoreError, reason_of
 from edgecore.metadata.export import export_lines, is_object, kubernetes_objects
 from edgecore.metadata.row import MetaRow
 
@@ -111,6 +111,6 @@ def _write_private(path: Path, lines: Iterator[str]) -> None:
             file.writelines(f"{line}\n" for line in lines)
         part.replace(path)
     except OSError as error:
-        raise EdgecoreError(f"cannot write {path}: {error.strerror or error}") from error
+        raise EdgecoreError(f"cannot write {path}: {reason_of(error)}") from error
     finally:
         part.unlink(missing_ok=True)

@@ -45,7 +45,10 @@ class RunningNode:
         items = self.client.stream("GET", f"{path}?{urlencode(query)}")
         head = next(items, None)
         if not isinstance(head, dict) or "database" not in head:
-            raise ControlError(f"cannot understand the node at {self.client.path}: it does not say which file it has")
+            raise ControlError(
+                f"cannot understand the node at {self.client.path}: it does not say which file it has; "
+                "is it older than this program? Look into its file instead: --db FILE"
+            )
         self.head = head
         if told is not None:
             told(head)

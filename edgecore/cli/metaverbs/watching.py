@@ -68,7 +68,7 @@ def _listen(args: argparse.Namespace, source: RunningNode, filters: Filters) -> 
         if change.get("missed"):
             sys.stderr.write(f"({change['missed']} changes came too fast to be shown)\n")
         _show(args, change)
-    raise ControlError("cannot watch any longer: the node hung up")
+    raise ControlError("cannot watch any longer: the node hung up; edgecore status says whether it runs")
 
 
 async def _follow(args: argparse.Namespace, source: File, filters: Filters) -> int:

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from edgecore.cli.database.meter import Meter
-from edgecore.errors import RecordingError
+from edgecore.cli.meter import Meter
+from edgecore.errors import RecordingError, reason_of
 from edgecore.recording.reader import read_lines
 from edgecore.recording.writer import EntryWriter, open_writer
 
@@ -96,7 +96,7 @@ def _opened(output: Path, *, force: bool) -> Iterator[EntryWriter]:
             with open_writer(output, "over") as writer:
                 yield writer
     except OSError as error:
-        raise RecordingError(f"cannot write recording {output}: {error.strerror or error}") from error
+        raise RecordingError(f"cannot write recording {output}: {reason_of(error)}") from error
     finally:
         if part is not None:
             with suppress(OSError):  # nobody could make it

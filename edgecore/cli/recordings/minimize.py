@@ -60,7 +60,7 @@ examples:
           --output-has content.Status.phase
       for a replay that needs more than the file
 
-More: docs/replay.md"""
+More: docs/how-to/replay.md"""
 
 
 class _Test(Protocol):

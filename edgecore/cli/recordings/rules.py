@@ -46,7 +46,9 @@ and this command take with --rules. They are added to those of this program:
 
 examples:
   edgecore recording rules
-  edgecore recording rules --rules ours.yaml --json | jq '.known[] | select(.ledger == "ED5")'"""
+  edgecore recording rules --rules ours.yaml --json | jq '.known[] | select(.ledger == "ED5")'
+
+exit code: 0 listed, 1 a file of --rules cannot be read or has a fault, 2 wrong usage"""
 
 
 def add_verb(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -23,6 +23,7 @@ from prometheus_client.core import Metric
 from edgecore.beehive import resource as r
 from edgecore.beehive.message import Message
 from edgecore.beehive.port import Port
+from edgecore.clock import looked_at
 from edgecore.errors import BusClosed, EdgecoreError, StoreError
 from edgecore.modules.devicetwin import views
 from edgecore.modules.devicetwin.again import Again
@@ -189,7 +190,9 @@ class DeviceTwin:
         self._count(message, *decision.faults)
         self._unheeded += len(decision.unheeded)
         for one in decision.unheeded:
-            log.warning("wish_unheeded", **one._asdict(), hint="it came with an older version; see docs/devices.md")
+            log.warning(
+                "wish_unheeded", **one._asdict(), hint="it came with an older version; see docs/how-to/devices.md"
+            )
         for device_id, device in decision.devices.items():
             if device is None:
                 self._devices.pop(device_id, None)
@@ -197,7 +200,7 @@ class DeviceTwin:
                 self._devices[device_id] = device
         written = self._tables.write(decision.rows, also) if decision.rows or also else None
         if written is not None:
-            written.add_done_callback(_looked_at)
+            written.add_done_callback(looked_at)
         return _Taken(request, message, decision, said, written, stored)
 
     def _read_again(self) -> None:
@@ -284,9 +287,3 @@ class DeviceTwin:
 def local_time(now_ms: int, zone: tzinfo | None = None) -> str:
     """Return an instant as ``last_online`` has it: local time, ``2006-01-02 15:04:05``."""
     return datetime.fromtimestamp(now_ms // 1000, UTC).astimezone(zone).strftime("%Y-%m-%d %H:%M:%S")
-
-
-def _looked_at(written: "asyncio.Future[None]") -> None:
-    """The store has logged what it refused; nobody else waits for it."""
-    if not written.cancelled():
-        written.exception()

@@ -36,8 +36,8 @@ class Outgoing:
         self._port = port
         self._node = node
         self._has_cloud = has_cloud
-        self._cloud_confirms = cloud_confirms
         """Also while EdgeHub is off the bus: what is kept for it leaves when it is there again."""
+        self._cloud_confirms = cloud_confirms
         self._reports = Reports(resends)
         self._stirred = asyncio.Event()
         """There may be something to send again some day."""

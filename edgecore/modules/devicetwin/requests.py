@@ -15,8 +15,6 @@ EDGEMGR = "edgemgr"
 _CLOUD = (EDGEMGR, r.DEVICECONTROLLER)
 _DETAIL = "membership/detail"
 """The question for all devices has this resource, and so has its answer."""
-_LINK = "edgehub"
-"""The source of the news of the link (the name of its module is another)."""
 
 
 class Request(NamedTuple):
@@ -51,7 +49,7 @@ def read_request(message: Message) -> Request | Connection | Confirmation | Unfi
     route = message.route
     if route.source == r.BUS:
         return _of_topic(message)
-    if route.source == _LINK and route.resource == r.NODE_CONNECTION:
+    if route.source == r.LINK and route.resource == r.NODE_CONNECTION:
         return _news(message)
     if route.source in _CLOUD and (route.operation != r.RESPONSE or _DETAIL in route.resource):
         return _of_cloud(message)

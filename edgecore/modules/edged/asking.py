@@ -12,6 +12,7 @@ import structlog
 from edgecore.beehive import resource as r
 from edgecore.beehive.message import Message, content_json
 from edgecore.beehive.port import Port
+from edgecore.clock import until_set
 from edgecore.errors import BusClosed, ContentError, EdgecoreError
 from edgecore.metaclient import MetaClient
 from edgecore.modules.edged.objectvalues import ObjectValues
@@ -153,12 +154,7 @@ class Asking:
 
     async def _until_something_is_due(self) -> None:
         at = self._wanted.next_at() if self._has_room() else None
-        timer = None if at is None else self._clock.call_at(at, self._changed.set)
-        try:
-            await self._changed.wait()
-        finally:
-            if timer is not None:
-                timer.cancel()
+        await until_set(self._clock, self._changed, at)
         self._changed.clear()
 
 

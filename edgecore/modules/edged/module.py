@@ -146,7 +146,7 @@ class Edged:
             self._asking.take(resource, message)
         elif operation in r.VOLUME_OPERATIONS:
             self._refuse(message)
-        elif (message.route.source, operation, message.content) == ("edgehub", r.PUBLISH, r.CLOUD_CONNECTED):
+        elif (message.route.source, operation, message.content) == (r.LINK, r.PUBLISH, r.CLOUD_CONNECTED):
             self._asking.link_up()
 
     def _refuse(self, message: Message) -> None:

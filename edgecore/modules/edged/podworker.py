@@ -11,6 +11,7 @@ import structlog
 from edgecore.beehive import resource as r
 from edgecore.beehive.message import Message, content_json
 from edgecore.beehive.port import Port
+from edgecore.clock import until_set
 from edgecore.errors import BusClosed, ContentError, EdgecoreError
 from edgecore.metaclient import MetaClient
 from edgecore.modules.edged.asking import Asking
@@ -132,13 +133,7 @@ class PodWorker:
         log.info("pod_reported", namespace=namespace, name=name, phase=status["phase"], reason=status.get("reason", ""))
 
     async def _until_something_is_due(self) -> None:
-        at = self._pods.next_at()
-        timer = None if at is None else self._clock.call_at(at, self._changed.set)
-        try:
-            await self._changed.wait()
-        finally:
-            if timer is not None:
-                timer.cancel()
+        await until_set(self._clock, self._changed, self._pods.next_at())
         self._changed.clear()
 
     def _observed(self, uid: str, containers: Containers) -> None:

@@ -6,7 +6,7 @@ task           what it does
 read           brings every frame where it belongs
 write          writes what waits in the outbox
 keep alive     sends a keepalive at once and at every heartbeat (spec 4.2)
-watch          asks by a websocket ping, at every heartbeat, whether anybody is there: a half-open link
+ping           asks by a websocket ping, at every heartbeat, whether anybody is there: a half-open link
                is found within two heartbeats
 prove          asks, where something was written and nothing has come since, whether it was read
 =============  =========================================================================================
@@ -19,11 +19,11 @@ import asyncio
 import structlog
 
 from edgecore.beehive import resource as r
+from edgecore.beehive.frame import encode_frame
+from edgecore.beehive.message import Route
 from edgecore.beehive.port import Port
 from edgecore.clock import before
 from edgecore.errors import LinkError
-from edgecore.modules.edgehub import session
-from edgecore.modules.edgehub.frame import encode_frame
 from edgecore.modules.edgehub.incoming import Incoming
 from edgecore.modules.edgehub.outgoing import Outgoing
 from edgecore.modules.edgehub.transport import Session
@@ -32,6 +32,10 @@ from edgecore.recording.entries import Direction
 from edgecore.recording.watch import Watch
 
 log = structlog.get_logger("edgehub")
+
+KEEPALIVE_ROUTE = Route(r.EDGEHUB, r.GROUP_RESOURCE, r.KEEPALIVE, r.NODE)
+PROOF_ROUTE = Route(r.EDGEHUB, r.GROUP_RESOURCE, r.PING, r.NODE)
+"""Of a message of the transport, whose answer says that everything before it was read."""
 
 PROOF_AFTER_S = 2.0
 """How long a written message may be in doubt before the cloud is asked; the answer to a status mostly comes first."""
@@ -64,8 +68,8 @@ class Conversation:
         self._ledger = ledger
         self._heartbeat_s = heartbeat_s
         self._ping = ping
-        self._seen_by = watch
-        self._number = link
+        self._watch = watch
+        self._link = link
         self._busy = False
         self.ended = asyncio.Event()
         self._asked_at = 0.0
@@ -81,7 +85,7 @@ class Conversation:
                 tasks.create_task(self._read(), name="edgehub read")
                 tasks.create_task(self._prove(), name="edgehub prove")
                 if self._ping:
-                    tasks.create_task(self._watch(), name="edgehub watch")
+                    tasks.create_task(self._ping_at_heartbeats(), name="edgehub ping")
         finally:
             self.ended.set()
             self._outgoing.connection_ended()
@@ -90,8 +94,8 @@ class Conversation:
         try:
             async for payload in self._connection.frames():
                 self._busy = True
-                if self._seen_by.frame is not None:
-                    self._seen_by.frame(Direction.TO_EDGE, self._number, payload)
+                if self._watch.frame is not None:
+                    self._watch.frame(Direction.TO_EDGE, self._link, payload)
                 answer = await self._incoming.take(payload)
                 if answer is not None:
                     await self._send(encode_frame(answer))
@@ -113,12 +117,12 @@ class Conversation:
 
     async def _keep_alive(self) -> None:
         while True:
-            message = self._port.build(session.KEEPALIVE_ROUTE, r.PING)
+            message = self._port.build(KEEPALIVE_ROUTE, r.PING)
             await self._send(encode_frame(message))
             self._ledger.record(UP, message, DELIVERED, "keepalive")
             await self._clock.sleep(self._heartbeat_s)
 
-    async def _watch(self) -> None:
+    async def _ping_at_heartbeats(self) -> None:
         while True:
             await self._clock.sleep(self._heartbeat_s)
             received = self._incoming.received
@@ -148,12 +152,12 @@ class Conversation:
         Raises ``LinkError``.
         """
         self._asked_at = self._clock.monotonic()
-        message = self._port.build(session.PROOF_ROUTE, r.PING)
+        message = self._port.build(PROOF_ROUTE, r.PING)
         self._outgoing.ask_for_proof(message.header.id)
         await self._send(encode_frame(message))
 
     async def _send(self, payload: bytes) -> None:
         await self._connection.write(payload)
         self.sent += 1
-        if self._seen_by.frame is not None:
-            self._seen_by.frame(Direction.TO_CLOUD, self._number, payload)
+        if self._watch.frame is not None:
+            self._watch.frame(Direction.TO_CLOUD, self._link, payload)

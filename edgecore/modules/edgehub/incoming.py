@@ -6,11 +6,11 @@ from typing import Any
 import structlog
 
 from edgecore.beehive import resource as r
+from edgecore.beehive.frame import decode_frame
 from edgecore.beehive.message import Message, response_to
 from edgecore.beehive.port import Port
 from edgecore.errors import BusClosed, FrameError, MailboxFull
-from edgecore.modules.edgehub import session
-from edgecore.modules.edgehub.frame import decode_frame
+from edgecore.modules.edgehub.destination import AnswerControl, Dispatch, HandToWaiter, Refuse, destination_of
 from edgecore.modules.edgehub.outgoing import Outgoing
 from edgecore.observe.ledger import DELIVERED, DOWN, DROPPED, Ledger
 from edgecore.observe.metrics import Metrics
@@ -55,17 +55,17 @@ class Incoming:
         self._metrics.bad_input(r.EDGEHUB, reason, peer="cloud", detail=detail, **where)
 
     async def _deliver(self, message: Message) -> Message | None:
-        match session.deliver(message, self._port.awaited):
-            case session.AnswerControl():
+        match destination_of(message, self._port.awaited):
+            case AnswerControl():
                 return response_to(message, "ack", self._port.new_id, self._port.clock)
-            case session.HandToWaiter():
+            case HandToWaiter():
                 self._ledger.record(DOWN, message, DELIVERED, "answer")
                 self._port.respond(message)
-            case session.Dispatch(group) if not self._port.has_group(group):
+            case Dispatch(group) if not self._port.has_group(group):
                 self._drop(message, "module_not_running", group)
-            case session.Dispatch(group):
+            case Dispatch(group):
                 await self._dispatch(group, message)
-            case session.Refuse(reason, detail):
+            case Refuse(reason, detail):
                 self._drop(message, reason, detail)
         return None
 

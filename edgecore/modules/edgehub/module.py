@@ -13,7 +13,7 @@ import structlog
 
 from edgecore.beehive import resource as r
 from edgecore.beehive.port import Port
-from edgecore.clock import apart, before
+from edgecore.clock import apart, before, looked_at
 from edgecore.errors import BusClosed, LinkError, StoreError
 from edgecore.modules.edgehub import tables
 from edgecore.modules.edgehub.backoff import Backoff
@@ -275,10 +275,10 @@ class EdgeHub:
         """Keep on disk when this cloud saw us last, if a restart has to respect that."""
         url = self._address.url
         if not self._backoff.must_wait(server):
-            self._store.submit(tables.forgotten(url)).add_done_callback(_looked_at)
+            self._store.submit(tables.forgotten(url)).add_done_callback(looked_at)
             return
         while True:
-            self._store.submit(tables.seen(url, self._port.clock.now_ms())).add_done_callback(_looked_at)
+            self._store.submit(tables.seen(url, self._port.clock.now_ms())).add_done_callback(looked_at)
             await self._port.clock.sleep(self._heartbeat_s)
 
     def _show(self, direction: Direction, link: int, event: str, *, tls: str = "", detail: str = "") -> None:
@@ -315,9 +315,3 @@ def _first(errors: BaseExceptionGroup[LinkError]) -> BaseException:
     """Return the first error of a group of groups: the one that ended the connection."""
     first: BaseException = errors.exceptions[0]
     return _first(first) if isinstance(first, BaseExceptionGroup) else first
-
-
-def _looked_at(written: "asyncio.Future[None]") -> None:
-    """The store has logged what it refused; nobody else waits for it."""
-    if not written.cancelled():
-        written.exception()

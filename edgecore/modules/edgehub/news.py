@@ -5,9 +5,9 @@ import asyncio
 import structlog
 
 from edgecore.beehive import resource as r
+from edgecore.beehive.message import Route
 from edgecore.beehive.port import Port
 from edgecore.errors import BusError, MailboxFull
-from edgecore.modules.edgehub.session import connection_route
 
 log = structlog.get_logger("edgehub")
 
@@ -67,3 +67,8 @@ class ConnectionNews:
 
     def _knows(self, name: str, news: str) -> bool:
         return self._heard.get(name, r.CLOUD_DISCONNECTED) == news
+
+
+def connection_route(group: str) -> Route:
+    """Return the route of the news for one group of modules."""
+    return Route(r.LINK, group, r.PUBLISH, r.NODE_CONNECTION)

@@ -6,10 +6,11 @@ from typing import Any
 
 import structlog
 
+from edgecore.beehive.frame import encode_frame
 from edgecore.beehive.message import Message
 from edgecore.beehive.resource import EDGEHUB
+from edgecore.clock import looked_at
 from edgecore.errors import FrameError, StoreError
-from edgecore.modules.edgehub.frame import encode_frame
 from edgecore.modules.edgehub.outbox import Ended, Entry, Outbox
 from edgecore.observe.ledger import ACKNOWLEDGED, COALESCED, DELIVERED, DROPPED, SUPERSEDED, UP, Ledger
 from edgecore.observe.metrics import Metrics
@@ -166,12 +167,7 @@ class Outgoing:
 
     def _submit(self, *statements: Statement) -> None:
         """Have rows written; the store logs what it refuses, and the message itself goes its way all the same."""
-        self._store.submit(*statements).add_done_callback(_looked_at)
-
-
-def _looked_at(written: "asyncio.Future[None]") -> None:
-    if not written.cancelled():
-        written.exception()
+        self._store.submit(*statements).add_done_callback(looked_at)
 
 
 def _set(event: asyncio.Event, so: bool) -> None:

@@ -11,8 +11,10 @@ from typing import Any, NamedTuple, Protocol, cast
 
 import websockets.asyncio.client
 import websockets.exceptions
+from websockets.frames import CloseCode
 
-from edgecore.errors import LinkError
+from edgecore.beehive.frame import SPARE_BYTES, joined
+from edgecore.errors import FrameError, LinkError
 
 PROJECT_PATH = "/{project}/{node}/events"
 
@@ -117,7 +119,11 @@ class Connection:
         """
         try:
             while True:
-                yield b"".join([fragment async for fragment in self._websocket.recv_streaming(decode=False)])
+                yield await joined(self._websocket.recv_streaming(decode=False))
+        except FrameError as error:
+            self.violation = error.reason
+            await self._websocket.close(CloseCode.MESSAGE_TOO_BIG, error.reason)
+            raise LinkError(f"lost the cloud: {WE_CLOSED}: {error}") from error
         except websockets.exceptions.ConnectionClosed as error:
             if error.sent is not None and not error.rcvd_then_sent:
                 self.violation = VIOLATIONS.get(error.sent.code, "")
@@ -146,9 +152,18 @@ class _Dial(websockets.asyncio.client.connect):
 
 
 class _Dialled(websockets.asyncio.client.ClientConnection):
-    """A connection that remembers how TLS ended it: in TLS 1.3 a cloud refuses a certificate after the handshake."""
+    """A connection that remembers how TLS ended it: in TLS 1.3 a cloud refuses a certificate after the handshake.
+
+    It is cut where the cloud asks for more answers of the protocol (pongs) than it reads.
+    """
 
     refusal: ssl.SSLError | None = None
+    unsent_limit_bytes = SPARE_BYTES
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.transport.get_write_buffer_size() > self.unsent_limit_bytes:
+            self.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         if isinstance(exc, ssl.SSLError):
@@ -178,6 +193,7 @@ async def dial(
 
     def remember(*arguments: Any, **keywords: Any) -> _Dialled:
         dialled.append(_Dialled(*arguments, **keywords))
+        dialled[-1].unsent_limit_bytes = max_message_bytes + SPARE_BYTES
         return dialled[-1]
 
     try:

@@ -15,7 +15,7 @@ from prometheus_client.core import Metric
 from edgecore.errors import InterceptError, ListenError, PoolExhausted
 from edgecore.modules.edgemesh.intercept.capability import may_intercept, need_capability
 from edgecore.modules.edgemesh.intercept.places import Places
-from edgecore.modules.edgemesh.intercept.poolclaim import PoolClaim, TryLock, candidates, claim_pool, machine_lock
+from edgecore.modules.edgemesh.poolclaim import PoolClaim, TryLock, candidates, claim_pool, lock_subnet
 
 log = structlog.get_logger("edgemesh")
 
@@ -75,7 +75,7 @@ class Footing:
         self._rootless = rootless
         self._intercepting = intercepting
         self._may_intercept = may_intercept
-        self._try_lock = try_lock or machine_lock()
+        self._try_lock = try_lock or lock_subnet
         self._claim: PoolClaim | None = None
         self._places: Places | None = None
         self.mode: Mode = "intercept" if wanted.mode == "intercept" else "rootless"

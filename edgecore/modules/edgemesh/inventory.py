@@ -93,7 +93,7 @@ async def read_inventory(meta: MetaQuestions, settled: Collection[ServiceKey]) -
 def _text(data: bytes) -> str | None:
     try:
         return msgspec.json.decode(data, type=str)
-    except msgspec.DecodeError:
+    except (ValueError, RecursionError):
         return None
 
 

@@ -12,7 +12,7 @@ from edgecore.modules.edgemesh.proxy.figures.figures import HostFigures, PortFig
 from edgecore.modules.edgemesh.published import is_ready
 from edgecore.modules.edgemesh.servicenames import meant, no_service
 from edgecore.modules.edgemesh.services import Route, ServiceEntry, ServiceTable
-from edgecore.modules.edgemesh.status import kind_status, port_status
+from edgecore.modules.edgemesh.status import kind_status, port_status, services_status
 from edgecore.modules.edgemesh.upstream.policy import Policy
 from edgecore.modules.edgemesh.upstream.spec import Backend, PortKey
 from edgecore.modules.edgemesh.upstream.upstream import Upstream
@@ -50,6 +50,11 @@ class ServiceView:
             for entry in tuple(self._table):
                 if namespace in ("", entry.key.namespace):
                     yield self._short(entry, self._places)
+
+    def states(self) -> Iterator[Json]:
+        """Yield each service, its ports and the pods behind them, as ``edgecore status`` has them."""
+        if self._places is not None:
+            yield from services_status(self._table, self._places)
 
     def whole(self) -> Iterator[Json]:
         """Yield everything of every service, as JSON values."""

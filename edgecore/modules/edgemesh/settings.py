@@ -21,7 +21,7 @@ from edgecore.modules.edgemesh.intercept.kernel.planes import Unable
 from edgecore.modules.edgemesh.intercept.mark import MARK
 from edgecore.modules.edgemesh.intercept.settings import InterceptSettings
 from edgecore.modules.edgemesh.proxy.accesslog.accesslog import AccessSettings
-from edgecore.modules.edgemesh.proxy.limits import ProxyLimits
+from edgecore.modules.edgemesh.proxy.limits import ProxyLimits, fitting
 from edgecore.modules.edgemesh.proxy.options import ProxyOptions
 from edgecore.modules.edgemesh.proxy.workers.recipe import ProxyRecipe
 from edgecore.modules.edgemesh.upstream.policy import HashBy, Policy
@@ -70,8 +70,8 @@ def _flat(path: str, value: Any) -> Iterator[tuple[str, str]]:
         yield path, json.dumps(value) if isinstance(value, bool | list) else str(value)
 
 
-def proxy_recipe(mesh: EdgeMesh) -> ProxyRecipe:
-    """Return what the proxy takes on, and how it forwards."""
+def proxy_recipe(mesh: EdgeMesh, files: int) -> ProxyRecipe:
+    """Return what the proxy takes on, and how it forwards. ``files``: so many may be open in each of its processes."""
     limits = ProxyLimits(
         max_header_bytes=mesh.limits.max_header_bytes,
         max_connections=mesh.limits.max_connections,
@@ -80,6 +80,7 @@ def proxy_recipe(mesh: EdgeMesh) -> ProxyRecipe:
         sniff_timeout_s=mesh.traffic.sniff_timeout,
     )
     options = ProxyOptions(forwarded_headers=mesh.traffic.forwarded_headers)
+    limits = fitting(limits, files * mesh.traffic.workers)
     return ProxyRecipe(limits=limits, options=options, processes=mesh.traffic.workers)
 
 

@@ -12,10 +12,10 @@ from edgecore.modules.edgemesh.published import external_name, is_ready
 from edgecore.modules.edgemesh.services import Route, ServiceEntry, ServiceTable
 
 
-def services_status(table: ServiceTable, places: Places) -> list[dict[str, Any]]:
-    """Return each service with its ports and the pods behind them, as JSON values."""
-    return [
-        {
+def services_status(table: ServiceTable, places: Places) -> Iterator[dict[str, Any]]:
+    """Yield each service with its ports and the pods behind them, as JSON values; ``table`` may change meanwhile."""
+    for entry in tuple(table):
+        yield {
             "namespace": entry.key.namespace,
             "name": entry.key.name,
             **kind_status(entry.service),
@@ -27,8 +27,6 @@ def services_status(table: ServiceTable, places: Places) -> list[dict[str, Any]]
                 for hostname, named in sorted(entry.named.items())
             ],
         }
-        for entry in table
-    ]
 
 
 def not_bound_status(failures: Iterable[NotBound]) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from edgecore.beehive import resource as r
 from edgecore.beehive.message import Message, Route
 from edgecore.beehive.port import Port
+from edgecore.clock import looked_at
 from edgecore.config.schema import EdgeCoreConfig
 from edgecore.errors import BusClosed, MailboxFull
 from edgecore.modules.eventbus import publishing, tables, topics
@@ -205,7 +206,7 @@ class EventBus:
             link.unsubscribe(wanted)
 
     def _keep(self, statement: Statement) -> None:
-        self._store.submit(statement).add_done_callback(_looked_at)
+        self._store.submit(statement).add_done_callback(looked_at)
 
     def _comes_back(self, topic: str) -> bool:
         return any(topics.matches(wanted, topic) for wanted in self.subscriptions())
@@ -297,9 +298,3 @@ class EventBus:
             for reason, number in status["dropped"].items():
                 dropped.add_metric((name, reason), number)
         yield from (connected, sessions, received, published, queued, queued_bytes, in_flight, dropped)
-
-
-def _looked_at(written: "asyncio.Future[None]") -> None:
-    """The store has logged what it refused; nobody else waits for it."""
-    if not written.cancelled():
-        written.exception()

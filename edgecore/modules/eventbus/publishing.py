@@ -25,7 +25,6 @@ from edgecore.modules.eventbus.topics import fault_of_filter, fault_of_topic
 
 AUTH_INFO = "auth_info"
 AUTH_INFO_TOPIC = "$hw/events/node/{node}/authInfo/get/result"
-EDGEHUB_SOURCE = "edgehub"
 _sorted = msgspec.json.Encoder(order="deterministic").encode
 
 
@@ -67,7 +66,7 @@ Deed = Publish | Subscribe | Unsubscribe | Passed | Refused
 def deed(message: Message, node: str) -> Deed:
     """Return what is to be done for ``message``."""
     route = message.route
-    if route.source == EDGEHUB_SOURCE and route.resource == r.NODE_CONNECTION:
+    if route.source == r.LINK and route.resource == r.NODE_CONNECTION:
         return Passed("node_connection")  # in Go it is published, which nobody meant (bug V3)
     try:
         match route.operation:

@@ -11,6 +11,8 @@ from edgecore.modules.metamanager.tables import MetaTable
 
 log = structlog.get_logger("metamanager")
 
+QUIET_S = 10.0
+
 
 class Answers:
     """MetaManager's voice. Every method raises as ``Port.send`` does."""
@@ -19,6 +21,8 @@ class Answers:
         self._port = port
         self._table = table
         self._hub_group = hub_group
+        self._quiet_until = float("-inf")
+        self._left_out = 0
 
     async def to_cloud(self, message: Message, *, durable: bool = False) -> None:
         """Hand ``message`` to EdgeHub. One that is durable has its row: EdgeHub must hear of it, however long."""
@@ -75,13 +79,23 @@ class Answers:
         else:
             await self.to_cloud(error)
 
+    def refusal(self, request: Message, error: StoreError, what: str = "") -> str:
+        """Return what who asked is told of what the file refused (the texts are Go's).
+
+        Logged once in ``QUIET_S``: a full disk refuses all that comes, and it comes again and again.
+        """
+        now = self._port.clock.monotonic()
+        if now >= self._quiet_until:
+            resource = request.route.resource
+            log.error(
+                "request_failed", id=request.header.id, resource=resource, error=str(error), left_out=self._left_out
+            )
+            self._quiet_until, self._left_out = now + QUIET_S, 0
+        else:
+            self._left_out += 1
+        what = what or _REFUSED.get(request.route.operation, "update")
+        return f"Error to {what} meta {'in' if what == 'query' else 'to'} DB: {error}"
+
 
 _REFUSED = {INSERT: "save", ACTION: "save", ACTION_RESULT: "save", DELETE: "delete", QUERY: "query"}
 """What could not be done, by operation, in Go's words; ``update`` for all others."""
-
-
-def refusal(request: Message, error: StoreError, what: str = "") -> str:
-    """Log what the file refused, and return what who asked is told (the texts are Go's)."""
-    log.error("request_failed", id=request.header.id, resource=request.route.resource, error=str(error))
-    what = what or _REFUSED.get(request.route.operation, "update")
-    return f"Error to {what} meta {'in' if what == 'query' else 'to'} DB: {error}"

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from edgecore.beehive.resource import ERROR
-from edgecore.modules.metamanager.plan import Acknowledge, AskCloud, AskEdged, Fault, Report, Step
+from edgecore.modules.metamanager.steps import Acknowledge, AskCloud, AskEdged, Fault, Report, Step
 from edgecore.observe.ledger import ACKNOWLEDGED, COALESCED, DELIVERED, DROPPED
 
 

@@ -21,13 +21,28 @@ from edgecore.beehive.resource import EDGEHUB, EDGEMESH, GROUP_MESH, GROUP_META,
 from edgecore.config.schema import EdgeCoreConfig
 from edgecore.errors import BusClosed, BusError, ContentError, MailboxFull, StoreError
 from edgecore.modules.metamanager import endings
-from edgecore.modules.metamanager import plan as planning
-from edgecore.modules.metamanager.answers import Answers, refusal
+from edgecore.modules.metamanager.answers import Answers
 from edgecore.modules.metamanager.applied import KEPT, AppliedIds, Progress, State
 from edgecore.modules.metamanager.endings import Ending, ending_of
-from edgecore.modules.metamanager.plan import Plan, Step, plan
+from edgecore.modules.metamanager.plan import plan, wrong_content
 from edgecore.modules.metamanager.podreports import PodReports
 from edgecore.modules.metamanager.questions import Questions
+from edgecore.modules.metamanager.steps import (
+    Acknowledge,
+    AnswerLocally,
+    AskCloud,
+    AskEdged,
+    Connection,
+    Fault,
+    Forward,
+    Plan,
+    Reply,
+    Report,
+    ReportPods,
+    Show,
+    Step,
+    ToCloud,
+)
 from edgecore.modules.metamanager.tables import MetaTable, Origin, Watcher, newest_applied, origin_of
 from edgecore.modules.metamanager.underway import Work
 from edgecore.modules.metamanager.volumes import Volumes
@@ -194,11 +209,11 @@ class MetaManager:
             committed = self._table.write(decided.changes, self._origin(message), self._applied.statements(message_id))
             return _Accepted(message, decided.steps, committed, self._applied.take(message_id))
         also: tuple[Statement, ...] = ()
-        if any(isinstance(step, planning.ToCloud) and step.durable for step in decided.steps):
+        if any(isinstance(step, ToCloud) and step.durable for step in decided.steps):
             try:
                 also = (outbox.keep(with_sync(message, False)),)
             except ContentError as error:
-                decided = planning.wrong_content(error)
+                decided = wrong_content(error)
         written = None
         if decided.changes or also:
             written = self._table.write(decided.changes, self._origin(message), also)
@@ -212,7 +227,7 @@ class MetaManager:
         try:
             return plan(message, self._table.value, connected=self._connected)
         except StoreError as error:
-            return Plan(steps=(planning.Report(refusal(message, error, what="query")),))
+            return Plan(steps=(Report(self._answers.refusal(message, error, what="query")),))
 
     # Settling.
 
@@ -276,29 +291,29 @@ class MetaManager:
         """
         for step in steps:
             match step:
-                case planning.Forward(module):
+                case Forward(module):
                     await self._port.send(module, message)
-                case planning.Show():
+                case Show():
                     await self._show(message)
-                case planning.Acknowledge():
+                case Acknowledge():
                     pass
-                case planning.ToCloud(durable):
+                case ToCloud(durable):
                     await self._answers.to_cloud(message, durable=durable)
-                case planning.Reply(content):
+                case Reply(content):
                     await self._answers.reply(message, content)
-                case planning.AnswerLocally(key, row_type, namespace):
+                case AnswerLocally(key, row_type, namespace):
                     await self._answers.reply_with_rows(message, key, row_type, namespace)
-                case planning.AskCloud():
+                case AskCloud():
                     self._questions.ask(message)
-                case planning.AskEdged():
+                case AskEdged():
                     self._volumes.ask(message)
-                case planning.ReportPods():
+                case ReportPods():
                     self._pod_reports.now()
-                case planning.Connection(connected):
+                case Connection(connected):
                     self._connected = connected
-                case planning.Report(text):
+                case Report(text):
                     await self._answers.report(message, text)
-                case planning.Fault(reason, detail):
+                case Fault(reason, detail):
                     self._count(message, reason, detail)
 
     async def _show(self, message: Message) -> None:
@@ -331,7 +346,7 @@ class MetaManager:
             try:
                 ending = await work
             except StoreError as error:
-                await self._answers.report(message, refusal(message, error))
+                await self._answers.report(message, self._answers.refusal(message, error))
                 ending = endings.STORE_REFUSED
         except BusClosed:
             ending = endings.STOPPING
@@ -370,9 +385,9 @@ class MetaManager:
 
 def _is_acknowledged(steps: tuple[Step, ...]) -> bool:
     """Whether a message of these steps is one of the cloud; the acknowledgement is the last of them."""
-    return bool(steps) and isinstance(steps[-1], planning.Acknowledge)
+    return bool(steps) and isinstance(steps[-1], Acknowledge)
 
 
 def _keeps_its_place(steps: tuple[Step, ...]) -> bool:
     """Whether a message without rows must not overtake those that wait for theirs."""
-    return any(isinstance(step, planning.Forward | planning.ToCloud | planning.AskEdged) for step in steps)
+    return any(isinstance(step, Forward | ToCloud | AskEdged) for step in steps)

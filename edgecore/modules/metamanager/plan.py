@@ -22,7 +22,6 @@ Listener rows are answered, never acknowledged.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 import msgspec
 
@@ -31,6 +30,23 @@ from edgecore.beehive.message import Message, Route, content_json, content_value
 from edgecore.errors import ContentError
 from edgecore.modules.metamanager.heartbeats import is_heartbeat
 from edgecore.modules.metamanager.lists import LIST_TYPES, NotAList, elements
+from edgecore.modules.metamanager.steps import (
+    Acknowledge,
+    AnswerLocally,
+    AskCloud,
+    AskEdged,
+    Connection,
+    Fault,
+    Forward,
+    Plan,
+    Put,
+    Remove,
+    Reply,
+    Report,
+    ReportPods,
+    Show,
+    ToCloud,
+)
 
 REMOTE_TYPES = frozenset(
     {
@@ -53,111 +69,6 @@ REMOTE_SOURCES = frozenset({r.EDGECONTROLLER})
 _MESH_QUESTIONS = frozenset({r.SERVICE, r.ENDPOINTS, r.LISTENER})
 _GOES_WITH = {r.POD: r.PODSTATUS, r.SERVICE: r.PODLIST}
 """The row of which other type goes with a row that is deleted: no message ever deletes it (bug M6, and observed)."""
-
-
-class Put(NamedTuple):
-    """Store a row."""
-
-    key: str
-    type: str
-    value: str
-
-
-class Remove(NamedTuple):
-    """Remove a row, if it is there."""
-
-    key: str
-
-
-class Forward(NamedTuple):
-    """Send the message on to a module."""
-
-    module: str
-
-
-class Show(NamedTuple):
-    """Let EdgeMesh, if there is one, see the message, which is for another module."""
-
-
-class Acknowledge(NamedTuple):
-    """Answer the cloud "OK"."""
-
-
-class ToCloud(NamedTuple):
-    """Send the message on to the cloud, unchanged."""
-
-    durable: bool = False
-    """It gets a row of its own in the outbox, committed with the changes: nobody would make it a second time."""
-
-
-class Reply(NamedTuple):
-    """Answer who asked, with this content."""
-
-    content: object
-
-
-class Report(NamedTuple):
-    """Tell who asked that it failed (operation ``error``)."""
-
-    text: str
-
-
-class Fault(NamedTuple):
-    """Input to be counted and logged; ``reason`` is a fixed word."""
-
-    reason: str
-    detail: str = ""
-
-
-class AnswerLocally(NamedTuple):
-    """Answer a query with the row under ``key``, or, where that is empty, with those of ``type`` in ``namespace``."""
-
-    key: str
-    type: str
-    namespace: str
-
-
-class AskCloud(NamedTuple):
-    """Answer a query with what the cloud says, and store that."""
-
-
-class AskEdged(NamedTuple):
-    """Have edged do a volume operation, and tell the cloud what came of it."""
-
-
-class ReportPods(NamedTuple):
-    """Tell the cloud the states of all pods now, not only when the minute is over."""
-
-
-class Connection(NamedTuple):
-    """The link to the cloud came up or went down."""
-
-    connected: bool
-
-
-Step = (
-    Forward
-    | Show
-    | Acknowledge
-    | ToCloud
-    | Reply
-    | Report
-    | Fault
-    | AnswerLocally
-    | AskCloud
-    | AskEdged
-    | ReportPods
-    | Connection
-)
-
-
-class Plan(NamedTuple):
-    """What is to be stored, and what is to be done once that is committed."""
-
-    changes: tuple[Put | Remove, ...] = ()
-    steps: tuple[Step, ...] = ()
-    unchanged: int = 0
-    """Rows that stay as they are, because the message says nothing new."""
 
 
 def plan(message: Message, stored: Callable[[str], str | None], *, connected: bool) -> Plan:

@@ -7,6 +7,7 @@ import structlog
 
 from edgecore.beehive.port import Port
 from edgecore.beehive.resource import DELETE, METAMANAGER, PODSTATUS
+from edgecore.clock import until_set
 from edgecore.errors import BusClosed, BusError, StoreError
 from edgecore.modules.metamanager.answers import Answers
 from edgecore.modules.metamanager.podstatus import report_route, resync
@@ -52,11 +53,7 @@ class PodReports:
         next_at = clock.monotonic() + self._every_s
         while True:
             next_at = min(next_at, clock.monotonic() + self._every_s)  # it may have become less
-            timer = clock.call_at(next_at, self._due.set)
-            try:
-                await self._due.wait()
-            finally:
-                timer.cancel()
+            await until_set(clock, self._due, next_at)
             self._due.clear()
             if clock.monotonic() >= next_at:
                 next_at = clock.monotonic() + self._every_s

@@ -7,7 +7,7 @@ import msgspec
 
 from edgecore.beehive.message import Route
 from edgecore.beehive.resource import GROUP_RESOURCE, METAMANAGER, POD, PODSTATUS, UPDATE, EdgeResource, parse_edge
-from edgecore.modules.metamanager.plan import Remove
+from edgecore.modules.metamanager.steps import Remove
 
 
 class Resync(NamedTuple):

@@ -9,7 +9,8 @@ from edgecore.errors import BusClosed, BusError, ContentError, StoreError
 from edgecore.modules.metamanager.answers import Answers
 from edgecore.modules.metamanager.applied import AppliedIds, State
 from edgecore.modules.metamanager.endings import Ending
-from edgecore.modules.metamanager.plan import Put, is_kept
+from edgecore.modules.metamanager.plan import is_kept
+from edgecore.modules.metamanager.steps import Put
 from edgecore.modules.metamanager.tables import MetaTable, origin_of
 from edgecore.modules.metamanager.underway import CarryThrough, UnderWay
 from edgecore.observe.ledger import DELIVERED

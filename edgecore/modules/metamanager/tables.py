@@ -18,7 +18,7 @@ import structlog
 from edgecore.beehive.message import Message
 from edgecore.beehive.resource import ALL_NAMESPACES, parse_edge
 from edgecore.errors import StoreError
-from edgecore.modules.metamanager.plan import Put, Remove
+from edgecore.modules.metamanager.steps import Put, Remove
 from edgecore.store.kubeedge import META
 from edgecore.store.store import Statement, Store
 

@@ -72,7 +72,10 @@ def _renumbered(
         keys: dict[str, object] = {"n": number, "causes": [cause for cause in causes if cause] or None}
         if outline.link is not None:
             keys["link"] = links.of(file, outline.link)
-        yield with_keys(line, keys)
+        try:
+            yield with_keys(line, keys)
+        except ContentError as error:
+            raise placed(paths[file], outline.line, error) from error
 
 
 def _parts(number: int, path: Path, lines: Numbered) -> Iterator[_Part]:

@@ -61,12 +61,24 @@ def upgraded(path: Path, lines: Numbered) -> Iterator[bytes]:
                 number = 1
                 yield line_of(SessionHead(1, outline.t_ns, VERSION, n=1))
         number += 1
-        yield line if is_ours else with_keys(line, {"n": number})
+        if is_ours:
+            yield line
+            continue
+        try:
+            yield with_keys(line, {"n": number})
+        except ContentError as error:
+            raise placed(path, outline.line, error) from error
 
 
 def with_keys(line: bytes, keys: dict[str, object]) -> bytes:
-    """Return ``line`` with other values for these keys; ``None`` takes one away. The rest stays to the byte."""
-    fields = _decode(line)
+    """Return ``line`` with other values for these keys; ``None`` takes one away. The rest stays to the byte.
+
+    Raises ``ContentError`` where a key, which nobody has looked at, is no text.
+    """
+    try:
+        fields = _decode(line)
+    except (ValueError, RecursionError) as error:
+        raise ContentError(f"not an entry: {error}") from error
     for key, value in keys.items():
         if value is None:
             fields.pop(key, None)

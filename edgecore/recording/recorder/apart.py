@@ -7,13 +7,13 @@ holds an end of them. Where the node dies, the child finishes the file with what
 import fcntl
 import pickle
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import structlog
 
-from edgecore.errors import RecordingError
+from edgecore.errors import RecordingError, reason_of
+from edgecore.ownprogram import command_of, environment
 from edgecore.recording.entries import SessionHead
 from edgecore.recording.recorder.writing import SLOTS, Seen, Written
 from edgecore.recording.redaction import Redactor
@@ -35,13 +35,14 @@ class Apart:
         self._unseen = 0
         try:
             self._child = subprocess.Popen(  # noqa: S603 - this very Python, and no shell
-                [sys.executable, "-P", "-m", PROGRAM],
+                command_of(PROGRAM),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 start_new_session=True,
+                env=environment(),
             )
         except OSError as error:
-            raise RecordingError(f"cannot write recording {path}: no process for it: {error.strerror}") from error
+            raise RecordingError(f"cannot write recording {path}: no process for it: {reason_of(error)}") from error
         assert self._child.stdin is not None  # noqa: S101 - as was asked for
         assert self._child.stdout is not None  # noqa: S101
         self._to, self._from = self._child.stdin, self._child.stdout

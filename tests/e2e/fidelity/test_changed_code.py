@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 import pytest
 
+from edgecore.beehive import frame
 from edgecore.beehive import resource as r
 from edgecore.beehive.message import Route, with_sync
-from edgecore.modules.edgehub import frame, session
+from edgecore.modules.edgehub import conversation
 from edgecore.modules.edgemesh import portplan
 from edgecore.modules.edgemesh.dns.recipe import NameRecipe
 from edgecore.modules.edgemesh.dns.zone.nametable import NameTable
@@ -57,7 +58,7 @@ def answered_for_longer(patch: pytest.MonkeyPatch) -> None:
 
 
 def kept_alive_elsewhere(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(session, "KEEPALIVE_ROUTE", Route(r.EDGEHUB, r.GROUP_RESOURCE, r.KEEPALIVE, "edge"))
+    patch.setattr(conversation, "KEEPALIVE_ROUTE", Route(r.EDGEHUB, r.GROUP_RESOURCE, r.KEEPALIVE, "edge"))
 
 
 def written_as_synchronous(patch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from edgecore.app import SCHEMA
 from edgecore.cli import main
-from edgecore.cli.database.meter import Meter
+from edgecore.cli.meter import Meter
 from edgecore.clock import VirtualClock
 from edgecore.config.host import default_config, this_machine
 from edgecore.config.render import full_text

@@ -97,7 +97,7 @@ async def test_files_that_are_there_are_not_replaced(
     assert certificate_cloud.requests == []
 
 
-async def test_by_force_they_are(join: Join, tmp_path: Path) -> None:
+async def test_by_force_key_and_configuration_are_replaced(join: Join, tmp_path: Path) -> None:
     assert await join() == 0
     key = (tmp_path / "node/certs/server.key").read_bytes()
     assert await join("--force", "--name", "south") == 0
@@ -125,7 +125,7 @@ async def test_a_token_file_that_is_not_there_is_named(tmp_path: Path, capsys: p
     assert capsys.readouterr().err.startswith(f"edgecore: cannot read the token from {tmp_path}/none: No such file")
 
 
-async def test_as_a_program_with_the_token_on_standard_input(tmp_path: Path, certificate_cloud: Any) -> None:
+async def test_the_program_takes_the_token_from_standard_input(tmp_path: Path, certificate_cloud: Any) -> None:
     command = [sys.executable, "-m", "edgecore", "join", "--server", "127.0.0.1", "--https", certificate_cloud.url]
     command += ["--token-file", "-", "--root", str(tmp_path / "node"), "--name", "north"]
     token = certificate_cloud.authority.token() + "\n"

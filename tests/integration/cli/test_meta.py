@@ -19,7 +19,7 @@ from edgecore.clock import SystemClock
 from edgecore.control.server import ControlServer
 from edgecore.modules.edgemesh import tables as mesh_tables
 from edgecore.modules.metamanager import tables
-from edgecore.modules.metamanager.plan import Put
+from edgecore.modules.metamanager.steps import Put
 from edgecore.modules.metamanager.tables import MetaTable, Origin
 from edgecore.routes.meta import meta_routes
 from edgecore.store.store import Store, open_store

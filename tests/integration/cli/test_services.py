@@ -54,7 +54,9 @@ async def test_without_a_name_all_services_are_listed(socket: Path, capsys: pyte
     assert [line.split()[:2] for line in printed[-3:]] == [["NAMESPACE", "NAME"], ["default", "web"], ["shop", "cart"]]
 
 
-async def test_of_one_namespace_without_the_head(socket: Path, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_one_namespace_without_the_head_is_its_lines_alone(
+    socket: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     capsys.readouterr()
     assert await services(socket, "-n", "shop", "--no-headers") == 0
     assert capsys.readouterr().out.split() == ["shop", "cart", "-", "-", "-", "0/0", "0", "0"]

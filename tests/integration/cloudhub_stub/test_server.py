@@ -12,9 +12,11 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.frames import Frame, Opcode
 
+from cloudhub_stub import server as server_file
 from cloudhub_stub.app import Stub
 from cloudhub_stub.cluster.kinds import ObjectKey
 from cluster.devices import device
+from edgecore.beehive import frame
 from edgecore.clock import VirtualClock
 from edgecore.errors import ListenError
 
@@ -128,6 +130,47 @@ async def test_a_message_in_more_fragments_than_the_library_joins_is_put_togethe
     edge = await make_edge(stub)
     await edge.connection.send(list(edge.text("m", "insert", "default/nodestatus/edge-1", {"x": "y" * 5000})))
     assert (await edge.receive())["content"] == "OK"
+
+
+async def test_fragments_without_end_end_their_connection_alone(
+    make_stub: Any, make_edge: Any, turns: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(frame, "MOST_FRAGMENTS", 5000)
+    stub = await make_stub()
+    edge, other = await make_edge(stub), await make_edge(stub, "edge-2")
+    begin, more = (Frame(code, b"", fin=False).serialize(mask=True) for code in (Opcode.TEXT, Opcode.CONT))
+    edge.connection.transport.write(begin + more * 5000)
+    await turns(lambda: ("cloudhub", "too_many_fragments") in stub.metrics.bad_input_counts)
+    await turns(lambda: stub.hub.find("edge-1") is None)
+    await other.ask("insert", "default/nodestatus/edge-2", {})
+
+
+async def test_a_node_that_asks_for_pongs_and_reads_none_is_cut(
+    make_stub: Any, make_edge: Any, turns: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server_file, "SPARE_BYTES", 10_000)
+    stub = await make_stub(max_message_bytes=2000)
+    edge, other = await make_edge(stub), await make_edge(stub, "edge-2")
+    edge.connection.transport.pause_reading()
+    edge.connection.transport.write(Frame(Opcode.PING, b"x" * 125).serialize(mask=True) * 60_000)
+    await turns(lambda: ("cloudhub", "slow_reader") in stub.metrics.bad_input_counts)
+    edge.connection.transport.abort()
+    await other.ask("insert", "default/nodestatus/edge-2", {})
+
+
+async def test_connections_beyond_the_limit_are_counted_and_those_that_are_there_go_on(
+    stub: Stub, make_edge: Any, turns: Any
+) -> None:
+    stub.server._connections_limit = 3
+    await stub.server.stop()
+    await stub.server.start()
+    edge = await make_edge(stub)
+    where = urlsplit(stub.server.url)
+    silent = [await asyncio.open_connection(where.hostname, where.port) for _ in range(4)]
+    await turns(lambda: stub.metrics.bad_input_counts.get(("cloudhub", "too_many_connections")) == 2)
+    await edge.ask("insert", "default/nodestatus/edge-1", {})
+    for _, writer in silent:
+        writer.transport.abort()
 
 
 async def test_a_large_message_travels_both_ways_in_one_frame(stub: Stub, make_edge: Any) -> None:

@@ -308,7 +308,7 @@ async def test_a_second_node_on_the_same_socket_does_not_start(serve: Serve, pat
     assert _status_and_json(await ask("GET /v1/echo"))[0] == 200
 
 
-def test_it_works_on_uvloop_as_well(path: Path, client: ControlClient) -> None:
+def test_the_server_answers_and_streams_on_uvloop_as_well(path: Path, client: ControlClient) -> None:
     async def items() -> AsyncIterator[Any]:
         yield 1
 
@@ -322,3 +322,24 @@ def test_it_works_on_uvloop_as_well(path: Path, client: ControlClient) -> None:
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         assert runner.run(main()) == [1, 2]
+
+
+async def test_half_open_connections_however_many_keep_no_command_out(
+    serve: Serve, client: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server_file, "CONNECTIONS_LIMIT", 8)
+    server = await serve(ECHO)
+    silent = [await asyncio.open_unix_connection(server.path) for _ in range(20)]
+    assert (await asyncio.to_thread(client.get, "/v1/echo"))["body"] is None
+    for _, writer in silent:
+        writer.transport.abort()
+
+
+async def test_a_body_that_does_not_come_is_answered_with_408(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_file, "BODY_S", 0.01)
+    server = await serve(ECHO)
+    reader, writer = await asyncio.open_unix_connection(server.path)
+    writer.write(b"POST /v1/echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n{")
+    assert (await reader.readline()).startswith(b"HTTP/1.1 408 ")
+    writer.close()
+    await writer.wait_closed()

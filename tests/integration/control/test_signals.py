@@ -78,6 +78,16 @@ def start(diary: Diary) -> Iterator[Start]:
         process.wait()
 
 
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGUSR2, signal.SIGPIPE])
+def test_a_signal_without_meaning_ends_nothing(start: Start, diary: Diary, number: signal.Signals) -> None:
+    process = start()
+    process.send_signal(number)
+    process.send_signal(signal.SIGHUP)
+    diary.wait_for("ready", "reload")
+    process.terminate()
+    assert process.wait(PATIENCE_S) == 0
+
+
 def test_sighup_is_a_reload_each_time_and_sigterm_the_end(start: Start, diary: Diary) -> None:
     process = start()
     process.send_signal(signal.SIGHUP)

@@ -1,5 +1,7 @@
 """Listening on a path: modes, long paths, and files that are there already."""
 
+import fcntl
+import os
 import socket
 import stat
 from collections.abc import Iterator
@@ -75,6 +77,19 @@ def test_a_directory_that_is_there_keeps_its_mode(tmp_path: Path, mode: int) -> 
         assert _mode(tmp_path / "state") == mode
 
 
+def test_a_stranger_who_locks_a_directory_that_others_may_read_keeps_nobody_from_listening(tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o1777)
+    stranger = os.open(shared, os.O_RDONLY)
+    try:
+        fcntl.flock(stranger, fcntl.LOCK_EX)
+        with closing(UnixListener(shared / "node.sock")):
+            assert _mode(shared / "node.sock") == 0o600
+    finally:
+        os.close(stranger)
+
+
 def test_the_file_of_a_dead_process_is_replaced(path: Path) -> None:
     _leave_dead_socket(path)
     with closing(UnixListener(path)):
@@ -82,8 +97,9 @@ def test_the_file_of_a_dead_process_is_replaced(path: Path) -> None:
 
 
 def test_the_socket_of_a_live_process_is_left_to_it(path: Path) -> None:
+    words = f"^cannot listen on {path}: another node is running there; stop that one, or give this one a place"
     with closing(UnixListener(path)):
-        with pytest.raises(ListenError, match=rf"^cannot listen on {path}: another node is running there$") as refused:
+        with pytest.raises(ListenError, match=words) as refused:
             UnixListener(path, "node")
         assert _connects(path)
     assert refused.value.reason == "in_use"
@@ -131,7 +147,7 @@ def test_of_many_that_start_at_once_one_gets_the_path(path: Path, scale: int) ->
             listeners[0].close()
 
 
-def test_a_path_longer_than_a_socket_address_works(tmp_path: Path) -> None:
+def test_a_path_longer_than_a_socket_address_is_reached(tmp_path: Path) -> None:
     path = _long(tmp_path)
     with closing(UnixListener(path)):
         assert len(str(path)) > 107

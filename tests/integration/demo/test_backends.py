@@ -64,7 +64,7 @@ def test_nothing_listens_after_the_block(addresses: list[Address]) -> None:
 def test_a_taken_address_is_an_error_that_names_it_and_the_others_are_let_go(addresses: list[Address]) -> None:
     with (
         socket.create_server(addresses[1]),
-        pytest.raises(ListenError, match=r"127\.0\.0\.3:\d+: Address already in use; the demo's backends need port"),
+        pytest.raises(ListenError, match=r"127\.0\.0\.3:\d+: Address already in use; the demo's backends need this"),
     ):
         Backends(addresses)
 

@@ -1,6 +1,7 @@
 """The whole examination of machines that have everything, or nothing at all."""
 
 import socket
+import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,24 @@ from edgecore.config.schema import EdgeCoreConfig
 from edgecore.doctor.examination import Examination, read_config, wanted_places
 from edgecore.doctor.finding import Finding
 from edgecore.doctor.machine import Machine
+from edgecore.doctor.reaching import Reached
 
 ENV = Environment("edge-1", "192.0.2.10")
-CHECKS = {"python", "clock", "ip_forward", "nsswitch", "resolv_conf", "ports", "fake_ips", "database", "disk", "node"}
+CHECKS = {
+    "python",
+    "libraries",
+    "open_files",
+    "clock",
+    "ip_forward",
+    "nsswitch",
+    "resolv_conf",
+    "ports",
+    "fake_ips",
+    "database",
+    "disk",
+    "mqtt",
+    "node",
+}
 STATUS = {
     "node": "edge-1",
     "state": "ok",
@@ -41,6 +57,9 @@ class FakeMachine(Machine):
 
     def ask(self, server: tuple[str, int], name: str, qtype: int) -> dict[str, Any] | str:
         return {"status": "NOERROR"}
+
+    def reach(self, address: tuple[str, int], ca: str | None = None) -> Reached:
+        return Reached()
 
     def dropping_chains(self) -> dict[str, str]:
         return {"ip filter FORWARD": ""}
@@ -77,7 +96,7 @@ def test_a_machine_in_good_order_with_a_node_has_nothing_but_ok(tmp_path: Path) 
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
     findings = examine(FakeMachine(tmp_path, STATUS, ["127.251.0.1"]), config(listen="127.0.0.1:53"))
-    assert {finding.check for finding in findings} == CHECKS - {"ports", "fake_ips"} | {"dns", "lookup"}
+    assert {finding.check for finding in findings} == CHECKS - {"ports", "fake_ips", "mqtt"} | {"dns", "lookup"}
     assert [finding for finding in findings if finding.level != "ok"] == []
 
 
@@ -126,6 +145,32 @@ def test_a_joined_node_has_its_certificates_examined(tmp_path: Path) -> None:
     clock = VirtualClock(start_ms=1_800_000_000_000)
     of_all_defaults = Examination(FakeMachine(tmp_path), loaded, clock, is_configured=False)
     assert of(list(of_all_defaults.findings()), "certificates") == []
+
+
+def test_without_a_node_its_cloud_and_its_broker_are_looked_for(tmp_path: Path) -> None:
+    class Alone(FakeMachine):
+        def reach(self, address: tuple[str, int], ca: str | None = None) -> Reached:
+            return Reached(f"nobody at {address[1]}")
+
+    loaded = parse("modules:\n  eventBus:\n    mqttMode: 1\n", "edgecore.yaml", env=ENV).config
+    told = {finding.check: finding.text for finding in examine(Alone(tmp_path), loaded)}
+    assert "nobody at 10000" in told["cloud"]
+    assert "broker" in told["mqtt"]
+    running = {finding.check for finding in examine(Alone(tmp_path, STATUS, ["127.251.0.1"]), loaded)}
+    assert not running & {"cloud", "mqtt"}
+
+
+def test_a_damaged_database_is_a_problem_with_its_way_out(tmp_path: Path) -> None:
+    file = tmp_path / "var/lib/kubeedge/edgecore.db"
+    file.parent.mkdir(parents=True)
+    with sqlite3.connect(file) as database:
+        database.executescript("CREATE TABLE meta (key, type, value); INSERT INTO meta VALUES (1, 2, zeroblob(20000));")
+    database.close()
+    content = file.read_bytes()
+    file.write_bytes(content[:4096] + b"\xff" * 4096 + content[8192:])
+    found = [one for one in examine(FakeMachine(tmp_path), config()) if one.check == "database"]
+    assert "problem" in {one.level for one in found}
+    assert all(one.advice for one in found if one.level == "problem")
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pytest
 from dnslib import DNSRecord
 
 from edgecore.doctor.machine import Machine, find_by_getent
+from edgecore.doctor.reaching import Reached
 from edgecore.modules.edgemesh.dns.host import hostfile
 from edgecore.modules.edgemesh.dns.resolver.resolvconf import put_first
 
@@ -142,3 +143,19 @@ def test_a_resolver_that_never_answers_finds_nothing(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(subprocess, "run", run)
     assert find_by_getent("localhost") == []
+
+
+def test_an_address_answers_or_it_is_said_why_not(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = server.getsockname()[:2]
+        assert machine.reach(address) == Reached()
+        (tmp_path / "ca.crt").write_text("none")
+        assert machine.reach(address, "/ca.crt").why_not
+    assert "refused" in machine.reach(address).why_not
+
+
+def test_what_is_installed_is_seen(tmp_path: Path) -> None:
+    wanted, found = Machine(tmp_path).libraries()
+    assert not wanted or "msgspec" in found
+    assert Machine(tmp_path).open_files() != 0

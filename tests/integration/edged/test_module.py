@@ -19,8 +19,7 @@ from edgecore.metaclient import MetaClient
 from edgecore.modules.edged.module import KINDS_COUNTED, Edged
 from edgecore.modules.edged.nodestatus import HostFacts, NodeIdentity
 from edgecore.modules.edged.simulated.simulated import SimulatedRuntime
-from edgecore.modules.edgehub.news import CONNECTION_GROUPS
-from edgecore.modules.edgehub.session import connection_route
+from edgecore.modules.edgehub.news import CONNECTION_GROUPS, connection_route
 from edgecore.modules.metamanager.module import MetaManager
 from edgecore.modules.metamanager.tables import SCHEMA as META_SCHEMA
 from edgecore.observe.ledger import Ledger

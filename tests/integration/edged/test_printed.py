@@ -37,7 +37,7 @@ async def test_all_is_read_the_older_part_first(path: Path) -> None:
 
 @pytest.mark.parametrize("tail", [0, 1, 2, 50, 99, 100, 1000])
 @pytest.mark.parametrize("end", ["", "\n"])
-async def test_the_last_lines_alone(path: Path, tail: int, end: str) -> None:
+async def test_as_many_last_lines_are_read_as_were_asked_for(path: Path, tail: int, end: str) -> None:
     whole = "".join(LINES).removesuffix("\n") + end
     write(path, whole)
     assert await read(path, tail) == "".join(whole.splitlines(keepends=True)[-tail:] if tail else [])

@@ -6,8 +6,8 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from edgecore.beehive.module import MODULE_STOP_S
 from edgecore.beehive.resource import EdgeResource
+from edgecore.beehive.runner import MODULE_STOP_S
 from edgecore.modules.edged.process.processes import CLOSE_GRACE_S
 from edgecore.modules.edged.process.supervision import END_S
 from edgecore.modules.edged.runtime import ContainerState

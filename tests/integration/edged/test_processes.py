@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from edgecore.beehive.resource import EdgeResource
+from edgecore.clock import settle
 from processpods import LIMIT_BYTES, PATIENCE_S, Watched, ended, running, shell, until_printed, until_there
 
 
@@ -134,6 +136,18 @@ async def test_a_pod_that_cannot_be_understood_waits_and_says_why(watched: Watch
     assert "env" in state.message
     watched.update(shell("exec sleep 60"), objects={})
     await watched.state("c", running)
+
+
+async def test_why_a_container_is_not_started_is_logged_once_while_it_stays_the_same(watched: Watched) -> None:
+    container = {"name": "c", "image": "unknown"}
+    with capture_logs() as logs:
+        watched.start(container)
+        await watched.state("c", lambda state: state.reason == "ErrImagePull")
+        watched.update(container, objects={})
+        await settle(50)
+        watched.update(shell("exec sleep 60"), objects={})
+        await watched.state("c", running)
+    assert [entry["reason"] for entry in logs if entry["event"] == "container_not_started"] == ["ErrImagePull"]
 
 
 async def test_an_init_container_that_fails_for_good_fails_the_pod(watched: Watched) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from edgecore.beehive import frame
 from edgecore.beehive.message import Route, content_value
 from edgecore.store import outbox
 
@@ -219,6 +220,25 @@ async def test_fragments_over_the_limit_end_the_session_and_are_counted(linked: 
     await session.send(["x" * 300_000] * 4)
     await linked.lost()
     assert linked.counted() == {"frame_too_large": 1}
+
+
+async def test_fragments_without_end_end_the_session_and_are_counted(
+    linked: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(frame, "MOST_FRAGMENTS", 5000)
+    session = await linked.session()
+    session.websocket.transport.write(b"\x01\x00" + b"\x00\x00" * 5000)
+    await linked.lost()
+    assert linked.counted() == {"too_many_fragments": 1}
+
+
+async def test_a_cloud_that_asks_for_pongs_and_reads_none_is_left(linked: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    session = await linked.session()
+    session.websocket.transport.pause_reading()
+    for _ in range(200):
+        session.websocket.transport.write((b"\x89\x7d" + b"x" * 125) * 500)
+    await linked.lost()
+    session.vanish()
 
 
 async def test_bytes_that_are_no_websocket_end_the_session_and_are_counted(linked: Any) -> None:

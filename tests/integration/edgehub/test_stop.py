@@ -109,7 +109,7 @@ async def test_a_closed_bus_ends_the_module_while_the_connection_ends_by_itself(
 
 
 @pytest.mark.parametrize("turns", range(12))
-async def test_the_same_where_the_module_is_cancelled_with_the_end_of_the_bus(linked: Any, turns: int) -> None:
+async def test_a_closed_bus_ends_the_module_that_is_cancelled_in_the_same_turn(linked: Any, turns: int) -> None:
     """As the runner does when the node stops: both come in one turn of the loop."""
     session = await linked.session()
     session.vanish()

@@ -181,7 +181,7 @@ async def test_after_a_restart_every_service_has_the_same_address_and_its_pods(s
     again = await start_node()
     assert again.addresses() == before
     assert again.address(NGINX) == "127.217.0.1"
-    nginx = next(service for service in again.mesh.status()["services"] if service["name"] == "nginx-svc")
+    nginx = next(service for service in again.mesh.view().states() if service["name"] == "nginx-svc")
     assert [backend["endpoint"] for backend in nginx["backends"] if backend["port"] == 12345] == [
         "10.66.0.2:8000",
         "10.66.0.1:8000",
@@ -421,7 +421,7 @@ async def test_a_request_to_the_fake_ip_reaches_the_pods_and_is_refused_when_the
         await node.say("insert", "default/service/web", service)
         await node.say("update", "default/podlist/web", [pod])
         await node.settled()
-        await node.until(lambda: node.mesh.status()["services"][0]["ports"][0]["state"] == "listening")
+        await node.until(lambda: next(node.mesh.view().states())["ports"][0]["state"] == "listening")
         assert b"200 OK" in await ask(18080)
 
         await node.say("update", "default/podlist/web")

@@ -19,7 +19,7 @@ from brokerpython import broker_python
 from edgecore.clock import SystemClock
 from edgecore.modules.eventbus.broker import embedded
 from edgecore.modules.eventbus.broker.embedded import EmbeddedBroker
-from edgecore.modules.eventbus.broker.recipe import BrokerRecipe
+from edgecore.modules.eventbus.broker.recipe import CLIENTS_LIMIT, BrokerRecipe
 from mosquitto import Recorder, Seen, free_port
 
 pytestmark = pytest.mark.needs_amqtt
@@ -180,6 +180,54 @@ async def test_one_that_takes_nothing_does_not_keep_the_others_waiting_for_long(
 
     await _with(broker, work)
     await _until(lambda: broker.figures.dropped > 0)
+
+
+async def test_retained_messages_have_a_limit_by_their_bytes_and_others_go_on(broker: EmbeddedBroker) -> None:
+    def work(place: Any) -> None:
+        with Recorder(place, "a/b") as one:
+            for number in range(70):
+                one.publish(f"kept/{number}", bytes(1_000_000), qos=1, retain=True)
+            one.publish("a/b", "x")
+            one.until(len)
+        with Recorder(place, "kept/#", qos=0) as late:
+            late.until(lambda seen: len(seen) >= fitting)
+            late.publish("kept/end", "x", qos=0)
+            assert late.until(lambda seen: seen[-1].topic == "kept/end")[fitting:] == late.seen[-1:]
+
+    fitting = (64 << 20) // 1_000_006
+    await _with(broker, work)
+
+
+async def test_connections_that_say_nothing_leave_for_those_that_say_who_they_are(broker: EmbeddedBroker) -> None:
+    silent = [await asyncio.open_connection("127.0.0.1", _place(broker).port) for _ in range(CLIENTS_LIMIT + 20)]
+
+    def work(place: Any) -> None:
+        with Recorder(place, "a/b") as one:
+            one.publish("a/b", "x")
+            one.until(len)
+
+    await _with(broker, work)
+    for _, writer in silent:
+        writer.transport.abort()
+
+
+async def test_one_client_has_so_many_filters_and_others_have_theirs(broker: EmbeddedBroker) -> None:
+    filters = b"".join(b"\0\4%04d\0" % number for number in range(1500))
+    size = len(filters) + 2
+    with socket.create_connection(("127.0.0.1", _place(broker).port)) as greedy:
+        greedy.sendall(CONNECT + b"\x82" + bytes([size & 127 | 128, size >> 7]) + b"\0\1" + filters)
+        reader, writer = await asyncio.open_connection(sock=greedy.dup())
+        assert await reader.readexactly(4) == b"\x20\2\0\0"
+        answers = (await reader.readexactly(3 + 2 + 1500))[5:]
+        assert (answers.count(0), answers.count(0x80)) == (1000, 500)
+        writer.close()
+
+    def work(place: Any) -> None:
+        with Recorder(place, "a/b") as one:
+            one.publish("a/b", "x")
+            one.until(len)
+
+    await _with(broker, work)
 
 
 async def test_a_killed_broker_is_started_again(broker: EmbeddedBroker) -> None:

@@ -307,7 +307,7 @@ async def test_nothing_is_injected_unless_it_is_enabled(rig: Rig, mosquitto_at: 
 
 
 @needs_mosquitto
-async def test_it_is_turned_on_and_off_by_a_reload(rig: Rig, mosquitto_at: Start) -> None:
+async def test_the_mirror_is_turned_on_and_off_by_a_reload(rig: Rig, mosquitto_at: Start) -> None:
     broker = mosquitto_at()
     await rig.start(at(broker), mirror=MirrorSettings())
     await rig.connected()

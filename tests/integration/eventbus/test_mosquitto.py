@@ -22,7 +22,7 @@ def test_what_is_published_is_recorded(mosquitto_at: Start) -> None:
         assert recorder.until(len) == [Seen("a/b", b"\xff", 1, False)]
 
 
-def test_it_comes_back_on_its_port(mosquitto_at: Start) -> None:
+def test_a_broker_that_was_killed_comes_back_on_its_port(mosquitto_at: Start) -> None:
     broker = mosquitto_at()
     broker.kill()
     broker.start()

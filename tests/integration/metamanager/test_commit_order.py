@@ -6,10 +6,11 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from edgecore.beehive.message import Route
 from edgecore.beehive.switchboard import Passage
-from edgecore.clock import settle
+from edgecore.clock import VirtualClock, settle
 from edgecore.errors import StoreError
 from edgecore.store.store import Statement
 
@@ -200,3 +201,15 @@ async def test_a_file_that_cannot_be_read_is_an_error_to_who_asked(node: Any) ->
     assert error.content.startswith("Error to query meta in DB: cannot read")
     with pytest.raises(StoreError):
         node.rows()
+
+
+async def test_refusals_are_logged_once_in_ten_seconds_however_many_there_are(node: Any, vclock: VirtualClock) -> None:
+    with capture_logs() as logs:
+        for _ in range(3):
+            await node.from_cloud("update", "default/pod/refused", {"metadata": {"name": "refused"}})
+            assert (await node.hub.receive()).route.operation == "error"
+        await vclock.advance(10)
+        await node.from_cloud("update", "default/pod/refused", {"metadata": {"name": "refused"}})
+        assert (await node.hub.receive()).route.operation == "error"
+    left_out = [entry["left_out"] for entry in logs if entry["event"] == "request_failed"]
+    assert left_out == [0, 2]

@@ -41,7 +41,9 @@ async def test_a_pod_delete_of_edged_is_kept_and_sent(node: Any) -> None:
     assert node.rows() == {}
 
 
-async def test_it_is_kept_with_the_removal_of_the_rows_and_sent_after_that(node: Any, commits_held: Held) -> None:
+async def test_a_pods_deletion_is_kept_with_the_removal_of_its_rows_and_sent_after_that(
+    node: Any, commits_held: Held
+) -> None:
     await node.from_cloud("insert", POD, {})
     await node.hub.receive()
     await node.edged.receive()

@@ -54,7 +54,7 @@ async def test_each_kind_of_message_ends_in_its_way(
     assert node.ledger.counts() == {(DOWN, *ending): 1}
 
 
-async def test_it_is_acknowledged_once_the_ack_was_handed_over(node: Any, commits_held: Held) -> None:
+async def test_a_message_counts_as_acknowledged_once_the_ack_was_handed_over(node: Any, commits_held: Held) -> None:
     with commits_held():
         await node.from_cloud("insert", "default/pod/x", {})
         await settle(50)

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from edgecore.beehive.message import Message, Route, response_to, with_route
+from edgecore.beehive.message import Message, Route, response_to
 from edgecore.clock import settle
 from edgecore.modules.metamanager.questions import REMOTE_QUERIES, REMOTE_TIMEOUT_S
 
@@ -157,7 +157,7 @@ async def test_what_the_cloud_says_it_has_not_is_answered_at_once_and_not_acknow
     question = await node.hub.receive()
     refusal = 'configmaps "c" not found'
     answer = _answer(node, question, refusal)
-    assert node.hub.respond(with_route(answer, "edgecontroller", "resource", CM, "error"))
+    assert node.hub.respond(msgspec.structs.replace(answer, route=Route("edgecontroller", "resource", "error", CM)))
     assert (await asked).content is None
     assert await node.quiet()
     assert node.rows() == {}

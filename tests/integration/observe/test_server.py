@@ -5,7 +5,7 @@ import errno
 import json
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import AsyncExitStack, ExitStack, suppress
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 
 from edgecore.errors import ListenError
 from edgecore.observe.metrics import Metrics
-from edgecore.observe.server import ObserveServer
+from edgecore.observe.server import CONNECTIONS_LIMIT, ObserveServer
 
 Make = Callable[..., ObserveServer]
 
@@ -223,7 +223,7 @@ async def test_an_address_of_another_machine_is_an_error(make: Make) -> None:
     assert refused.value.reason == "no_such_address"
 
 
-async def test_it_listens_on_ipv6(make: Make) -> None:
+async def test_the_server_listens_on_ipv6(make: Make) -> None:
     server = make("[::1]:0")
     try:
         await server.start()
@@ -240,3 +240,20 @@ async def test_a_stopped_server_listens_no_more(make: Make) -> None:
     await server.stop()
     with pytest.raises(ConnectionRefusedError):
         await _ask(server, "/healthz")
+
+
+async def test_half_open_connections_however_many_keep_nobody_out(make: Make, metrics: Metrics) -> None:
+    server = make()
+    await server.start()
+    host, port = server.address.rsplit(":", 1)
+    async with AsyncExitStack() as stack:
+        readers = []
+        for _ in range(2 * CONNECTIONS_LIMIT):
+            reader, writer = await asyncio.open_connection(host, int(port))
+            stack.callback(writer.close)
+            writer.write(b"GET /metrics HTTP/1.1\r\nX-Slow: ")
+            readers.append(reader)
+        assert (await _ask(server, "/healthz"))[0] == 200
+        with suppress(ConnectionError):
+            assert await readers[0].read() == b""
+    assert metrics.bad_input_counts["observe", "too_many_connections"] >= 1

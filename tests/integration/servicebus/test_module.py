@@ -4,6 +4,7 @@ import asyncio
 import json
 from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -318,6 +319,27 @@ async def test_a_body_that_does_not_end_is_given_up_after_the_timeout(
     await around.send()
     await begun.wait()
     await asyncio.sleep(0.05)  # until the client has read the header
+    await vclock.advance(10.1)
+    assert read(await around.answer())[:2] == (500, b"error to receive response, err: the answer did not end in time")
+
+
+async def test_chunk_extensions_without_end_are_given_up_after_the_timeout(
+    around: Surroundings, service: Service, vclock: VirtualClock
+) -> None:
+    flowing = asyncio.Event()
+
+    async def begin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;")
+        with suppress(ConnectionError):
+            for number in range(1_000_000):
+                writer.write(b"x" * 65_536)
+                await writer.drain()
+                if number == 100:
+                    flowing.set()
+
+    service.script = begin
+    await around.send()
+    await flowing.wait()
     await vclock.advance(10.1)
     assert read(await around.answer())[:2] == (500, b"error to receive response, err: the answer did not end in time")
 

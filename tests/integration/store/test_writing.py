@@ -145,6 +145,19 @@ async def test_bad_write_fails_by_itself_and_the_writer_goes_on(store: Store, ba
     assert [entry["event"] for entry in logs] == ["write_failed"]
 
 
+async def test_what_refuses_every_write_is_logged_when_it_begins_and_when_it_is_over(store: Store) -> None:
+    with capture_logs() as logs:
+        for _ in range(3):
+            with pytest.raises(StoreError):
+                await store.write(Statement("INSERT INTO nothing VALUES (1)"))
+        with pytest.raises(StoreError):
+            await store.write(Statement("not sql"))
+        await store.write(put("after"))
+        await store.write(put("later"))
+    assert [entry["event"] for entry in logs] == ["write_failed", "write_failed", "writes_succeed_again"]
+    assert (store.statistics().failed, logs[-1]["failed"]) == (4, 4)
+
+
 async def test_bad_write_takes_no_other_of_its_group_with_it(store: Store, held: Hold) -> None:
     await store.write(put("7"), put("log", ""))
     with held():

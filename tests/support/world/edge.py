@@ -7,6 +7,7 @@ from cloudhub_stub.controllers.references import references
 from cloudhub_stub.downstream.wanted import KIND_OF
 from cloudhub_stub.upgrade import Upgrade
 from edgecore.beehive import resource as r
+from edgecore.beehive.frame import decode_frame, encode_frame
 from edgecore.beehive.message import Header, Message, Route, content_json, content_value, response_to, with_sync
 from edgecore.clock import Clock, Timer
 from edgecore.errors import ContentError
@@ -15,12 +16,13 @@ from edgecore.modules.edged import nodestatus
 from edgecore.modules.edged.podnetwork import PodNetwork
 from edgecore.modules.edged.pods import Delete, Kill, Pods, Post, Start, Update
 from edgecore.modules.edged.simulated.simulated import SimulatedRuntime
-from edgecore.modules.edgehub import session
-from edgecore.modules.edgehub.frame import decode_frame, encode_frame
+from edgecore.modules.edgehub.conversation import KEEPALIVE_ROUTE, PROOF_ROUTE
+from edgecore.modules.edgehub.destination import AnswerControl, Dispatch, HandToWaiter, destination_of
 from edgecore.modules.edgehub.outbox import Ended, Outbox
 from edgecore.modules.metamanager.applied import AppliedIds, State
-from edgecore.modules.metamanager.plan import Acknowledge, Forward, Plan, Put, ToCloud, is_kept, plan
+from edgecore.modules.metamanager.plan import is_kept, plan
 from edgecore.modules.metamanager.podstatus import report_route, resync
+from edgecore.modules.metamanager.steps import Acknowledge, Forward, Plan, Put, ToCloud
 from edgecore.store.outbox import is_durable
 from world.twins import Devices, take
 from world.wire import Wire
@@ -143,7 +145,7 @@ class EdgeProcess:
 
     def _heartbeat(self) -> None:
         if self._wire is not None:
-            self._write(Message(Header(self._new_id(), "", self._clock.now_ms()), session.KEEPALIVE_ROUTE, "ping"))
+            self._write(Message(Header(self._new_id(), "", self._clock.now_ms()), KEEPALIVE_ROUTE, "ping"))
             self._at("heartbeat", HEARTBEAT_S, self._heartbeat)
 
     def take(self, data: bytes) -> None:
@@ -155,14 +157,14 @@ class EdgeProcess:
         if parent and self.box.awaits_proof(parent):
             self._settle(self.box.answered(parent))
             return
-        match session.deliver(message, self._awaited.__contains__):
-            case session.AnswerControl():
+        match destination_of(message, self._awaited.__contains__):
+            case AnswerControl():
                 self._write(response_to(message, "ack", self._new_id, self._clock))
-            case session.HandToWaiter():
+            case HandToWaiter():
                 self._awaited.pop(parent)(message)
-            case session.Dispatch(r.GROUP_META):
+            case Dispatch(r.GROUP_META):
                 self._meta(message)
-            case session.Dispatch(r.GROUP_TWIN):
+            case Dispatch(r.GROUP_TWIN):
                 take(self._disk.devices, message.route.resource, content_value(message))
         if parent:
             self._settle(self.box.answered(parent))
@@ -185,7 +187,7 @@ class EdgeProcess:
     def _ask_for_proof(self) -> None:
         if self._wire is None or self.box.doubted_since() is None:
             return
-        ping = Message(Header(self._new_id(), "", self._clock.now_ms()), session.PROOF_ROUTE, "ping")
+        ping = Message(Header(self._new_id(), "", self._clock.now_ms()), PROOF_ROUTE, "ping")
         self.box.ask_for_proof(ping.header.id)
         self._write(ping)
         self._at("proof", HEARTBEAT_S, self._ask_for_proof)

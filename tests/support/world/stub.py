@@ -29,10 +29,10 @@ class StubProcess:
         self.plane = ControlPlane(
             self.rows, self.delivery, self.metrics, clock=clock, new_id=new_id, is_connected=self.nodes.is_connected
         )
-        cloud = Cloud(
+        self.cloud = Cloud(
             clock, new_id, self.metrics, self.ledger, self.nodes, Objects(), self.delivery, journal, self.plane
         )
-        self.hub = Hub(cloud)
+        self.hub = Hub(self.cloud)
         self.plane.load()
         self.delivery.load()
 

@@ -9,9 +9,9 @@ from structlog.testing import capture_logs
 
 from edgecore.beehive.bus import Bus
 from edgecore.beehive.message import Message, Route, error_to, response_to
-from edgecore.beehive.module import ModuleRunner
 from edgecore.beehive.port import Port
 from edgecore.beehive.resource import QUERY, parse_edge
+from edgecore.beehive.runner import ModuleRunner
 from edgecore.beehive.switchboard import Passage
 from edgecore.clock import VirtualClock, settle
 from edgecore.errors import MailboxFull, ReplyTimeout

@@ -9,18 +9,13 @@ from edgecore.beehive.message import (
     Header,
     Message,
     Route,
-    clone,
     content_json,
     content_value,
     error_to,
-    new_message,
     response_to,
     with_content,
     with_header,
     with_id,
-    with_resource_operation,
-    with_resource_version,
-    with_route,
     with_sender,
     with_sync,
 )
@@ -37,37 +32,12 @@ def test_raw_message_is_all_empty() -> None:
     assert Message() == Message(Header("", "", 0, "", sync=False), Route("", "", "", ""), None)
 
 
-def test_new_message_has_id_parent_and_time_and_nothing_else(ids: NewId, vclock: VirtualClock) -> None:
-    message = new_message(ids, vclock, "parent")
-    assert len(message.header.id) == 36
-    assert message == Message(Header(message.header.id, "parent", vclock.now_ms()))
-
-
-def test_new_messages_have_different_ids(ids: NewId, vclock: VirtualClock) -> None:
-    assert new_message(ids, vclock).header.id != new_message(ids, vclock).header.id
-
-
 def test_with_header_overwrites_id_parent_and_time_only() -> None:
     assert with_header(FULL, "x", "y", 5) == Message(Header("x", "y", 5, "77", sync=True), ROUTE, {"a": 1})
 
 
-def test_with_route_takes_source_group_resource_operation_in_that_order() -> None:
-    changed = with_route(FULL, "source", "group", "resource", "operation")
-    assert changed == Message(HEADER, Route("source", "group", "operation", "resource"), {"a": 1})
-
-
 def test_with_sender_keeps_operation_and_resource() -> None:
     assert with_sender(FULL, "s", "g") == Message(HEADER, Route("s", "g", "update", "default/pod/nginx"), {"a": 1})
-
-
-def test_with_resource_operation_keeps_source_and_group() -> None:
-    changed = with_resource_operation(FULL, "r", "o")
-    assert changed == Message(HEADER, Route("edgecontroller", "resource", "o", "r"), {"a": 1})
-
-
-def test_with_resource_version_changes_nothing_else() -> None:
-    header = Header("id", "parent", 1_589_000_000_000, "78", sync=True)
-    assert with_resource_version(FULL, "78") == Message(header, ROUTE, {"a": 1})
 
 
 def test_with_content_changes_nothing_else() -> None:
@@ -86,12 +56,6 @@ def test_with_sync_changes_nothing_else() -> None:
 
 def test_with_sync_returns_the_same_message_if_it_has_that_flag() -> None:
     assert with_sync(FULL, True) is FULL
-
-
-def test_clone_has_a_fresh_id_and_drops_resource_version_and_sync(ids: NewId) -> None:
-    copy = clone(FULL, ids)
-    assert copy.header.id not in {"", "id"}
-    assert copy == Message(Header(copy.header.id, "parent", 1_589_000_000_000), ROUTE, {"a": 1})
 
 
 def test_response_copies_source_and_group_and_answers_the_request(ids: NewId, vclock: VirtualClock) -> None:
@@ -134,7 +98,7 @@ class Status(msgspec.Struct):
         (msgspec.Raw(b'{ "kept" : 1.0 }'), b'{ "kept" : 1.0 }'),
     ],
 )
-def test_content_as_json(content: Any, text: bytes) -> None:
+def test_content_of_each_type_becomes_json(content: Any, text: bytes) -> None:
     assert content_json(Message(content=content)) == text
 
 

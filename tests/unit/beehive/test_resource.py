@@ -86,7 +86,7 @@ def test_word_is_the_one_that_travels(name: str, word: str) -> None:
     assert getattr(resource, name) == word
 
 
-def test_operations_of_the_transport_and_of_volumes() -> None:
+def test_the_operations_of_the_transport_and_of_volumes_are_those_of_kubeedge() -> None:
     assert {"config", "ping", "pong"} == resource.CONTROL_OPERATIONS
     assert {
         "createvolume",

@@ -33,7 +33,7 @@ TWINS: dict[str, Any] = {
 }
 
 
-def test_a_line_for_each_device() -> None:
+def test_each_device_has_a_line() -> None:
     assert devices_table([SHORT, {"id": "new", "state": ""}]) == (
         "ID            STATE     LAST-ONLINE           TWINS   DIFFER   DESCRIPTION\n"
         "thermometer   online    2026-11-20 10:18:51   2       1        on the roof\n"
@@ -41,12 +41,12 @@ def test_a_line_for_each_device() -> None:
     )
 
 
-def test_without_devices() -> None:
+def test_a_node_without_devices_says_so() -> None:
     assert devices_table([]) == "the node has no devices\n"
     assert devices_table([], headers=False) == ""
 
 
-def test_one_device_with_deleted_twins_and_attributes() -> None:
+def test_one_device_is_shown_with_deleted_twins_and_attributes() -> None:
     device = {**SHORT, "twins": TWINS, "attributes": {"maker": {"value": "acme", "type": "string", "optional": True}}}
     assert device_text(device) == (
         "device thermometer: online\n"
@@ -83,5 +83,5 @@ def test_text_of_others_moves_no_cursor() -> None:
     assert "\x1b" not in told
 
 
-def test_a_device_that_has_nothing() -> None:
+def test_a_device_that_has_nothing_is_shown_as_unknown_without_twins() -> None:
     assert device_text({"id": "a"}) == "device a: state unknown\n  without twins\n"

@@ -93,7 +93,7 @@ def test_other_sections_have_headings() -> None:
         ({"outcome": "failed", "reason": "no_upstream", "tried": []}, "there is no name server to ask"),
     ],
 )
-def test_it_says_which_name_server_answered(changes: dict[str, Any], line: str) -> None:
+def test_the_report_says_which_name_server_answered(changes: dict[str, Any], line: str) -> None:
     assert report(told(rows=[], upstream=UPSTREAM | changes)).splitlines()[-1] == f"upstream: {line}"
 
 
@@ -119,7 +119,7 @@ def test_a_reply_that_cannot_be_read_says_why() -> None:
     assert "the reply cannot be read: too short" in report(told(answer=[], unreadable="too short"))
 
 
-def test_it_says_whose_questions_are_led_to_the_node() -> None:
+def test_the_report_says_whose_questions_are_led_to_the_node() -> None:
     led = {"servers": ["192.0.2.1"], "listener": "169.254.96.16:53", "text": ""}
     line = "asked by: questions to 192.0.2.1 are led to 169.254.96.16:53"
     assert report(told(led=led)).splitlines()[-1] == line

@@ -32,5 +32,5 @@ def test_secrets_that_are_kept_are_told() -> None:
     assert "secrets are as they are" in report({**TOLD, "redacted": False})
 
 
-def test_that_there_is_none_is_told() -> None:
+def test_a_node_that_records_nothing_says_so() -> None:
     assert report({"recording": False}).startswith("nothing is recorded")

@@ -170,7 +170,7 @@ async def test_after_the_stop_no_round_begins(cloud: Cloud, rows: Any) -> None:
     assert rows.log == []
 
 
-async def test_it_is_idle_when_only_time_or_a_node_can_go_on(cloud: Cloud, edge: ActingEdge) -> None:
+async def test_the_plane_is_idle_when_only_time_or_a_node_can_go_on(cloud: Cloud, edge: ActingEdge) -> None:
     assert cloud.plane.is_idle
     cloud.plane.api.apply(DEPLOYMENT)
     assert not cloud.plane.is_idle

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from cloudhub_stub import objectroutes
-from cloudhub_stub.api import APPLY, DELETE, DESCRIBE, OBJECTS, SCALE, TRACE
 from cloudhub_stub.cloud import Cloud
 from cloudhub_stub.cluster.kinds import ObjectKey
 from cloudhub_stub.delivery.trace import Trace
 from cloudhub_stub.objectroutes import object_routes
+from cloudhub_stub.paths import APPLY, DELETE, DESCRIBE, OBJECTS, SCALE, TRACE
 from cluster.acting import ActingEdge
 from cluster.objects import config, pod, service
 from edgecore.clock import VirtualClock, settle

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from cloudhub_stub.settings import Settings
-from cloudhub_stub.state import default_state_dir
+from cloudhub_stub.statedir import default_state_dir
 from edgecore.errors import ConfigError
 
 

@@ -8,7 +8,7 @@ from edgecore.config.keys import leaves
 from edgecore.config.reference import reference
 from edgecore.config.schema import EdgeCoreConfig
 
-DOCUMENT = Path(__file__).parents[3] / "docs" / "settings.md"
+DOCUMENT = Path(__file__).parents[3] / "docs" / "reference" / "settings.md"
 LEAVES = dict(leaves(EdgeCoreConfig))
 
 

@@ -207,7 +207,7 @@ OURS = {
     "modules.edgeMesh.traffic.podAddresses": False,
     "modules.edgeMesh.traffic.retries": 2,
     "modules.edgeMesh.traffic.retryBudget": 20,
-    "modules.edgeMesh.traffic.retryBudgetMin": 3,
+    "modules.edgeMesh.traffic.retryBudgetMin": 10,
     "modules.edgeMesh.traffic.sniffTimeout": 0.1,
     "modules.edgeMesh.traffic.tcpIdleTimeout": 3600,
     "modules.edgeMesh.traffic.udpIdleTimeout": 60,

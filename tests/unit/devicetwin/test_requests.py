@@ -89,7 +89,7 @@ def test_an_answer_of_the_cloud_asks_for_nothing() -> None:
 
 
 @pytest.mark.parametrize(("news", "connected"), [("cloud_connected", True), ("cloud_disconnected", False)])
-def test_news_of_the_link(news: str, connected: bool) -> None:
+def test_news_of_the_link_say_whether_it_is_up(news: str, connected: bool) -> None:
     assert read_request(message("edgehub", "publish", "node/connection", news)) == Connection(connected)
 
 

@@ -15,7 +15,7 @@ TWO = TwinValue("2")
     ("asked", "newer"),
     [((3, 2), False), ((4, 9), False), ((2, 2), True), ((3, 1), True), ((9, 1), True), ((2, 9), True)],
 )
-def test_it_is_newer_here_where_either_number_is_greater(asked: tuple[int, int], newer: bool) -> None:
+def test_a_twin_is_newer_here_where_either_number_is_greater(asked: tuple[int, int], newer: bool) -> None:
     assert is_newer(Version(3, 2), TwinVersion(*asked)) is newer
 
 

@@ -101,7 +101,7 @@ def test_w8_the_same_value_under_a_newer_version_is_noted_and_tells_nobody() -> 
     assert cloud(dealt.device, {"temp": wish("30", 104)}).sync
 
 
-def test_the_same_again_is_nothing() -> None:
+def test_the_same_wish_again_changes_nothing() -> None:
     before = device(temp=TEMP)
     assert cloud(before, {"temp": wish("20", 100)}) == Dealt(before, (), {}, {}, None, {})
 

@@ -33,7 +33,7 @@ def test_a_key_of_the_right_characters_is_taken(key: str) -> None:
 
 
 @pytest.mark.parametrize("key", ["", "x" * 129, "a b", "ä", "a\n", "a$", "٣"])
-def test_any_other_key_is_not(key: str) -> None:
+def test_any_other_key_is_refused(key: str) -> None:
     assert check_key(key) == values.BAD_KEY
 
 
@@ -43,7 +43,7 @@ def test_a_value_of_the_right_characters_is_taken_and_the_empty_one(value: str) 
 
 
 @pytest.mark.parametrize("value", ["x" * 513, "a b", "1\n", "{}"])
-def test_any_other_value_is_not(value: str) -> None:
+def test_any_other_value_is_refused(value: str) -> None:
     assert check_value(value) == values.BAD_VALUE
 
 

@@ -17,7 +17,7 @@ def test_a_twin_differs_where_the_cloud_wants_something_and_the_device_says_some
     assert [views.differs(one) for one in (SAME, OTHER, SILENT, UNWANTED, GONE)] == [False, True, True, False, False]
 
 
-def test_counts() -> None:
+def test_devices_are_counted_by_state_and_twins_by_what_became_of_them() -> None:
     assert views.counts([DEVICE, Device("e")]) == {
         "devices": 2,
         "states": {"online": 1, "unknown": 1},

@@ -25,6 +25,7 @@ def database(**facts: Any) -> list[str]:
         ({"head": b""}, ["ok"]),
         ({"head": None}, ["ok"]),
         ({"kind": "absent"}, ["ok"]),
+        ({"kind": "absent", "closed": "/srv"}, ["warning"]),
         ({"kind": "unreadable"}, ["note"]),
         ({"kind": "directory"}, ["problem"]),
         ({"kind": "other"}, ["problem"]),

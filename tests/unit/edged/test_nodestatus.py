@@ -74,7 +74,7 @@ def test_the_machine_is_named_by_its_ids_and_its_storage_told_as_by_the_kubelet(
         assert status["allocatable"]["ephemeral-storage"] == "921600"
 
 
-def test_the_worked_example_of_spec_14_1() -> None:
+def test_the_registration_is_that_of_the_worked_example_of_spec_14_1() -> None:
     facts = HostFacts(2, 7820, "5.4.0", "Ubuntu 20.04", "linux", "amd64")
     identity = NodeIdentity("edge-node", "default", "10.0.0.5", "1.40.0")
     node: dict[str, Any] = json.loads(msgspec.json.encode(registration(identity, facts)))

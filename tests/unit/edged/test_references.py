@@ -49,7 +49,7 @@ def _names(spec: Any) -> set[str]:
     return {f"{each.type}/{each.name}" for each in _used(spec).used}
 
 
-def test_it_uses_what_it_names_in_each_way_there_is() -> None:
+def test_a_pod_uses_what_it_names_in_each_way_there_is() -> None:
     config_maps = {f"configmap/cm-{way}" for way in ("volume", "proj", "from", "key")}
     ways = ("volume", "azure", "csi", "flex", "cephfs", "proj", "init", "from", "key", "pull")
     assert _names(EVERY_WAY) == config_maps | {f"secret/s-{way}" for way in ways}

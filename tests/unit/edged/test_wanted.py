@@ -77,7 +77,7 @@ def test_each_pod_that_comes_to_use_it_has_it_asked_for_at_once() -> None:
         assert _begun(wanted, 1) == [A]
 
 
-def test_it_is_asked_for_as_long_as_one_pod_uses_it() -> None:
+def test_an_object_is_asked_for_as_long_as_one_pod_uses_it() -> None:
     wanted = _with(A, is_there=False)
     wanted.use("u2", [A])
     wanted.release("u1")

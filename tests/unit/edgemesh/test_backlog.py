@@ -88,7 +88,7 @@ def test_after_an_overflow_what_comes_is_kept_again() -> None:
     st.lists(st.tuples(st.sampled_from([ServiceDeleted, PodsDeleted, EndpointsDeleted]), st.integers(0, 9))),
     st.integers(1, 8),
 )
-def test_it_never_holds_more_than_its_limit_and_loses_nothing_unseen(
+def test_a_backlog_never_holds_more_than_its_limit_and_loses_nothing_unseen(
     added: list[tuple[type[ServiceDeleted], int]], limit: int
 ) -> None:
     backlog = Backlog(limit)

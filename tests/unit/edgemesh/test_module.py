@@ -64,7 +64,7 @@ class FakeProxy:
         self.stopped = True
 
     def status(self) -> dict[str, Any]:
-        return {"listeners": [], "requests": {}, "errors": {"unknown_service": 1}}
+        return {"requests": {}, "errors": {"unknown_service": 1}}
 
     def figures(self) -> dict[Any, Any]:
         return {}
@@ -536,7 +536,7 @@ async def test_a_pod_with_a_name_is_reached_as_before_after_a_restart(make_rig: 
 
     await rig.run()
 
-    (service,) = rig.mesh.status()["services"]
+    (service,) = rig.mesh.view().states()
     assert [(pod["hostname"], pod["fake_ip"]) for pod in service["named_pods"]] == [("web-0", "127.251.0.10")]
     assert [(row[0], *row[2:]) for row in store.committed] == [("UPDATE", "127.251.0.11", "default", "web-1.web")]
     assert rig.fake_ip_ports == [("127.251.0.9", 80), ("127.251.0.10", 80)]
@@ -935,7 +935,7 @@ async def test_addresses_of_mode_rootless_are_replaced_in_mode_intercept(
     assert ("INSERT", "9.251.0.1", "default", "web") in store.committed
 
 
-async def test_the_status_lists_services_and_what_is_listened_at(rig: Rig) -> None:
+async def test_the_status_says_what_is_listened_at_and_the_view_lists_services(rig: Rig) -> None:
     rig.listen.refuse("127.251.0.1", 80, "no_permission")
     await rig.put(WEB, ("http", 80))
 
@@ -944,15 +944,16 @@ async def test_the_status_lists_services_and_what_is_listened_at(rig: Rig) -> No
     assert status["plain_listener"] == "127.0.0.1:40001"
     assert status["dns"] == {"listening": ["127.0.0.1:10053"]}
     assert status["proxy"] == {"requests": {}, "errors": {"unknown_service": 1}}
-    assert [service["name"] for service in status["services"]] == ["web"]
+    assert [service["name"] for service in rig.mesh.view().states()] == ["web"]
     assert [failure["port"] for failure in status["ports_not_bound"]] == [80]
     json.dumps(status)
 
 
 async def test_the_status_before_the_start_is_that_of_an_empty_mesh(make_rig: MakeRig) -> None:
-    status = (await make_rig()).mesh.status()
+    mesh = (await make_rig()).mesh
+    status = mesh.status()
 
-    assert (status["pool"], status["plain_listener"], status["services"]) == (None, None, [])
+    assert (status["pool"], status["plain_listener"], list(mesh.view().states())) == (None, None, [])
     json.dumps(status)
 
 
@@ -974,7 +975,7 @@ async def test_an_exhausted_pool_is_logged_and_the_service_known_without_address
         await rig.put(API, ("http", 80))
 
     assert [(line["event"], line["service"]) for line in logs] == [("pool_empty", "prod/api")]
-    assert rig.mesh.status()["services"][1]["fake_ip"] is None
+    assert list(rig.mesh.view().states())[1]["fake_ip"] is None
 
 
 async def test_stop_closes_all_that_was_opened(rig: Rig) -> None:
@@ -1004,7 +1005,7 @@ async def test_a_pod_of_this_node_that_fails_is_no_backend_any_more(rig: Rig) ->
 
     await rig.send("update", "default/pod/web-0", pod)
 
-    (service,) = rig.mesh.status()["services"]
+    (service,) = rig.mesh.view().states()
     assert [backend["reason"] for backend in service["backends"]] == ["not_running"]
     assert service["ready"] is False
 
@@ -1026,7 +1027,7 @@ async def test_pods_and_endpoints_that_metamanager_has_count_after_the_start(mak
 
     await rig.run()
 
-    backends = [(one["name"], b["endpoint"]) for one in rig.mesh.status()["services"] for b in one["backends"]]
+    backends = [(one["name"], b["endpoint"]) for one in rig.mesh.view().states() for b in one["backends"]]
     assert backends == [("web", None), ("api", "10.1.0.1:9000")]
 
 
@@ -1043,7 +1044,7 @@ async def test_pods_that_come_during_the_recovery_are_applied_after_it(make_rig:
     meta.open.set()
     await settle()
 
-    (service,) = rig.mesh.status()["services"]
+    (service,) = rig.mesh.view().states()
     assert [backend["reason"] for backend in service["backends"]] == ["terminating"]
 
 

@@ -86,17 +86,17 @@ async def test_each_backend_says_whether_it_is_in_or_why_not(table: ServiceTable
 async def test_a_service_without_an_address_is_listed(table: ServiceTable, listeners: RootlessListeners) -> None:
     table.put(ServiceKey("default", "late"), kube.Service())
 
-    assert services_status(table, listeners)[1]["fake_ip"] is None
+    assert list(services_status(table, listeners))[1]["fake_ip"] is None
 
 
 async def test_ready_endpoints_are_counted_once_they_are_known(
     table: ServiceTable, listeners: RootlessListeners
 ) -> None:
-    assert services_status(table, listeners)[0]["ready_endpoints"] is None
+    assert next(services_status(table, listeners))["ready_endpoints"] is None
 
     table.set_endpoints(WEB, kube.Endpoints(subsets=(kube.EndpointSubset((kube.EndpointAddress("10.0.0.1"),)),)))
 
-    assert services_status(table, listeners)[0]["ready_endpoints"] == 1
+    assert next(services_status(table, listeners))["ready_endpoints"] == 1
 
 
 async def test_a_port_that_could_not_be_bound_is_listed(listeners: RootlessListeners) -> None:

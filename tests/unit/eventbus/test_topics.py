@@ -99,7 +99,7 @@ def test_any_payload_becomes_text_that_can_be_sent(payload: bytes) -> None:
         ("a" * 65_536, "it has over 65535 bytes"),
     ],
 )
-def test_what_can_be_published_on(topic: str, fault: str) -> None:
+def test_only_a_topic_without_wildcards_can_be_published_on(topic: str, fault: str) -> None:
     assert fault_of_topic(topic) == fault
 
 
@@ -116,7 +116,7 @@ def test_what_can_be_published_on(topic: str, fault: str) -> None:
         ("a\0", "it has a NUL character"),
     ],
 )
-def test_what_can_be_subscribed(wanted: str, fault: str) -> None:
+def test_only_a_filter_with_wildcards_in_place_can_be_subscribed(wanted: str, fault: str) -> None:
     assert fault_of_filter(wanted) == fault
 
 
@@ -137,7 +137,7 @@ def test_what_can_be_subscribed(wanted: str, fault: str) -> None:
         ("+/+", "/a", True),
     ],
 )
-def test_what_matches(wanted: str, topic: str, match: bool) -> None:
+def test_a_filter_matches_topics_as_mqtt_says(wanted: str, topic: str, match: bool) -> None:
     assert matches(wanted, topic) is match
 
 

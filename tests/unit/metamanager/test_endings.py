@@ -3,7 +3,7 @@
 import pytest
 
 from edgecore.modules.metamanager.endings import Ending, ending_of
-from edgecore.modules.metamanager.plan import (
+from edgecore.modules.metamanager.steps import (
     Acknowledge,
     AnswerLocally,
     AskCloud,

@@ -11,7 +11,8 @@ import pytest
 
 from edgecore.beehive.gojson import marshal
 from edgecore.beehive.message import Message
-from edgecore.modules.metamanager.plan import (
+from edgecore.modules.metamanager.plan import plan
+from edgecore.modules.metamanager.steps import (
     Acknowledge,
     AnswerLocally,
     AskCloud,
@@ -23,7 +24,6 @@ from edgecore.modules.metamanager.plan import (
     Reply,
     Show,
     ToCloud,
-    plan,
 )
 
 CLOUD = "edgecontroller"
@@ -178,7 +178,7 @@ NEWS = [
     ids=lambda row: f"{row.operation} {row.resource} of {row.source}: {str(row.content)[:10]}",
 )
 @pytest.mark.parametrize("raw", [False, True], ids=["value", "bytes from the wire"])
-def test_each_cell_of_the_table(message: Callable[..., Message], row: Row, raw: bool) -> None:
+def test_a_message_gets_the_plan_in_its_cell_of_the_table(message: Callable[..., Message], row: Row, raw: bool) -> None:
     content = row.content
     if raw and content is not None:
         content = msgspec.Raw(marshal(content))
@@ -213,7 +213,7 @@ QUERIES: list[tuple[str, bool, tuple[Any, ...]]] = [
 
 @pytest.mark.parametrize(("resource", "connected", "steps"), QUERIES)
 @pytest.mark.parametrize("source", ["edged", "edgemesh", CLOUD])
-def test_each_cell_of_the_query_table(
+def test_a_query_gets_the_plan_in_its_cell_of_the_table(
     message: Callable[..., Message],
     resource: str,
     connected: bool,

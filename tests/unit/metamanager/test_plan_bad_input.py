@@ -13,17 +13,8 @@ from hypothesis import strategies as st
 
 from edgecore.beehive import wire
 from edgecore.beehive.message import Header, Message, Route
-from edgecore.modules.metamanager.plan import (
-    Acknowledge,
-    Fault,
-    Forward,
-    Plan,
-    Put,
-    Remove,
-    Report,
-    ToCloud,
-    plan,
-)
+from edgecore.modules.metamanager.plan import plan
+from edgecore.modules.metamanager.steps import Acknowledge, Fault, Forward, Plan, Put, Remove, Report, ToCloud
 from edgecore.store.outbox import is_durable
 
 Make = Callable[..., Message]

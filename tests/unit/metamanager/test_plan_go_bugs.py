@@ -6,7 +6,8 @@ from collections.abc import Callable
 import pytest
 
 from edgecore.beehive.message import Message
-from edgecore.modules.metamanager.plan import (
+from edgecore.modules.metamanager.plan import plan
+from edgecore.modules.metamanager.steps import (
     Acknowledge,
     AnswerLocally,
     Fault,
@@ -16,7 +17,6 @@ from edgecore.modules.metamanager.plan import (
     Remove,
     Reply,
     ToCloud,
-    plan,
 )
 
 Make = Callable[..., Message]

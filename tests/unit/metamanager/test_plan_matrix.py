@@ -21,8 +21,8 @@ import pytest
 
 from edgecore.beehive import resource as r
 from edgecore.beehive.message import Message, Route
-from edgecore.modules.metamanager.plan import (
-    KNOWN_TYPES,
+from edgecore.modules.metamanager.plan import KNOWN_TYPES, plan, receiver_of_answer
+from edgecore.modules.metamanager.steps import (
     Acknowledge,
     AnswerLocally,
     AskCloud,
@@ -37,8 +37,6 @@ from edgecore.modules.metamanager.plan import (
     ReportPods,
     Show,
     ToCloud,
-    plan,
-    receiver_of_answer,
 )
 
 Make = Callable[..., Message]
@@ -216,7 +214,7 @@ CELLS = [
 
 
 @pytest.mark.parametrize("cell", CELLS, ids=lambda cell: f"{cell.operation} {cell.type} of {cell.source or 'none'}")
-def test_each_operation_on_each_type_by_each_source(message: Make, cell: Cell) -> None:
+def test_each_operation_on_each_type_by_each_source_gets_its_plan(message: Make, cell: Cell) -> None:
     stored = {cell.resource: TEXT} if cell.type.endswith("unchanged") else {}
     request = message(cell.operation, cell.resource, cell.content, cell.source)
     decided = plan(request, stored.get, connected=True)
@@ -226,7 +224,7 @@ def test_each_operation_on_each_type_by_each_source(message: Make, cell: Cell) -
 
 @pytest.mark.parametrize("source", SOURCES)
 @pytest.mark.parametrize("row", _rows(ASKED), ids=lambda row: row[0])
-def test_each_query_by_type_link_and_row(message: Make, row: list[str], source: str) -> None:
+def test_each_query_gets_its_plan_by_type_link_and_row(message: Make, row: list[str], source: str) -> None:
     row_type, *letters = row
     key = f"ns/{row_type}/x"
     circumstances: list[tuple[bool, dict[str, str]]] = [(True, {key: TEXT}), (True, {}), (False, {key: TEXT})]

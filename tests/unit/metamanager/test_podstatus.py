@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgecore.beehive.message import Route
-from edgecore.modules.metamanager.plan import Remove
 from edgecore.modules.metamanager.podstatus import report_route, resync
+from edgecore.modules.metamanager.steps import Remove
 
 PODS = {"default/pod/a": "{}", "default/pod/b": "{}", "kube-system/pod/a": "{}"}
 

@@ -9,7 +9,7 @@ import pytest
 from edgecore.beehive.message import Message
 from edgecore.clock import settle
 from edgecore.errors import StoreError
-from edgecore.modules.metamanager.plan import Put, Remove
+from edgecore.modules.metamanager.steps import Put, Remove
 from edgecore.modules.metamanager.tables import (
     Committed,
     MetaTable,

@@ -10,7 +10,7 @@ from edgecore.recording.packing.mcapfile import PROFILE
 from edgecore.recording.packing.schemas import KEYS_OF
 from edgecore.recording.selection import FILTERS, WAY_WORDS
 
-PAGE = (Path(__file__).parents[3] / "docs" / "recording-format.md").read_text("utf-8")
+PAGE = (Path(__file__).parents[3] / "docs" / "reference" / "recording-format.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize("kind", KEYS)

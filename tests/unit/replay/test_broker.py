@@ -57,6 +57,15 @@ async def test_what_the_node_publishes_is_kept_and_comes_back_once(rig: Rig) -> 
     assert len(rig.arrived) == 2
 
 
+async def test_what_nobody_hears_is_not_remembered(rig: Rig) -> None:
+    await rig.client.connect()
+    rig.client.publish(Publication("a/b", b"1", 1, False))
+    rig.client.subscribe(["a/#"])
+    rig.client.publish(Publication("a/b", b"2", 1, False))
+    rig.broker.publish("a/b", b"2")
+    assert not rig.broker._echoed
+
+
 async def test_who_has_left_gets_nothing(rig: Rig) -> None:
     await rig.client.connect()
     rig.client.subscribe(["#"])

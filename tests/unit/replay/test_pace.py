@@ -52,7 +52,7 @@ async def test_a_node_that_goes_on_after_all_is_waited_for_again() -> None:
     assert left > 10 * TURNS
 
 
-async def test_it_is_quiet_once_nothing_was_under_way_for_a_while() -> None:
+async def test_a_node_is_quiet_once_nothing_was_under_way_for_a_while() -> None:
     left = 5
 
     def busy() -> int:

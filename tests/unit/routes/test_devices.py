@@ -20,7 +20,7 @@ async def ask(devices: Devices | None, path: str, **query: str) -> Any:
     return await device_routes(devices)["GET", path](ControlRequest(query, None))
 
 
-async def test_every_device_and_one() -> None:
+async def test_all_devices_or_one_can_be_asked_for() -> None:
     assert await ask(Devices(), "/v1/devices") == [{"id": "a"}]
     assert await ask(Devices(), "/v1/device", id="a") == {"id": "a", "twins": {}}
 

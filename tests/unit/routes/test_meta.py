@@ -9,7 +9,7 @@ from edgecore.clock import VirtualClock, settle
 from edgecore.control.routes import ControlRefused, ControlRequest
 from edgecore.modules.edgemesh import tables as mesh_tables
 from edgecore.modules.metamanager import tables
-from edgecore.modules.metamanager.plan import Put, Remove
+from edgecore.modules.metamanager.steps import Put, Remove
 from edgecore.modules.metamanager.tables import Committed, MetaTable, Origin
 from edgecore.routes import meta as metaroutes
 from edgecore.routes.meta import SECOND_LOOK_S, WATCH_BACKLOG, meta_routes

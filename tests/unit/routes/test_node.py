@@ -14,7 +14,7 @@ class FakeState:
     """A node whose status is short."""
 
     def status(self) -> dict[str, Any]:
-        return {"node": "edge-1"}
+        return {"node": "edge-1", "mesh": {"pool": "127.251.0.0/16"}}
 
     def origin(self, key: str) -> dict[str, Any] | None:
         return {"row": key} if key == "default/service/web" else None
@@ -37,6 +37,9 @@ class FakeView:
             yield {"namespace": namespace, "name": "cart"}
         else:
             yield from ({"namespace": "default", "name": f"web-{number}"} for number in range(SERVICES_AT_ONCE + 1))
+
+    def states(self) -> Iterator[dict[str, Any]]:
+        yield {"namespace": "default", "name": "web"}
 
     def one(self, name: str, namespace: str = "") -> dict[str, Any]:
         if name == "none":
@@ -65,7 +68,17 @@ async def test_there_are_no_other_routes() -> None:
 
 
 async def test_status_is_that_of_the_node() -> None:
-    assert await ask("GET", "/v1/status") == {"node": "edge-1"}
+    assert await ask("GET", "/v1/status") == {"node": "edge-1", "mesh": {"pool": "127.251.0.0/16"}}
+
+
+@pytest.mark.parametrize(
+    ("query", "services"), [({}, {"services": [{"namespace": "default", "name": "web"}]}), ({"brief": "1"}, {})]
+)
+async def test_the_status_has_the_services_unless_it_is_to_be_brief(
+    query: dict[str, str], services: dict[str, Any]
+) -> None:
+    status = await ask_services("/v1/status", FakeView, **query)
+    assert status["mesh"] == {"pool": "127.251.0.0/16", **services}
 
 
 async def test_a_name_is_asked_for_and_the_rows_of_its_service_are_added() -> None:

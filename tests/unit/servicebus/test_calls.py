@@ -37,7 +37,7 @@ def called(*parts: Any, **named: Any) -> Call:
     return found
 
 
-def test_the_worked_example_of_the_protocol() -> None:
+def test_the_worked_example_of_the_protocol_is_the_call_that_it_says() -> None:
     found = called("8080:health", {"header": {"Accept": ["*/*"]}, "body": ""})
     line = ("Accept", "*/*")
     assert found == Call("GET", "127.0.0.1:8080", "/health", (line, ADDED[1]), b"")

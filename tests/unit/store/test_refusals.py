@@ -48,6 +48,13 @@ def test_an_error_of_a_disk_without_room_is_want_of_room(monkeypatch: pytest.Mon
     assert trouble(fault(sqlite3.SQLITE_IOERR), PATH) == NO_ROOM
 
 
+def test_a_file_system_without_inodes_is_not_said_to_have_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    figures = os.statvfs("/")
+    without = os.statvfs_result((*figures[:5], 1000, 0, 0, *figures[8:]))
+    monkeypatch.setattr(os, "statvfs", lambda _folder: without)
+    assert "no more files" in str(refused("write", PATH, OSError(errno.ENOSPC, "No space left on device")))
+
+
 def test_the_words_of_sqlite_are_found_behind_those_of_peewee() -> None:
     wrapped = peewee.OperationalError("as peewee says")
     wrapped.__context__ = fault(sqlite3.SQLITE_BUSY, "database is locked")
@@ -68,9 +75,12 @@ def test_the_newest_backup_beside_it_is_named(tmp_path: Path) -> None:
     assert f"`edgecore db restore {tmp_path}/n.db.backup-20260301T000000Z --db {tmp_path}/n.db`" in text
 
 
-def test_the_words_of_the_system_are_kept_and_a_fault_without_a_way_out_has_none() -> None:
+def test_the_words_of_the_system_are_kept_with_its_way_out_if_there_is_one() -> None:
     error = OSError(errno.EISDIR, os.strerror(errno.EISDIR))
-    assert str(refused("open database", PATH, error)) == f"cannot open database {PATH}: Is a directory"
+    text = f"cannot open database {PATH}: Is a directory"
+    assert str(refused("open database", PATH, error)) == f"{text}; it is a directory: name a file in it"
+    error = OSError(errno.EXDEV, "Invalid cross-device link")
+    assert str(refused("open database", PATH, error)) == f"cannot open database {PATH}: Invalid cross-device link"
 
 
 @pytest.mark.parametrize(

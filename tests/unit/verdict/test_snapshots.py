@@ -41,7 +41,7 @@ def judged(recorded: dict[str, Any] | None, ours: dict[str, Any] | None, rules: 
     return judge(session(recorded), session(ours, 7), rules=rules)
 
 
-def test_the_same_is_equal_and_counted_by_kind(rules: Rules) -> None:
+def test_equal_states_are_equal_and_counted_by_kind(rules: Rules) -> None:
     verdict = judged(state(), state(), rules)
     assert verdict.is_equal
     assert verdict.equal == verdict.compared
@@ -126,7 +126,7 @@ def test_a_question_of_one_side_alone_tells_a_service_that_should_be_gone(
     assert verdict.passed_over == Counter(passed_over)
 
 
-def test_rules_about_rows_of_any_type(rules: Rules) -> None:
+def test_rules_about_rows_of_any_type_let_their_fields_differ(rules: Rules) -> None:
     check = rules.volatile[0].check._replace(accepts=lambda value: True)
     lenient = Rules([Volatile(("row *",), ("**.port",), check, "a test")])
     ours = state()

@@ -20,6 +20,7 @@ _DRAINED_BYTES = 4 << 20
 _MARK = b"EDGECORE_PROCESS"
 """The variable by which a process is known however it strays: the number of its container's process."""
 _MARKED = _MARK + b"="
+_LONGEST_DIGITS = 18
 
 
 class Child:
@@ -122,8 +123,8 @@ def _with_parent(parent: int) -> Iterator[bytes]:
 
 def _number(environ: bytes) -> int:
     found = next((line for line in environ.split(b"\0") if line.startswith(_MARKED)), b"")
-    text = found.removeprefix(_MARKED)
-    return int(text) if text.isdigit() else 0
+    text = found.removeprefix(_MARKED)  # which the process may have changed
+    return int(text) if text.isdigit() and len(text) <= _LONGEST_DIGITS else 0
 
 
 def adopt_orphans() -> None:

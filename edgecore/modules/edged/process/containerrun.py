@@ -109,11 +109,13 @@ class ContainerRun:
         return self._policy.restarts(self.state.exit_code)
 
     async def _possible(self) -> ProcessPlan:
+        told = None
         while not isinstance(self._plan, ProcessPlan):
             self._planned.clear()
-            if self._plan is not None:
-                log.warning("container_not_started", reason=self._plan.reason, **self._names())
-                self._wait(*self._plan)
+            if self._plan is not None and self._plan != told:
+                told = self._plan
+                log.warning("container_not_started", reason=told.reason, **self._names())
+                self._wait(*told)
             await self._planned.wait()
         return self._plan
 

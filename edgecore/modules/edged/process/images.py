@@ -7,7 +7,7 @@ container has: ``{hostPort}``, ``{containerPort}`` (of its first port; ``{hostPo
 
 import re
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from edgecore.kube import ContainerPort
@@ -51,15 +51,6 @@ class Images:
         """Return the command of an image: of its name and tag, else of its name alone."""
         name, tag = _name_and_tag(image)
         return self._images.get((name, tag or "latest")) or self._images.get((name, ""))
-
-
-def are_images(entries: Sequence[str]) -> bool:
-    """Return whether the setting can be understood."""
-    try:
-        Images(entries)
-    except ValueError:
-        return False
-    return True
 
 
 def command_of(image: Image, container: ContainerToRun, places: Mapping[str, str]) -> tuple[str, ...] | Wrong:

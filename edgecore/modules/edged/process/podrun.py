@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
+from edgecore.clock import until_set
 from edgecore.modules.edged.nodestatus import rfc3339
 from edgecore.modules.edged.podspec import ContainerToRun, PodToRun
 from edgecore.modules.edged.process.containerrun import ContainerRun, Kit
@@ -127,11 +128,8 @@ class PodRun:
                 log.warning("pod_not_started", pod=self._pod.metadata.name, reason=wrong.reason, error=wrong.message)
                 for run in (*self._init, *self._runs_after):
                     run.wait(*wrong)
-            timer = self._kit.clock.call_at(self._kit.clock.monotonic() + AGAIN_AFTER_S, self._updated.set)
-            try:
-                await self._updated.wait()
-            finally:
-                timer.cancel()
+            clock = self._kit.clock
+            await until_set(clock, self._updated, clock.monotonic() + AGAIN_AFTER_S)
 
     async def _make(self, plan: PodPlan) -> Wrong | None:
         try:

@@ -6,7 +6,7 @@ msgpack, each message with its length in four bytes before it.
 from collections.abc import Iterator, Mapping
 from typing import Any, Generic, TypeVar
 
-from msgspec import MsgspecError, Struct, msgpack
+from msgspec import Struct, msgpack
 
 from edgecore.errors import ContentError
 
@@ -91,5 +91,5 @@ class Frames(Generic[T]):
             del self._bytes[: _LENGTH_BYTES + length]
             try:
                 yield self._decoder.decode(encoded)
-            except MsgspecError as error:
+            except (ValueError, RecursionError) as error:  # the former also for what is not UTF-8
                 raise ContentError(f"cannot understand a message of the other side: {error}") from error

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from edgecore.modules.edged.process.plan import Places, PodPlan, ProcessPlan
 from edgecore.modules.edged.process.volumes import VolumePlan
+from edgecore.privatefiles import make_directory
 
-_DIRECTORY_MODE = 0o700
 _FILE_TYPES = frozenset({"File", "FileOrCreate"})
 _EXPECTED = {
     "Directory": Path.is_dir,
@@ -25,7 +25,7 @@ _EXPECTED = {
 
 def make_pod(plan: PodPlan, places: Places) -> None:
     """Make volumes and mounts. What an emptyDir holds from before a restart of the node stays."""
-    _directory(places.pod)
+    make_directory(places.pod)
     for volume in plan.volumes:
         if volume.host is not None:
             _host(volume)
@@ -40,7 +40,7 @@ def make_pod(plan: PodPlan, places: Places) -> None:
 def ready_log(places: Places, container: str, restarts: int) -> Path:
     """Make the directory of a container's logs, leave in it those of the run before, and return the file to write."""
     path = places.log(container, restarts)
-    _directory(path.parent)
+    make_directory(path.parent)
     kept = {path.name, places.log(container, restarts - 1).name}
     for entry in path.parent.iterdir():
         if entry.name.removesuffix(".1") not in kept:
@@ -66,20 +66,16 @@ def remove_others(root: Path, is_kept: Callable[[str], bool]) -> int:
     return removed
 
 
-def _directory(path: Path) -> None:
-    path.mkdir(mode=_DIRECTORY_MODE, parents=True, exist_ok=True)
-
-
 def _volume(plan: VolumePlan, directory: Path) -> None:
     """Make a volume, or bring its files up to date, each at once: a process may read them."""
-    _directory(directory)
+    make_directory(directory)
     wanted = {directory.joinpath(*file.path.parts): file for file in plan.files}
     if not plan.is_empty_dir:
         for entry in [each for each in directory.rglob("*") if not each.is_dir() or each.is_symlink()]:
             if entry not in wanted:
                 entry.unlink()
     for path, file in wanted.items():
-        _directory(path.parent)
+        make_directory(path.parent)
         partial = _beside(path)
         descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, file.mode)
         with os.fdopen(descriptor, "wb") as opened:
@@ -108,15 +104,15 @@ def _host(plan: VolumePlan) -> None:
 
 def _container(process: ProcessPlan, volumes: Mapping[str, VolumePlan], places: Places) -> None:
     root = places.root(process.name)
-    _directory(root)
-    _directory(places.work(process.name))
+    make_directory(root)
+    make_directory(places.work(process.name))
     for link in process.links:
         volume = volumes[link.volume]
         target = places.volume(volume).joinpath(*link.sub_path.parts)
         if link.sub_path.parts and volume.host is None and not target.exists():
-            _directory(target)
+            make_directory(target)
         path = root.joinpath(*link.path.parts)
-        _directory(path.parent)
+        make_directory(path.parent)
         if not (path.is_symlink() and path.readlink() == target):
             partial = _beside(path)
             partial.symlink_to(target)

@@ -8,7 +8,6 @@ import asyncio
 import os
 import signal
 import socket
-import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -19,6 +18,7 @@ import structlog
 from edgecore.clock import Clock, before
 from edgecore.errors import ContentError, EdgecoreError
 from edgecore.modules.edged.process.protocol import Exited, Frames, News, Orders, Refused, Run, Signal, Started, frame
+from edgecore.ownprogram import command_of, environment
 
 log = structlog.get_logger("edged.process")
 
@@ -224,17 +224,12 @@ async def _all(futures: list[asyncio.Future[int]]) -> None:
 
 
 async def _spawn(sock: socket.socket) -> asyncio.subprocess.Process:
-    """Start a supervisor that has ``sock``, and finds the program where this one did."""
-    path = os.pathsep.join(entry for entry in sys.path if entry)
+    """Start a supervisor that has ``sock``."""
     return await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-P",
-        "-m",
-        _PROGRAM,
-        str(sock.fileno()),
+        *command_of(_PROGRAM, str(sock.fileno())),
         pass_fds=(sock.fileno(),),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
         start_new_session=True,
-        env={**os.environ, "PYTHONPATH": path},
+        env=environment(),
     )

@@ -29,6 +29,8 @@ from edgecore.modules.edged.process.objects import TITLES, Objects
 
 CREATING = "ContainerCreating"
 """Why a container waits whose volumes cannot be made, as the kubelet says it."""
+FILES_LIMIT, FILES_LIMIT_BYTES = 4096, 64 * 1024 * 1024
+"""Of all volumes of a pod together: a ConfigMap of 1 MiB can be mounted under as many names as a pod has room for."""
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,252}[a-z0-9])?")
 _LONGEST_PATH = 1024
 _FOR_OWNER = 0o700
@@ -74,7 +76,7 @@ class _Source(NamedTuple):
 def plan_volumes(pod: PodToRun, objects: Objects, node: NodeFacts) -> tuple[VolumePlan, ...] | Wrong:
     """Return the volumes, or why there cannot be one."""
     source = _Source(pod, objects, node)
-    plans = []
+    plans: list[VolumePlan] = []
     for volume in pod.spec.volumes:
         if not _NAME.fullmatch(volume.name):
             return Wrong(CREATING, f"{volume.name[:100]!r} is no name of a volume")
@@ -82,6 +84,10 @@ def plan_volumes(pod: PodToRun, objects: Objects, node: NodeFacts) -> tuple[Volu
         if isinstance(plan, Wrong):
             return plan
         plans.append(plan)
+    files = [file for plan in plans for file in plan.files]
+    if len(plans) + len(files) > FILES_LIMIT or sum(len(file.content) for file in files) > FILES_LIMIT_BYTES:
+        limits = f"{FILES_LIMIT} files and directories, or {FILES_LIMIT_BYTES} bytes"
+        return Wrong(CREATING, f"the volumes have more than {limits}, which is the limit")
     return tuple(plans)
 
 

@@ -1,6 +1,6 @@
 """The ``simulated`` pod runtime: containers that only change their state, on the node's clock.
 
-What becomes of them is scripted in annotations of their pod (``simulatedscript.py``); without a script they run until
+What becomes of them is scripted in annotations of their pod (``script.py``); without a script they run until
 they are told to end, and then end with code 0. Ids follow from the pod's uid, the container's name and the number of
 its restarts, so that a node that was started again goes on with the containers it had.
 """

@@ -4,14 +4,12 @@ New files are written beside the old ones as ``NAME.next``, the certificate last
 the set is complete, and whoever reads the files next finishes the renaming that a crash cut short.
 """
 
-import os
-from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from edgecore.errors import EnrolmentError
 from edgecore.modules.edgehub.certificates.x509 import Lifetime, check_pair, is_p256, to_der
+from edgecore.privatefiles import make_directory, sync_directory, write_atomically
 
 MAX_FILE_BYTES = 1 << 20
 
@@ -104,38 +102,7 @@ class KeyFiles(NamedTuple):
         for path in (self.key, self.ca, self.certificate):
             if _next(path).exists():
                 _next(path).replace(path)
-                _sync(path.parent)
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file (mode 0600) that is there in full or not at all, also after a crash. Raises ``OSError``."""
-    draft = path.with_name(f"{path.name}.part")
-    draft.unlink(missing_ok=True)
-    file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    try:
-        with os.fdopen(file, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        draft.replace(path)
-    except BaseException:
-        with suppress(OSError):
-            draft.unlink()
-        raise
-    _sync(path.parent)
-
-
-def make_directory(directory: Path) -> None:
-    """Make a directory and those above it that are missing, for their owner alone. Raises ``OSError``."""
-    for place in reversed([*_missing(directory)]):
-        place.mkdir(mode=0o700, exist_ok=True)
-
-
-def _missing(directory: Path) -> Iterator[Path]:
-    for place in (directory, *directory.parents):
-        if place.exists():
-            return
-        yield place
+                sync_directory(path.parent)
 
 
 def _next(path: Path) -> Path:
@@ -159,11 +126,3 @@ def _read(path: Path) -> bytes | None:
         return None
     except OSError as error:
         raise EnrolmentError("files", f"cannot read {path}: {error.strerror or error}") from error
-
-
-def _sync(directory: Path) -> None:
-    file = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)

@@ -76,7 +76,7 @@ def _fault(text: str) -> str:
     if len(parts) == 1 and _is_wrapped(text):
         return "it is still base64, as a Kubernetes secret has it; pass it through `base64 -d`"
     if len(parts) != PARTS:
-        return f"it has {len(parts)} parts between dots, not {PARTS} (the hash of the CA and the three of a JWT)"
+        return f"between its dots it has {len(parts)}, not {PARTS} parts (the hash of the CA and the three of a JWT)"
     if not _HASH.fullmatch(parts[0]):
         return "its first part is not a SHA-256 hash (64 hexadecimal digits)"
     for number, part in enumerate(parts[1:], 2):

@@ -40,10 +40,6 @@ class Lifetime(NamedTuple):
         share = RENEW_FROM + (RENEW_TO - RENEW_FROM) * jitter
         return self.not_before + timedelta(seconds=(self.not_after - self.not_before).total_seconds() * share)
 
-    def renewal_due(self, now: datetime, jitter: float) -> bool:
-        """Say whether it is time to renew."""
-        return now >= self.renewal_at(jitter)
-
     def expired(self, now: datetime) -> bool:
         """Say whether the certificate is not good any more."""
         return now >= self.not_after

@@ -9,11 +9,12 @@ from edgecore.modules.edgemesh.discovery.pods import container_port
 from edgecore.modules.edgemesh.explain.explanation import Source, State, Step
 from edgecore.modules.edgemesh.explain.ports import label
 from edgecore.modules.edgemesh.explain.sight import Node, Sight
-from edgecore.modules.edgemesh.explain.sources import duration, of_endpoints, of_node_pod, of_pods, of_setting
+from edgecore.modules.edgemesh.explain.sources import of_endpoints, of_node_pod, of_pods, of_setting
 from edgecore.modules.edgemesh.proxy.figures.figures import HostFigures, PortFigures, quantile_s
 from edgecore.modules.edgemesh.services import Route, ServiceEntry
 from edgecore.modules.edgemesh.upstream.spec import Backend
 from edgecore.modules.edgemesh.upstream.upstream import Upstream
+from edgecore.timespans import duration
 
 _REASONS = {
     "terminating": "it was told to go",

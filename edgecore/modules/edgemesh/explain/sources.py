@@ -4,10 +4,10 @@ from edgecore.beehive.resource import EDGED, EDGEMESH, ENDPOINTS, METAMANAGER, P
 from edgecore.modules.edgemesh.explain.explanation import Source, Step
 from edgecore.modules.edgemesh.explain.sight import Cloud, Node
 from edgecore.modules.edgemesh.names import ServiceKey
+from edgecore.timespans import duration
 
 _OURS = (EDGEMESH, METAMANAGER, EDGED)
 """What these say does not come from the cloud."""
-_UNITS = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
 
 
 def of_rows(node: Node, *keys: str) -> tuple[Source, ...]:
@@ -78,14 +78,3 @@ def cloud_step(cloud: Cloud) -> Step:
         fact, since = f"not there since this node started, {duration(cloud.away_s)} ago", "before the start"
     why = (*([cloud.error] if cloud.error else []), f"what it said {since} is what holds; it may be stale")
     return Step(step="cloud", state="warning", fact=fact, why=why, values=values)
-
-
-def duration(seconds: float) -> str:
-    """Return ``seconds`` in its two largest units: ``2 h 5 min``."""
-    left = int(seconds)
-    words = []
-    for unit, size in _UNITS:
-        number, left = divmod(left, size)
-        if number:
-            words.append(f"{number} {unit}")
-    return " ".join(words[:2]) or "0 s"

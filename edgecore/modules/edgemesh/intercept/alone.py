@@ -1,20 +1,14 @@
-"""What only one node of a network namespace can have, beside its pool: an address, and the chains of iptables.
-
-Each is held by a Unix socket of an abstract name (unix(7)), which belongs to the network namespace and ends with the
-process.
-"""
-
-import socket
+"""What only one node of a network namespace can have, beside its pool: an address, and the chains of iptables."""
 
 from edgecore.errors import InterceptError
-from edgecore.modules.edgemesh.intercept.poolclaim import hold_name
+from edgecore.modules.edgemesh.heldname import Held, hold_name
 
 
 class Alone:
     """What this node holds until ``close``."""
 
     def __init__(self) -> None:
-        self._held: dict[str, socket.socket] = {}
+        self._held: dict[str, Held] = {}
 
     def claim(self, what: str, advice: str) -> None:
         """Hold ``what``, if it is not held yet. Raises ``InterceptError`` (``in_use``) with the advice."""

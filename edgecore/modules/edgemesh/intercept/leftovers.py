@@ -25,8 +25,9 @@ def our_tables(text: str) -> list[str]:
 
     Not of its JSON: in that nftables 1.0.6 reads the name of the flag ``owner`` from beyond its list of names.
     """
-    lines = [line.split() for line in text.splitlines()]
-    return [words[2] for words in lines if words[:2] == ["table", "ip"] and _OURS.fullmatch(words[2])]
+    lines = (line.split() for line in text.splitlines())
+    names = (words[2] for words in lines if len(words) > 2 and words[:2] == ["table", "ip"])
+    return [name for name in names if _OURS.fullmatch(name)]
 
 
 def table_name(pid: int | str, subnet: str) -> str:

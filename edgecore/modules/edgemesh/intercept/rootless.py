@@ -19,6 +19,11 @@ from edgecore.modules.edgemesh.upstream.spec import Transport
 
 log = structlog.get_logger("edgemesh")
 
+AT_ONCE = 64
+"""After so many places others have their turn."""
+FILES_SHARE = 0.75
+"""So much of the files that the process may open is for listeners at most: the rest is for clients, pods and itself."""
+
 
 class Place(NamedTuple):
     """Where one port of one service is listened for."""
@@ -58,10 +63,16 @@ def plan(desired: Iterable[Place], had: Iterable[Place]) -> tuple[tuple[Place, .
     return to_open, to_close
 
 
-class RootlessListeners:
-    """The listeners of all services."""
+def most_listeners(files: int) -> int:
+    """Return how many listeners there may be in a process that may open so many files: each of them is one."""
+    return max(1, int(files * FILES_SHARE))
 
-    def __init__(self, listen: Listen, clock: Clock, rebind_interval_s: float) -> None:
+
+class RootlessListeners:
+    """The listeners of all services, ``most`` of them at a time: who comes on top waits until another one is closed."""
+
+    def __init__(self, listen: Listen, clock: Clock, rebind_interval_s: float, most: int | None = None) -> None:
+        self._most = most
         self._listen = listen
         self._clock = clock
         self._rebind_interval_s = rebind_interval_s
@@ -134,8 +145,15 @@ class RootlessListeners:
             self._opener = asyncio.create_task(self._open_due(), name="edgemesh listeners")
 
     async def _open_due(self) -> None:
+        tried = 0
         while self._due:
             place, _ = self._due.popitem(last=False)
+            tried += 1
+            if not tried % AT_ONCE:  # listening itself never waits
+                await asyncio.sleep(0)
+            if self._most is not None and len(self._open) >= self._most:
+                self._note_failure(place, "too_many", _too_many(place, self._most))
+                continue
             try:
                 listener = await self._listen(place.address, place.port, place.service, place.transport)
             except ListenError as error:
@@ -174,3 +192,10 @@ class RootlessListeners:
         self._retry = None
         self._due.update(dict.fromkeys(self._failed))
         self._start_opening()
+
+
+def _too_many(place: Place, most: int) -> str:
+    where = f"cannot listen on {place.address}:{place.port}"
+    return (
+        f"{where}: there are {most} listeners, as many as the limit of open files leaves room for; raise it (ulimit -n)"
+    )

@@ -24,8 +24,15 @@ class Timed(Protocol):
     slot_at: float
     """When its slot begins; infinite at first, then for ``Deadlines`` to write."""
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is done for it, so that it may be sent away for another one."""
+
     def expire(self) -> object:
         """Take note that it is too late."""
+
+    def abort(self) -> object:
+        """End at once."""
 
 
 class Deadlines:
@@ -51,6 +58,10 @@ class Deadlines:
         if timed.slot_at < inf:
             self._leave(timed)
 
+    def everything(self) -> list[Timed]:
+        """Return what may be too late some time."""
+        return [timed for slot in self._slots.values() for timed in slot]
+
     def close(self) -> None:
         """Forget everything: no timer is left."""
         self._slots.clear()
@@ -70,9 +81,12 @@ class Deadlines:
             self._set_timer()
 
     def _leave(self, timed: Timed) -> None:
-        slot = self._slots.get(round(timed.slot_at / STEP_S))
+        number = round(timed.slot_at / STEP_S)
+        slot = self._slots.get(number)
         if slot is not None:
             slot.discard(timed)
+            if not slot:  # else connections that have ended leave one for each step of the next hour
+                del self._slots[number]
         timed.slot_at = inf
 
     def _set_timer(self) -> None:

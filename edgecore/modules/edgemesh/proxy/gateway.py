@@ -12,6 +12,7 @@ from edgecore.modules.edgemesh.proxy.accesslog.access import Tell
 from edgecore.modules.edgemesh.proxy.datagrams.datagrams import Datagrams
 from edgecore.modules.edgemesh.proxy.deadlines import Deadlines
 from edgecore.modules.edgemesh.proxy.directory import Directory
+from edgecore.modules.edgemesh.proxy.doors.crowd import Crowd
 from edgecore.modules.edgemesh.proxy.figures.counters import Counters
 from edgecore.modules.edgemesh.proxy.http.backends import Backends
 from edgecore.modules.edgemesh.proxy.http.heads import Heads
@@ -29,6 +30,8 @@ from edgecore.observe.throttle import Throttle
 MODULE = "edgemesh.proxy"
 
 log = structlog.get_logger(MODULE)
+
+_CROWDED_OUT = Refusal(503, "crowded_out", "cannot keep the connection: it asks nothing, and too many others come")
 
 
 class Gateway:
@@ -58,6 +61,7 @@ class Gateway:
         self.counters = Counters(upstreams)
         self.deadlines = Deadlines(clock)
         """Of clients."""
+        self.crowd = Crowd(limits.max_connections, clock, self.deadlines.everything, self._crowded_out)
         self.lookups = Lookups(clock)
         """Of hosts that have a name."""
         self.backends = Backends(clock, limits, self.lookups, self._look_whether_empty)
@@ -114,6 +118,7 @@ class Gateway:
     def client_gone(self) -> None:
         """Take note that a client's connection is gone."""
         self.counters.connections -= 1
+        self.crowd.one_left()
         if not self.counters.connections:
             self._look_whether_empty()
 
@@ -140,6 +145,13 @@ class Gateway:
         self.deadlines.close()
         self._bad_clients.close()
         self._failures.close()
+
+    def admits_one(self) -> bool:
+        """Say whether there is room for the client that was counted last; others may have had to leave for it."""
+        return self.crowd.admits(self.counters.connections)
+
+    def _crowded_out(self) -> None:
+        self.failed(_CROWDED_OUT, "")
 
     def _look_whether_empty(self) -> None:
         if not self.counters.connections and not self.backends.number:

@@ -1,6 +1,11 @@
 """What the proxy allows its peers: sizes, numbers and waiting times."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+SPARE_FILES, SPARE_SHARE = 1024, 4
+"""Of the files that a process may open, so many (or that part of few) are for others than the proxy's clients."""
+FLOWS_SHARE = 8
+"""UDP's part of them; a client of TCP has one itself, and its backend one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,3 +39,13 @@ class ProxyLimits:
     """How long the answer is waited for when the client has closed its side: it may be gone, and nobody can tell."""
     linger_s: float = 2.0
     """How long bytes of a refused client are read and thrown away, so that it sees the answer and not a reset."""
+
+
+def fitting(limits: ProxyLimits, files: int) -> ProxyLimits:
+    """Return the limits as far as ``files`` that may be open at a time have room for them.
+
+    A limit that is never reached protects nobody: without it, one listener's clients take the files of all others.
+    """
+    flows = min(limits.max_flows, files // FLOWS_SHARE)
+    left = files - flows - min(SPARE_FILES, files // SPARE_SHARE)
+    return replace(limits, max_connections=max(1, min(limits.max_connections, left // 2)), max_flows=max(1, flows))

@@ -13,11 +13,11 @@ from edgecore.modules.edgemesh.proxy.accesslog.access import Served, Tell
 from edgecore.modules.edgemesh.proxy.accesslog.shownrequest import shown_request
 from edgecore.modules.edgemesh.proxy.datagrams.listener import open_datagrams
 from edgecore.modules.edgemesh.proxy.directory import Directory
-from edgecore.modules.edgemesh.proxy.doors.acceptor import Acceptor
 from edgecore.modules.edgemesh.proxy.doors.destination import Destination, DoorDestination, OriginalDestination
 from edgecore.modules.edgemesh.proxy.doors.door import Door, Doors
-from edgecore.modules.edgemesh.proxy.doors.entrance import Entrance
-from edgecore.modules.edgemesh.proxy.doors.loopacceptor import LoopAcceptor
+from edgecore.modules.edgemesh.proxy.entrance.acceptor import Acceptor
+from edgecore.modules.edgemesh.proxy.entrance.entrance import Entrance
+from edgecore.modules.edgemesh.proxy.entrance.loopacceptor import LoopAcceptor
 from edgecore.modules.edgemesh.proxy.figures.figures import PortFigures
 from edgecore.modules.edgemesh.proxy.figures.proxyfigures import Elsewhere, ProxyFigures
 from edgecore.modules.edgemesh.proxy.gateway import Gateway
@@ -167,6 +167,9 @@ class MeshProxy:
                 listener: Listening = self._datagrams(door, sock, destination)
             else:
                 listener = await self._tcp(door, sock, destination)
+        except OSError as error:  # no file is left, or no memory
+            sock.close()
+            raise listen_error(str(door.address), error) from error
         except BaseException:
             sock.close()
             raise
@@ -224,15 +227,10 @@ class MeshProxy:
         self._gateway.counters.add_figures_of(elsewhere)
 
     def status(self) -> dict[str, Any]:
-        """Return what is listened on and what was served, as JSON values."""
+        """Return what was served, as JSON values."""
         gateway = self._gateway
         numbers = gateway.counters.numbers(self.own_numbers())
         return {
-            "listeners": [
-                {"address": str(listener.address), "service": str(listener.service) if listener.service else None}
-                for listener in self._listeners
-                if not listener.closed
-            ],
             "connections": numbers.connections,
             "idle_backend_connections": numbers.idle_backends,
             "requests": gateway.counters.status(),

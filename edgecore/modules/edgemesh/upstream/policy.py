@@ -39,7 +39,7 @@ class Policy(msgspec.Struct, frozen=True):
     """How often one request or connection is tried again at another host."""
     retry_budget: float = 0.2
     """Retries at most, as a share of the requests under way and lately; ``retry_budget_min`` are always allowed."""
-    retry_budget_min: int = 3
+    retry_budget_min: int = 10
     """Retries a second that are allowed whatever the share is."""
 
     eject_after: int = 5

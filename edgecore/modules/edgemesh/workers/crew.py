@@ -5,9 +5,7 @@ not speak for ``SILENT_S``, or does not take what it is told, is as good as gone
 """
 
 import asyncio
-import os
 import socket
-import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import Any, Generic, TypeVar
@@ -17,6 +15,7 @@ from msgspec import Struct
 
 from edgecore.clock import Clock, before
 from edgecore.modules.edgemesh.workers.link import Counted, Line, Link
+from edgecore.ownprogram import command_of, environment
 
 SILENT_S = 15
 UNTOLD_LIMIT_BYTES = 64 << 20
@@ -90,6 +89,11 @@ class Crew(ABC, Generic[FiguresT]):
 
     def each_second(self) -> None:
         """Do what has to be done every second while the crew runs."""
+
+    @property
+    def size(self) -> int:
+        """How many they are to be; 0 where the node does everything itself."""
+        return len(self._members)
 
     @property
     def runs(self) -> bool:
@@ -253,16 +257,11 @@ async def _all(members: Iterable[Member[FiguresT]]) -> None:
 
 
 async def _spawn(program: str, sock: socket.socket) -> asyncio.subprocess.Process:
-    """Start a process that has ``sock``, and finds the program where this one did."""
-    path = os.pathsep.join(entry for entry in sys.path if entry)
+    """Start a process that has ``sock``."""
     return await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-P",
-        "-m",
-        program,
-        str(sock.fileno()),
+        *command_of(program, str(sock.fileno())),
         pass_fds=(sock.fileno(),),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
-        env={**os.environ, "PYTHONPATH": path},
+        env=environment(),
     )

@@ -55,11 +55,17 @@ CONNECT_S = 10.0
 ROOM_S, SLOW_S = 2.0, 30.0
 """So long is a client waited for that takes nothing; so long it is passed over before it is cut off."""
 UNSENT_LIMIT_BYTES = 1 << 20
-INCOMING_LIMIT = 10_000
-KEPT_LIMIT = 10_000
-"""So many topics may have a retained message."""
-SESSION_S = 3600
-"""The session of a client that comes back is kept so long."""
+INCOMING_LIMIT, INCOMING_LIMIT_BYTES = 10_000, 16 << 20
+"""So much of one client waits for its turn; then nothing is read of it, and what has quality of service 0 is lost."""
+KEPT_LIMIT, KEPT_LIMIT_BYTES = 10_000, 64 << 20
+"""So many topics may have a retained message; so much they may have together."""
+QUEUE_LIMIT_BYTES = 1 << 20
+"""So much waits for a client that may come back, or else one message; the oldest go first."""
+SESSIONS_LIMIT, SESSION_S = 1000, 3600
+"""So many clients are here, or may come back within so long; for one more, the oldest that is away is forgotten."""
+FILTERS_LIMIT, CLIENT_FILTERS_LIMIT = 10_000, 1000
+"""So many filters are subscribed to, by all clients and by one; others are refused (0x80, section 3.9.3)."""
+REFUSED = 0x80
 FIGURES_S = 2.0
 LINES_LIMIT = 50
 """So many lines of amqtt are passed on between two lines of figures."""
@@ -96,20 +102,33 @@ class Writer(StreamWriterAdapter):  # type: ignore[misc]
 
     def __init__(self, writer: asyncio.StreamWriter) -> None:
         super().__init__(writer)
-        self._transport = writer.transport
+        self.transport = writer.transport
         self.slow_since: float | None = None
         self.waiting = 0
         """Messages on their way to the client that are not acknowledged."""
         self.freed = asyncio.Event()
 
-    @property
-    def unsent_bytes(self) -> int:
-        """What the client has not taken from us."""
-        return self._transport.get_write_buffer_size()
-
     def cut(self) -> None:
         """End the connection at once."""
-        self._transport.abort()
+        self.transport.abort()
+
+
+class Waiting(asyncio.Queue[Any]):
+    """Messages from one client, or for one; it is full by their bytes, too."""
+
+    waiting_bytes = 0
+
+    def full(self) -> bool:  # noqa: D102 - see asyncio
+        return super().full() or self.waiting_bytes >= INCOMING_LIMIT_BYTES
+
+    def _put(self, item: Any) -> None:
+        self.waiting_bytes += len(item.data or b"")
+        super()._put(item)
+
+    def _get(self) -> Any:
+        item = super()._get()
+        self.waiting_bytes -= len(item.data or b"")
+        return item
 
 
 class Server(Broker):  # type: ignore[misc]
@@ -117,32 +136,30 @@ class Server(Broker):  # type: ignore[misc]
 
     def __init__(self, orders: Orders) -> None:
         listener = {"type": "tcp", "bind": f"{orders.host}:{orders.port}", "max_connections": orders.clients}
-        super().__init__(
-            {
-                "listeners": {"default": listener},
-                "plugins": {"amqtt.plugins.authentication.AnonymousAuthPlugin": {}},
-                "session_expiry_interval": SESSION_S,
-            }
-        )
+        plugins: dict[str, Any] = {"amqtt.plugins.authentication.AnonymousAuthPlugin": {}}
+        super().__init__({"listeners": {"default": listener}, "plugins": plugins, "session_expiry_interval": SESSION_S})
         self._orders = orders
         self._clock = asyncio.get_running_loop().time
         self._running: set[asyncio.Task[Any]] = set()
         self.counted: Counter[str] = Counter()
+        self._strangers: dict[Writer, None] = {}
+        self._kept_bytes = 0
 
     @property
     def clients(self) -> int:
         """How many are connected."""
         return sum(session.transitions.state == "connected" for session, _ in self.sessions.values())
 
-    async def stream_connected(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, listener_name: str
-    ) -> None:
+    async def stream_connected(self, reader: Any, writer: Any, listener_name: str) -> None:
         """See amqtt; with limits, and without waiting for room."""
         ours = Writer(writer)
         if self._servers[listener_name].conn_count >= self._orders.clients:
             self.counted["clients_refused"] += 1
-            ours.cut()
-            return
+            leaving = next(iter(self._strangers), ours)  # who has not said who it is leaves for who comes
+            self._strangers.pop(leaving, None)
+            leaving.cut()
+            if leaving is ours:
+                return
         try:
             await self._client_connected(listener_name, Reader(reader, self._orders.packet_bytes), ours)
         except (OSError, asyncio.IncompleteReadError, UnicodeError):
@@ -152,16 +169,47 @@ class Server(Broker):  # type: ignore[misc]
 
     async def _initialize_client_session(self, reader: Reader, writer: Writer, *peer: Any) -> tuple[Any, Any]:
         timer = asyncio.get_running_loop().call_later(CONNECT_S, writer.cut)
+        self._strangers[writer] = None
         try:
             handler, session = await super()._initialize_client_session(reader, writer, *peer)
         finally:
             timer.cancel()
+            self._strangers.pop(writer, None)
         if session.keep_alive:
             session.keep_alive += session.keep_alive // 2 or 1
         handler.handle_read_timeout = writer.cut
         if session.parent == 0:
-            session.delivered_message_queue = asyncio.Queue(INCOMING_LIMIT)
+            session.delivered_message_queue, session.retained_messages = Waiting(INCOMING_LIMIT), Waiting()
+        if len(self.sessions) >= SESSIONS_LIMIT and session.client_id not in self.sessions:
+            away = (name for name, (one, _) in self.sessions.items() if one.transitions.state != "connected")
+            oldest = next(away, None)
+            if oldest is not None:
+                self.counted["sessions_forgotten"] += 1
+                await self._delete_session(oldest)
         return handler, session
+
+    async def add_subscription(self, subscription: tuple[str, int], session: Any) -> int:
+        """See amqtt; refused where there are too many."""
+        wanted, mine = subscription[0], session.__dict__.setdefault("filters", set())
+        is_over = wanted not in self.subscriptions and len(self.subscriptions) >= FILTERS_LIMIT
+        if is_over or (wanted not in mine and len(mine) >= CLIENT_FILTERS_LIMIT):
+            self.counted["subscriptions_refused"] += 1
+            return REFUSED
+        granted: int = await super().add_subscription(subscription, session)
+        if granted != REFUSED:
+            mine.add(wanted)
+        return granted
+
+    def _del_subscription(self, a_filter: str, session: Any) -> int:
+        deleted = int(super()._del_subscription(a_filter, session))
+        session.__dict__.setdefault("filters", set()).discard(a_filter)
+        if not self.subscriptions.get(a_filter, True):  # amqtt keeps those that nobody has any more
+            del self.subscriptions[a_filter]
+        return deleted
+
+    async def _del_all_subscriptions(self, session: Any) -> None:
+        for each in list(session.__dict__.get("filters", ())):
+            self._del_subscription(each, session)
 
     async def _authenticate(self, session: Any, _: Any) -> bool:
         return True
@@ -177,12 +225,21 @@ class Server(Broker):  # type: ignore[misc]
                 handler.writer.cut()
             return True
         if message.publish_packet.retain_flag:
-            if len(self.retained_messages) < KEPT_LIMIT or message.topic in self.retained_messages or not message.data:
-                await self.retain_message(client_session, message.topic, message.data, message.qos)
-            else:
-                self.counted["not_kept"] += 1
+            await self._retain(client_session, message)
         await self._pass_on(message.topic, bytes(message.data), message.qos)
         return True
+
+    async def _retain(self, session: Any, message: Any) -> None:
+        """Keep a message, or where there is no room nothing for its topic: what was kept is not true any more."""
+        topic, data = message.topic, message.data
+        before = self.retained_messages.get(topic)
+        rest = self._kept_bytes - (0 if before is None else len(topic) + len(before.data))
+        size = len(topic) + len(data) if data else 0
+        if size and (rest + size > KEPT_LIMIT_BYTES or (before is None and len(self.retained_messages) >= KEPT_LIMIT)):
+            self.counted["not_kept"] += 1
+            data, size = b"", 0
+        self._kept_bytes = rest + size
+        await self.retain_message(session, topic, data, message.qos)
 
     async def _publish_retained_messages_for_subscription(self, subscription: tuple[str, int], session: Any) -> None:
         if any(subscriber is session for subscriber, _ in self.subscriptions.get(subscription[0], ())):
@@ -224,10 +281,12 @@ class Server(Broker):  # type: ignore[misc]
         return list(found.values())
 
     def _keep(self, session: Any, message: Any) -> None:
-        if session.retained_messages.qsize() >= self._orders.queue:
-            session.retained_messages.get_nowait()
+        waiting = session.retained_messages
+        room = QUEUE_LIMIT_BYTES - len(message.data)
+        while waiting.qsize() >= self._orders.queue or waiting.waiting_bytes > max(room, 0):
+            waiting.get_nowait()
             self.counted["dropped"] += 1
-        session.retained_messages.put_nowait(message)
+        waiting.put_nowait(message)
 
     def _send(self, handler: Any, topic: str, data: bytes, qos: int) -> None:
         writer = handler.writer
@@ -266,9 +325,8 @@ class Server(Broker):  # type: ignore[misc]
         return False
 
     def _is_free(self, writer: Writer, qos: int) -> bool:
-        if qos:
-            return writer.waiting < self._orders.queue
-        return writer.unsent_bytes < UNSENT_LIMIT_BYTES
+        unsent_bytes: int = writer.transport.get_write_buffer_size()
+        return writer.waiting < self._orders.queue if qos else unsent_bytes < UNSENT_LIMIT_BYTES
 
 
 def is_topic(topic: str | None) -> bool:

@@ -37,7 +37,10 @@ class Counted(msgspec.Struct, frozen=True, tag="counted", tag_field="event"):
     unacknowledged: int = 0
     bad_topics: int = 0
     not_kept: int = 0
-    """Retained messages of more topics than are kept."""
+    """Retained messages that there was no room for."""
+    sessions_forgotten: int = 0
+    """Of clients that were away, for others."""
+    subscriptions_refused: int = 0
     clients_refused: int = 0
     connections_failed: int = 0
     slow_clients_cut: int = 0
@@ -52,5 +55,5 @@ def heard(line: bytes) -> News | None:
     """Return what a line says; ``None`` for one that is none of its lines (a traceback, a warning of Python)."""
     try:
         return _decoder.decode(line)
-    except msgspec.DecodeError:
+    except (ValueError, RecursionError):  # the former also for what is not UTF-8
         return None

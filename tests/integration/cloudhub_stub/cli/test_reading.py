@@ -64,7 +64,11 @@ async def test_where_nothing_is_a_sentence_says_so(stub: Any, run: Any) -> None:
 async def test_a_name_that_is_not_there_fails_beside_those_that_are(stub: Any, run: Any) -> None:
     stub.answers["objects"] = lambda request: [pod("a")] if request.query["name"] == "a" else []
     done = await run("get", "pods", "a", "b", "-o", "name")
-    assert done == (1, "pod/a\n", 'cloudhub-stub: cannot get pods "b": not found in namespace default\n')
+    assert done == (
+        1,
+        "pod/a\n",
+        'cloudhub-stub: cannot get pods "b": not found in namespace default; see `cloudhub-stub get pods -A`\n',
+    )
 
 
 async def test_one_object_is_a_document_and_several_are_a_list(stub: Any, run: Any) -> None:
@@ -151,7 +155,10 @@ async def test_a_watch_that_the_stub_does_not_survive_fails(stub: Any, run: Any)
     stub.answers["objects"] = changes = Changes()
     changes.put(change("ADDED", pod("a")), {"type": "BOOKMARK"}, None)
     done = await run("get", "pods", "-w")
-    assert (done.code, done.err) == (1, "cloudhub-stub: cannot watch pods any longer: the stub hung up\n")
+    assert (done.code, done.err) == (
+        1,
+        "cloudhub-stub: cannot watch pods any longer: the stub hung up; cloudhub-stub status says whether it runs\n",
+    )
     assert len(done.out.splitlines()) == 2
 
 
@@ -254,5 +261,8 @@ async def test_watched_messages_as_json_are_a_line_each(stub: Any, run: Any) -> 
     assert [json.loads(line) for line in done.out.splitlines()] == [ENTRY, ENTRY]
     assert (done.code, done.err) == (
         1,
-        "cloudhub-stub: cannot watch the messages to edge-1 any longer: the stub hung up\n",
+        (
+            "cloudhub-stub: cannot watch the messages to edge-1 any longer: the stub hung up; "
+            "cloudhub-stub status says whether it runs\n"
+        ),
     )

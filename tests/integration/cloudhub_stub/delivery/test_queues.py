@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from cloudhub_stub.api import JOURNAL, LEDGER, MESSAGES
 from cloudhub_stub.app import Stub
 from cloudhub_stub.errors import BadMessage, NoSuchNode, QueueFull
+from cloudhub_stub.paths import JOURNAL, LEDGER, MESSAGES
 from cloudhub_stub.routes import routes
-from cloudhub_stub.send import SendOptions
+from cloudhub_stub.sender import SendOptions
 from edgecore.beehive.message import Header, Message, Route
 from edgecore.control.client import ControlClient
 from edgecore.control.routes import ControlRefused, ControlRequest

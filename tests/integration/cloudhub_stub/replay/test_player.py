@@ -11,7 +11,7 @@ import pytest
 
 from cloudhub_stub.app import Stub
 from cloudhub_stub.replay.plan import PlannedFrame, ReplayOptions, Selection
-from cloudhub_stub.send import SendOptions
+from cloudhub_stub.sender import SendOptions
 from edgecore.clock import VirtualClock
 from edgecore.recording.reader import read_entries
 

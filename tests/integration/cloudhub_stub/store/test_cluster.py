@@ -9,7 +9,7 @@ from websockets.exceptions import ConnectionClosed
 from cloudhub_stub.app import Stub
 from cloudhub_stub.cluster.kinds import ObjectKey
 from cloudhub_stub.controlplane import RETRY_AFTER_S
-from cloudhub_stub.send import SendOptions
+from cloudhub_stub.sender import SendOptions
 from cloudhub_stub.store.cluster import VERSION_STEP
 from cluster.objects import config
 from edgecore.clock import VirtualClock

@@ -1,6 +1,7 @@
 """The server on a real socket."""
 
 import asyncio
+import errno
 import gc
 import json
 import socket
@@ -11,6 +12,7 @@ import pytest
 from dnslib import RR, A, DNSRecord
 from structlog.testing import capture_logs
 
+from edgecore.modules.edgemesh.dns.listening import listeners
 from edgecore.modules.edgemesh.dns.listening.listeners import Bind
 from edgecore.modules.edgemesh.dns.recipe import Recipe
 from edgecore.modules.edgemesh.dns.resolver.resolved import ResolverSettings
@@ -268,6 +270,24 @@ async def test_stop_forgets_the_queries_in_flight_and_frees_the_port(running, se
         assert len(server.addresses) == 1
     async with running(listen=[address]):
         pass
+
+
+async def test_address_is_listened_at_once_there_is_a_file_for_it_again(running, send, clock, monkeypatch):
+    listen, scarce = listeners.UdpListener, [OSError(errno.EMFILE, "Too many open files")]
+
+    def listen_or_not(*arguments):
+        if scarce:
+            raise scarce.pop()
+        return listen(*arguments)
+
+    monkeypatch.setattr(listeners, "UdpListener", listen_or_not)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.91.0.1", 0))  # nobody else takes ports of this address meanwhile
+        address = probe.getsockname()
+    async with running(listen=[address]) as server:
+        assert [told["reason"] for told in server.status()["not_listening"]] == ["failed"]
+        await clock.advance(listeners.RETRY_S)
+        assert rcode(await send(address, WEB)()) == 0
 
 
 async def test_taken_address_is_told_and_listened_at_once_it_is_free(running, send, clock):

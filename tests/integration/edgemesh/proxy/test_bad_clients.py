@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable
+from contextlib import suppress
 
 import pytest
 from structlog.testing import capture_logs
@@ -282,20 +283,50 @@ async def test_client_that_leaves_before_its_answer_is_counted_as_499(rig) -> No
 
 async def test_connections_over_the_limit_are_503(make_rig) -> None:
     rig = await make_rig(max_connections=2)
-    await rig.backend()
+    begun, go_on = asyncio.Queue[None](), asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await reader.readuntil(b"\r\n\r\n"):
+            begun.put_nowait(None)
+            await go_on.wait()
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    await rig.raw_backend(serve)
     listener = await rig.listen()
     inside = [await rig.connect(listener) for _ in range(2)]
-    for client in inside:
-        assert (await client.get())[0] == 200
+    answers = [asyncio.create_task(client.get()) for client in inside]
+    for _ in inside:
+        await begun.get()
     outside = await rig.connect(listener)
     status, headers, _ = await outside.answer()
     assert (status, headers[b"X-Edgecore-Reason"]) == (503, b"too_many_connections")
     assert await outside.rest() == b""
-    assert (await inside[0].get())[0] == 200
+    go_on.set()
+    assert [(await answer)[0] for answer in answers] == [200, 200]
     assert rig.errors() == {"too_many_connections": 1}
     await inside[1].close()
     await rig.until(lambda: rig.proxy.status()["connections"] == 1)
     assert (await (await rig.connect(listener)).get())[0] == 200
+
+
+async def test_clients_that_ask_nothing_leave_for_those_that_come(make_rig) -> None:
+    rig = await make_rig(max_connections=32)
+    await rig.backend()
+    listener = await rig.listen()
+    slow = [await rig.connect(listener) for _ in range(31)]
+    for client in slow:
+        await client.send(b"GET / HTTP/1.1\r\nX-Slow: ")
+    asking = await rig.connect(listener)
+    assert (await asking.get())[0] == 200
+    for _ in range(40):
+        newcomer = await rig.connect(listener)
+        assert (await newcomer.get())[0] == 200
+    with suppress(ConnectionResetError):
+        assert await slow[0].rest() == b""
+    errors = rig.errors()
+    assert errors.keys() == {"crowded_out"}
+    assert 40 <= errors["crowded_out"] <= 44
+    assert rig.proxy.status()["connections"] <= 32
 
 
 async def test_slow_clients_do_not_stop_a_fast_one(rig) -> None:

@@ -16,14 +16,14 @@ async def curl(*arguments: str) -> str:
     return output.decode()
 
 
-async def test_curl_of_a_service_address(rig) -> None:
+async def test_curl_of_a_service_address_is_answered_twice_on_one_connection(rig) -> None:
     await rig.backend()
     listener = await rig.listen()
     url = f"http://{listener.address}"
     assert await curl(f"{url}/1", f"{url}/2") == "GET /1 body=0\nGET /2 body=0\n"
 
 
-async def test_curl_with_the_plain_listener_as_its_proxy(rig, nginx) -> None:
+async def test_curl_reaches_a_service_by_name_with_the_plain_listener_as_its_proxy(rig, nginx) -> None:
     await rig.backend()
     listener = await rig.listen(None)
     url = "http://nginx-svc.default.svc.cluster.local:12345/a"
@@ -42,7 +42,7 @@ async def test_curl_uploads_with_expect_and_chunks(rig, tmp_path) -> None:
     assert [len(request.body) for request in backend.requests] == [3_000_000, 3_000_000]
 
 
-async def test_curl_head_and_http_1_0(rig) -> None:
+async def test_curl_gets_the_head_alone_and_speaks_http_1_0(rig) -> None:
     await rig.backend()
     listener = await rig.listen()
     assert (await curl("-I", f"http://{listener.address}/")).startswith("HTTP/1.1 200 OK\r\nContent-Length: 14\r\n")

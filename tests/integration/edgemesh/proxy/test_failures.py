@@ -7,7 +7,9 @@ from asyncio import StreamReader, StreamWriter
 
 import pytest
 
+from edgecore.clock import settle
 from edgecore.modules.edgemesh.names import Endpoint, Refusal
+from edgecore.modules.edgemesh.proxy.http.response import MOST_INTERIM
 from edgecore.modules.edgemesh.upstream.policy import Policy
 
 
@@ -230,6 +232,41 @@ async def test_backend_that_does_not_answer_is_504(make_rig, vclock) -> None:
     assert rig.requests(listener) == {"504": 1}
 
 
+async def test_backend_whose_head_comes_byte_by_byte_is_504_in_the_same_time(make_rig, vclock) -> None:
+    rig = await make_rig(vclock, Policy(request_timeout_s=30.0))
+    drops = asyncio.Queue[StreamWriter]()
+
+    async def serve(reader: StreamReader, writer: StreamWriter) -> None:
+        drops.put_nowait(writer)
+        await reader.read()
+
+    await rig.raw_backend(serve)
+    listener = await rig.listen()
+    client = await rig.connect(listener)
+    await client.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    writer = await drops.get()
+    for byte in b"HTTP/":
+        writer.write(bytes([byte]))
+        await settle()
+        await vclock.advance(7)
+    assert (await refused(client))[:2] == (504, "response_timeout")
+
+
+async def test_backend_that_announces_its_answer_without_end_is_502(make_rig) -> None:
+    rig = await make_rig()
+
+    async def serve(reader: StreamReader, writer: StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 103 Early Hints\r\n\r\n" * (MOST_INTERIM + 1))
+        await reader.read()
+
+    await rig.raw_backend(serve)
+    client = await rig.client()
+    await client.send(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    assert (await client.rest()).count(b"103 Early Hints") == MOST_INTERIM
+    assert rig.errors() == {"bad_response": 1}
+
+
 async def test_answer_that_falls_silent_is_cut(make_rig, vclock) -> None:
     rig = await make_rig(vclock, Policy(request_timeout_s=30.0))
 
@@ -438,6 +475,25 @@ async def answers_once_and_drops_the_next(reader: StreamReader, writer: StreamWr
     await reader.readuntil(b"\r\n\r\n")
     writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
     await reader.readuntil(b"\r\n\r\n")
+
+
+async def test_client_that_has_closed_its_side_is_not_given_more_time_than_its_request_has(make_rig, vclock) -> None:
+    rig = await make_rig(vclock, Policy(request_timeout_s=2.0, retries=0))
+    asked = asyncio.Event()
+
+    async def begins_its_answer(reader: StreamReader, writer: StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        asked.set()
+        assert await reader.read() == b""
+
+    await rig.raw_backend(begins_its_answer)
+    client = await rig.client()
+    await client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    await asked.wait()
+    client.writer.write_eof()
+    await asyncio.sleep(0.05)  # the end of its side arrives
+    await vclock.advance(3)
+    assert (await client.until(b"\r\n\r\n")).startswith(b"HTTP/1.1 504 ")
 
 
 async def test_client_that_has_closed_its_side_is_given_up_after_a_while(make_rig, vclock) -> None:

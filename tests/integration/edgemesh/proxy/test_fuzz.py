@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import structlog
 
-from edgecore.modules.edgemesh.proxy.doors.loopacceptor import HANDLES
+from edgecore.modules.edgemesh.proxy.entrance.loopacceptor import HANDLES
 from edgecore.modules.edgemesh.upstream.policy import Policy
 from fuzz.health import Complaints
 from tests.support.exchanges.mutation import ANSWERS, REQUESTS, stream

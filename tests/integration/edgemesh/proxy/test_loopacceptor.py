@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from edgecore.clock import VirtualClock
-from edgecore.modules.edgemesh.proxy.doors.loopacceptor import CALM_S, HANDLES, LOOK_EVERY, LoopAcceptor
+from edgecore.modules.edgemesh.proxy.entrance.loopacceptor import CALM_S, HANDLES, LOOK_EVERY, LoopAcceptor
 from edgecore.modules.edgemesh.proxy.gateway import Gateway
 from edgecore.modules.edgemesh.proxy.limits import ProxyLimits
 from edgecore.observe.metrics import Metrics

@@ -56,7 +56,7 @@ def test_anybody_gets_the_ca(office: Office) -> None:
     assert office.ask("/ca.crt") == Answer(200, AUTHORITY.certificate_der, BINARY)
 
 
-def test_it_says_that_it_is_ready_as_cloudcore_does(office: Office) -> None:
+def test_the_issuer_says_that_it_is_ready_as_cloudcore_does(office: Office) -> None:
     assert office.ask("/readyz") == Answer(200, b"Cloudcore is ready", TEXT)
 
 

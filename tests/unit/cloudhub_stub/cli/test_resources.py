@@ -28,7 +28,7 @@ def test_words_mean_kinds_and_names(words: list[str], asked: list[Asked]) -> Non
 @pytest.mark.parametrize(
     ("words", "why"),
     [
-        (["pds"], "there are no objects of kind 'pds'; did you mean pods?"),
+        (["pds"], "there are no objects of kind 'pds' (did you mean pods?)"),
         (["replicaset"], "there are no objects of kind 'replicaset'; there are namespaces, nodes, pods,"),
         ([""], "there are no objects of kind ''"),
         (["pods", "pod/a"], "'pods' is not KIND/NAME"),

@@ -34,7 +34,7 @@ def test_an_image_with_tag_or_digest_is_pulled_once(image: str) -> None:
     assert container(image=image)["imagePullPolicy"] == "IfNotPresent"
 
 
-def test_what_is_set_stays() -> None:
+def test_a_field_that_is_set_gets_no_default() -> None:
     spec = {"restartPolicy": "Never", "terminationGracePeriodSeconds": 0, "dnsPolicy": "Default", "containers": []}
     assert spec.items() <= with_pod_spec_defaults(spec).items()
     assert container(imagePullPolicy="Never")["imagePullPolicy"] == "Never"

@@ -304,6 +304,26 @@ async def test_a_node_that_goes_on_posting_is_not_lost(looped: Looped, vclock: V
     assert not is_ready(looped.get("Node", "n", ""))
 
 
+@pytest.mark.parametrize("hours", [1, -1])
+async def test_a_clock_that_is_set_makes_no_node_silent_and_keeps_none_that_is(
+    looped: Looped, vclock: VirtualClock, hours: int
+) -> None:
+    looped.join("posts")
+    looped.join("silent")
+    right_ms = vclock.now_ms
+    vclock.now_ms = lambda: right_ms() + hours * 3_600_000
+    lost_after_s = None
+    for second in range(round(NODE_GRACE_S) + 1):
+        await vclock.advance(1)
+        if not second % 10:
+            looped.beat("posts")
+        looped.run()
+        assert is_ready(looped.get("Node", "posts", ""))
+        if lost_after_s is None and not is_ready(looped.get("Node", "silent", "")):
+            lost_after_s = second + 1
+    assert lost_after_s == NODE_GRACE_S
+
+
 async def test_a_node_that_is_back_is_ready_with_its_pods(looped: Looped, vclock: VirtualClock) -> None:
     looped.join()
     looped.put(service("web"), running(labels={"app": "web"}))

@@ -258,7 +258,7 @@ def test_a_lost_node_is_not_lost_again() -> None:
     assert lost(once, NOW_MS + 60_000) is once
 
 
-def test_it_says_since_when_it_is_lost() -> None:
+def test_a_lost_node_says_since_when() -> None:
     assert lost_since_ms(lost(node(condition()), NOW_MS)) == NOW_MS
     assert lost_since_ms(node(condition())) is None
     assert lost_since_ms(node()) is None

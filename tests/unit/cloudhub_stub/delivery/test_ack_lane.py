@@ -28,7 +28,7 @@ def test_a_message_is_due_at_0_5_10_15_and_20_seconds_with_the_same_bytes(lane: 
     assert times == [0, 5, 10, 15, 20]
 
 
-def test_it_is_given_up_after_25_seconds_and_parked(lane: AckLane, parcel: Any) -> None:
+def test_a_message_is_given_up_after_25_seconds_and_parked(lane: AckLane, parcel: Any) -> None:
     sent = parcel(POD)
     lane.offer(sent)
     lane.take(0.0)

@@ -44,7 +44,7 @@ async def test_what_is_under_way_is_lost_when_the_line_closes(vclock: VirtualClo
     assert arrived == []
 
 
-async def test_it_says_when_it_has_become_idle(vclock: VirtualClock) -> None:
+async def test_a_line_says_when_it_has_become_idle(vclock: VirtualClock) -> None:
     idle: list[float] = []
     line = Line(vclock, lambda: idle.append(vclock.monotonic()))
     await line.put(2, 1, noting([], 1, vclock))

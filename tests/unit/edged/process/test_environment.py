@@ -62,7 +62,7 @@ def test_one_key_that_is_taken_many_times_is_counted_each_time(variables: Any) -
         ("status.podIP", "172.17.0.2"),
     ],
 )
-def test_fields_of_the_pod(variables: Any, path: str, value: str) -> None:
+def test_a_field_of_the_pod_becomes_the_value(variables: Any, path: str, value: str) -> None:
     assert variables([field(path)])["V"] == value
 
 
@@ -114,6 +114,6 @@ def test_what_is_optional_may_be_missing(variables: Any) -> None:
     ("text", "number"),
     [("1", 1), ("500m", 0.5), ("1Ki", 1024), ("1k", 1000), ("2e3", 2000), ("x", None), ("1.1.1", None), ("", None)],
 )
-def test_quantities(text: str, number: float | None) -> None:
+def test_a_quantity_is_read_with_its_suffix_or_refused(text: str, number: float | None) -> None:
     found = quantity(text)
     assert (None if found is None else float(found)) == number

@@ -11,7 +11,7 @@ from edgecore.errors import ContentError
 from edgecore.modules.edged.podspec import decode_pod_to_run
 from edgecore.modules.edged.process.expansion import expand
 from edgecore.modules.edged.process.facts import Wrong
-from edgecore.modules.edged.process.images import Images, are_images
+from edgecore.modules.edged.process.images import Images
 from edgecore.modules.edged.process.plan import PodPlan, ProcessPlan, plan_pod, safe_name
 from edgecore.modules.edged.process.probes import TcpTarget, plan_probe
 
@@ -122,7 +122,8 @@ def test_an_image_without_command_says_what_to_configure(make_pod: Any, ground: 
 
 @pytest.mark.parametrize("entries", [["x"], ["=y"], ["x="], ["x='open"]])
 def test_an_entry_that_is_none_is_refused(entries: list[str]) -> None:
-    assert not are_images(entries)
+    with pytest.raises(ValueError, match=r"is not IMAGE=COMMAND|No closing quotation"):
+        Images(entries)
 
 
 @pytest.mark.parametrize(("own", "of_pod", "runs"), [(True, None, False), (None, True, False), (False, True, True)])

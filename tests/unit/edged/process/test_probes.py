@@ -31,14 +31,14 @@ def test_the_port_is_where_the_process_listens(planned: Any, port: Any, at_host_
     assert target == (None if asked is None else TcpTarget("127.0.0.1", asked))
 
 
-def test_targets(planned: Any) -> None:
+def test_a_probe_has_the_target_of_its_action(planned: Any) -> None:
     assert planned(exec={"command": ["a", "b"]}).target == ExecTarget(("a", "b"))
     http = planned(httpGet={"port": "web", "path": "x", "scheme": "HTTPS", "host": "h"}).target
     assert http == HttpTarget("https", "h", 80, "/x", ())
     assert planned().target is None
 
 
-def test_it_takes_as_many_answers_in_a_row_as_the_thresholds_say() -> None:
+def test_a_verdict_takes_as_many_answers_in_a_row_as_the_thresholds_say() -> None:
     plan = ProbePlan(None, 0, 1, 1, 2, 3)
     tally, found = Tally(found=False), []
     for answer in (True, True, False, False, True, False, False, False):

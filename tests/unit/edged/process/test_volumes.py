@@ -8,7 +8,14 @@ from hypothesis import strategies as st
 
 from edgecore.modules.edged.process.facts import NodeFacts, Wrong
 from edgecore.modules.edged.process.objects import Objects
-from edgecore.modules.edged.process.volumes import VolumePlan, below, plan_links, plan_volumes
+from edgecore.modules.edged.process.volumes import (
+    FILES_LIMIT,
+    FILES_LIMIT_BYTES,
+    VolumePlan,
+    below,
+    plan_links,
+    plan_volumes,
+)
 
 FOUND = {("configmap", "cm"): {"a": b"1", "b": b"2"}, ("secret", "s"): {"k": b"x"}}
 
@@ -77,6 +84,26 @@ def test_a_projected_volume_has_the_files_of_all_its_sources(volumes: Any) -> No
 )
 def test_what_cannot_be_made_keeps_the_container_in_creation(volumes: Any, volume: Any, message: str) -> None:
     assert volumes(volume) == Wrong("ContainerCreating", message)
+
+
+@pytest.mark.parametrize(("names", "fits"), [(64, True), (65, False)])
+def test_one_object_under_many_names_is_bounded_by_the_bytes_of_all(
+    make_pod: Any, node: NodeFacts, names: int, fits: bool
+) -> None:
+    items = [{"key": "k", "path": f"f{number}"} for number in range(names)]
+    pod = make_pod({}, volumes=[{"name": "v", "configMap": {"name": "big", "items": items}}])
+    objects = Objects("shop", {("configmap", "big"): {"k": bytes(FILES_LIMIT_BYTES // 64)}})
+    assert isinstance(plan_volumes(pod, objects, node), Wrong) is not fits
+
+
+def test_volumes_have_so_many_files_and_directories_together(volumes: Any) -> None:
+    directories = [{"name": f"v{number}", "emptyDir": {}} for number in range(FILES_LIMIT + 1)]
+    assert len(volumes(*directories[1:])) == FILES_LIMIT
+    assert volumes(*directories) == Wrong(
+        "ContainerCreating",
+        f"the volumes have more than {FILES_LIMIT} files and directories, or {FILES_LIMIT_BYTES} bytes,"
+        " which is the limit",
+    )
 
 
 def test_an_optional_object_that_is_missing_is_an_empty_directory(volumes: Any) -> None:

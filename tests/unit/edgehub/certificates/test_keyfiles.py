@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from edgecore.errors import EnrolmentError
-from edgecore.modules.edgehub.certificates import keyfiles
-from edgecore.modules.edgehub.certificates.keyfiles import KeyFiles, write_atomically
+from edgecore.modules.edgehub.certificates.keyfiles import KeyFiles
 from edgecore.modules.edgehub.certificates.x509 import new_key, request_of, to_pem
 
 
@@ -163,13 +162,3 @@ def test_a_place_that_may_not_be_written_is_an_error_that_names_it(
 def test_one_path_for_two_files_is_refused(files: KeyFiles, pairs: list[dict[str, bytes]]) -> None:
     with pytest.raises(EnrolmentError, match="have the same path"):
         files._replace(key=files.certificate).store(**pairs[0])
-
-
-def test_a_write_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(_file: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(keyfiles.os, "fsync", full)
-    with pytest.raises(OSError, match="No space left"):
-        write_atomically(tmp_path / "x", b"content")
-    assert list(tmp_path.iterdir()) == []

@@ -65,8 +65,8 @@ def test_claims_that_say_nothing_of_it_are_no_fault(claims: str) -> None:
     [
         ("", "it is empty"),
         (" \n", "it is empty"),
-        ("secret-thing", "it has 1 parts between dots, not 4"),
-        (f"{TOKEN}.secret", "it has 5 parts between dots, not 4"),
+        ("secret-thing", "between its dots it has 1, not 4 parts"),
+        (f"{TOKEN}.secret", "between its dots it has 5, not 4 parts"),
         (f"secret-thing.{JWT}", "its first part is not a SHA-256 hash"),
         (f"{TOKEN[:64]}.{JWT.partition('.')[0]}..secret", "part 3 is empty"),
         (f"{TOKEN[:64]}.a.b.secret\r\nX: y", "part 4 is empty or holds characters that no JWT has"),
@@ -80,7 +80,7 @@ def test_what_is_wrong_is_said_and_nothing_of_it_is_shown(text: str, why: str) -
     assert "secret" not in said.replace("Kubernetes secret", "")
 
 
-def test_it_does_not_show_itself() -> None:
+def test_a_token_does_not_show_itself() -> None:
     assert JWT not in repr(parse_token(TOKEN))
 
 

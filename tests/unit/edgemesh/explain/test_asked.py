@@ -39,7 +39,7 @@ def test_a_name_is_taken_apart(text: str, host: str, port: int | None, transport
         ("::1", "::1", None),
     ],
 )
-def test_an_address_is_one(text: str, host: str, port: int | None) -> None:
+def test_an_address_is_asked_for_as_an_address(text: str, host: str, port: int | None) -> None:
     asked = parse(text)
     assert (asked.host, asked.port, asked.is_address) == (host, port, True)
 

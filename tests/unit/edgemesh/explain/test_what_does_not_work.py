@@ -62,7 +62,7 @@ async def test_what_leads_nowhere_says_why(
     assert says in told(found)
 
 
-async def test_a_name_that_no_name_server_answers(world: Any, web: ServiceEntry) -> None:
+async def test_a_name_that_no_name_server_answers_is_explained_so(world: Any, web: ServiceEntry) -> None:
     world.resolver.rcode = 2
     found = await world.explain("www.example.com")
     assert found.verdicts[0].word == "name_servers_fail"

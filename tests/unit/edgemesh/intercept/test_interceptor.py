@@ -237,7 +237,7 @@ async def test_changes_of_spots_go_to_the_keeper(interceptor: Interceptor, kerne
 
 
 @pytest.mark.parametrize("balances", [False, True])
-async def test_it_lingers_at_the_end_only_if_the_kernel_has_balanced(
+async def test_the_interceptor_lingers_at_the_end_only_if_the_kernel_has_balanced(
     interceptor: Interceptor, kernel: FakeKernel, balances: bool
 ) -> None:
     await interceptor.start(listen)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from edgecore.clock import VirtualClock, settle
-from edgecore.modules.edgemesh.intercept.rootless import Place, RootlessListeners, plan
+from edgecore.modules.edgemesh.intercept.rootless import Place, RootlessListeners, most_listeners, plan
 from edgecore.modules.edgemesh.names import ServiceKey
 from edgecore.modules.edgemesh.upstream.spec import Transport
 
@@ -256,3 +256,23 @@ async def test_stop_ends_an_opening_that_hangs(listeners: RootlessListeners, lis
     await listeners.stop()
 
     assert listen.listening == []
+
+
+async def test_listeners_leave_files_to_others_and_the_next_one_waits_until_another_closes(
+    listen: Any, clock: VirtualClock
+) -> None:
+    listeners = RootlessListeners(listen, clock, REBIND_S, most=2)
+    listeners.set(WEB, ADDRESS, tcp(1, 2, 3))
+    await settle()
+    assert [(one.place.port, one.reason) for one in listeners.not_bound] == [(3, "too_many")]
+    assert "raise it" in listeners.not_bound[0].text
+
+    listeners.set(WEB, ADDRESS, tcp(2, 3))
+    await clock.advance(REBIND_S)
+    await settle()
+    assert listeners.not_bound == ()
+    await listeners.stop()
+
+
+def test_a_quarter_of_the_files_is_for_others_than_listeners() -> None:
+    assert [most_listeners(files) for files in (1, 1024, 20_000)] == [1, 768, 15_000]

@@ -16,6 +16,10 @@ class Thing:
         self.due = self.slot_at = inf
         self.expired: list[float] = []
         self._clock = clock
+        self.is_idle = False
+
+    def abort(self) -> None:
+        self.expire()
 
     def expire(self) -> None:
         self.expired.append(self._clock.monotonic())
@@ -67,6 +71,14 @@ async def test_thing_that_is_forgotten_is_not_called(clock, deadlines) -> None:
     deadlines.forget(thing)
     await clock.advance(2)
     assert (thing.expired, len(other.expired)) == ([], 1)
+
+
+async def test_things_that_are_forgotten_leave_no_slots_behind(clock, deadlines) -> None:
+    for number in range(1000):
+        thing = Thing(clock)
+        deadlines.move(thing, 3600.0 + number)
+        deadlines.forget(thing)
+    assert not deadlines._slots
 
 
 async def test_thing_that_another_has_forgotten_in_the_same_moment_is_not_called(clock, deadlines) -> None:

@@ -97,7 +97,7 @@ def test_names_can_stand_in_kubernetes_with_a_port_behind_them() -> None:
 
 
 def test_the_documentation_has_every_annotation_and_no_other() -> None:
-    text = (Path(__file__).parents[4] / "docs/balancing.md").read_text("utf-8")
+    text = (Path(__file__).parents[4] / "docs/reference/balancing.md").read_text("utf-8")
     documented = ROW.findall(text.partition("## Annotations")[2].partition("\n## ")[0])
 
     assert documented == [(each.name, each.allowed, each.help) for each in ANNOTATIONS]

@@ -37,7 +37,7 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
 
 
 @given(st.integers(0, 1000), st.integers(0, 59), st.integers(0, 59), st.integers(0, 999))
-def test_parts_add_up(hours: int, minutes: int, seconds: int, ms: int) -> None:
+def test_the_parts_of_a_duration_add_up(hours: int, minutes: int, seconds: int, ms: int) -> None:
     found = duration_s(f"{hours}h{minutes}m{seconds}s{ms}ms")
     assert found == pytest.approx(hours * 3600 + minutes * 60 + seconds + ms / 1000)
 

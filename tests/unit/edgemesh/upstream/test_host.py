@@ -15,7 +15,7 @@ def test_what_is_looked_at_for_the_first_time_is_empty_and_stays() -> None:
     assert other.latency == [0] * (len(LATENCY_BOUNDS_S) + 1)
 
 
-def test_it_has_nothing_else() -> None:
+def test_a_host_takes_no_other_attributes() -> None:
     with pytest.raises(AttributeError, match="colour"):
         getattr(host("10.0.0.1", 80), "colour")  # noqa: B009 - mypy would refuse it
 

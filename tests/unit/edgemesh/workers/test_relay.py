@@ -38,7 +38,7 @@ async def test_what_is_taken_is_sent_together_in_its_order(vclock: VirtualClock)
     assert len(link.all) == 1
 
 
-async def test_many_do_not_wait(vclock: VirtualClock) -> None:
+async def test_a_full_batch_is_sent_at_once(vclock: VirtualClock) -> None:
     link, shown = relay(vclock)
     for number in range(BATCH + 1):
         shown.take(str(number))

@@ -88,7 +88,7 @@ async def test_nothing_is_looked_at_before_the_beginning_and_after_the_end() -> 
         assert place.flow.missed() is None
 
 
-async def test_it_begins_again_after_an_end() -> None:
+async def test_a_flow_begins_again_after_its_end() -> None:
     async with running(Place()) as place:
         place.flow.begin()
         await place.send()

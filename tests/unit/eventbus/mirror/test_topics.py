@@ -63,7 +63,7 @@ def test_the_topics_of_any_node_are_of_a_mirror(kind: str) -> None:
 @pytest.mark.parametrize(
     "topic", ["edgecore", "edgecore/n/user/x", "edgecore/n/bus", "x/n/bus/y", "$hw/events/upload/x"]
 )
-def test_other_topics_are_not(topic: str) -> None:
+def test_other_topics_are_not_the_mirrors(topic: str) -> None:
     assert not topics.is_of_mirror(topic)
 
 

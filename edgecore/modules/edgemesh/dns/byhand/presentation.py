@@ -5,6 +5,7 @@
 from typing import Any
 
 from dnslib import RR, DNSRecord
+from dnslib.buffer import BufferError as BadBuffer
 from dnslib.dns import DNSError
 
 from edgecore.modules.edgemesh.dns.byhand.question import type_name
@@ -33,7 +34,7 @@ def present(reply: bytes) -> dict[str, Any]:
         sections = {"answer": record.rr, "authority": record.auth, "additional": record.ar}
         told = {name: [_record(one) for one in section if one.rtype != _OPT] for name, section in sections.items()}
         extended = next((one.edns_rcode for one in record.ar if one.rtype == _OPT), 0)
-    except (DNSError, ValueError, LookupError, RecursionError) as error:
+    except (DNSError, BadBuffer, ValueError, LookupError, RecursionError) as error:
         return {**head, "unreadable": str(error) or type(error).__name__}
     return {**head, "status": rcode_name(reply[3] & 0x0F | extended << 4), **told}
 

@@ -40,7 +40,7 @@ def type_number(text: str) -> int:
     if name in TYPES:
         return TYPES[name]
     digits = name.removeprefix("TYPE")
-    if digits.isascii() and digits.isdigit() and 0 < int(digits) < 65536:
+    if re.fullmatch("[0-9]{1,5}", digits) and 0 < int(digits) < 65536:
         return int(digits)
     raise ContentError(
         f"cannot ask for records of type {text!r}: ask for {', '.join(TYPES)}, or another one by its number, as TYPE99"

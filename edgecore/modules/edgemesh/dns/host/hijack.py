@@ -18,10 +18,10 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from edgecore.clock import Clock, before
 from edgecore.errors import HostFileError
 from edgecore.modules.edgemesh.dns.host import hostfile
+from edgecore.modules.edgemesh.dns.host.leading import Leading, lead_names
 from edgecore.modules.edgemesh.dns.listening.listeners import Bind
 from edgecore.modules.edgemesh.dns.resolver.exchange import Server
 from edgecore.modules.edgemesh.dns.resolver.resolvconf import DNS_PORT, nameservers
-from edgecore.modules.edgemesh.intercept.names import Leading, lead_names
 from edgecore.modules.edgemesh.intercept.rules.interception import NameHijack
 from edgecore.observe.metrics import Metrics
 

@@ -15,18 +15,15 @@ a hard link      its other names would keep the old content
 """
 
 import errno
-import fcntl
 import os
-import socket
 import stat
-import sys
-import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from edgecore.errors import HostFileError
+from edgecore.modules.edgemesh.heldname import Held, hold_name
 
 LIMIT_BYTES = 65536
 _TRIES = 5
@@ -50,50 +47,13 @@ class _Seen(NamedTuple):
         return _version(self.status)
 
 
-class Hold(Protocol):
-    """What lets one process at a time change a file. It ends with the process, however that ends."""
-
-    def close(self) -> None:
-        """Let go."""
-
-
-def hold(path: Path) -> Hold | None:
-    """Hold ``path``, which need not be there; ``None``: another process does. Raises ``HostFileError``.
-
-    By an abstract Unix socket (Linux), or by a locked file among the temporary ones.
-    """
+def hold(path: Path) -> Held | None:
+    """Let nobody else change ``path``, which need not be there; ``None``: another may. Raises ``HostFileError``."""
     try:
         place = path.parent.stat()
-        name = f"edgecore/host-file/{place.st_dev}/{place.st_ino}/{path.name}"
-        return _hold_by_socket(name) if sys.platform == "linux" else _hold_by_file(name)
+        return hold_name(f"host-file/{place.st_dev}/{place.st_ino}/{path.name}")
     except OSError as error:
         raise _refused(path, error) from error
-
-
-def _hold_by_socket(name: str) -> Hold | None:
-    held = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        held.bind(f"\0{name}")
-    except OSError as error:
-        held.close()
-        if error.errno != errno.EADDRINUSE:
-            raise
-        return None
-    return held
-
-
-def _hold_by_file(name: str) -> Hold | None:
-    lock = Path(tempfile.gettempdir(), f"{name.replace('/', '-')}.lock")
-    # Opened for reading only, so that processes of different users can lock the same file.
-    held = os.fdopen(os.open(lock, os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644), "rb")
-    try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        held.close()
-        if error.errno != errno.EWOULDBLOCK:
-            raise
-        return None
-    return held
 
 
 def read(path: Path) -> bytes:

@@ -23,17 +23,18 @@ from edgecore.modules.edgemesh.dns.resolver.resolvconf import (
     read_resolv_conf,
     take_out,
 )
+from edgecore.modules.edgemesh.heldname import Held
 
 log = structlog.get_logger("edgemesh.dns")
 
 LOOK_EVERY_S = 5.0
 """How often a server that is to be named is looked at until it listens on port 53."""
 
-_BY_HAND = "point the host's resolver at the node by hand (docs/dns.md)"
+_BY_HAND = "point the host's resolver at the node by hand (docs/how-to/dns.md)"
 _ADVICE = {
     "no_port_53": "a resolv.conf names no ports: set modules.edgeMesh.dns.listen to 127.0.0.1:53",
     "another_node": "set modules.edgeMesh.dns.manageResolvConf in one node of this host only",
-    "link": f"tell that program of the node instead (docs/dns.md), or {_BY_HAND}",
+    "link": f"tell that program of the node instead (docs/how-to/dns.md), or {_BY_HAND}",
     "mounted": "start the container with its name server, such as docker run --dns 127.0.0.1",
     "no_permission": f"run the node as root, or {_BY_HAND}",
 }
@@ -65,7 +66,7 @@ class HostResolver:
         self._clock = clock
         self._wanted = wanted
         self._waiting: asyncio.Task[None] | None = None
-        self._hold: hostfile.Hold | None = None
+        self._hold: Held | None = None
         self._host: str | None = None  # in our line, which is in the file
         self._problem = ""
 

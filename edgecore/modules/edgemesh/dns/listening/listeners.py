@@ -12,7 +12,7 @@ import structlog
 
 from edgecore.addresses import join_address
 from edgecore.clock import Clock, Timer
-from edgecore.errors import ListenError
+from edgecore.errors import ListenError, listen_error
 from edgecore.modules.edgemesh.dns.listening.asker import Answers
 from edgecore.modules.edgemesh.dns.listening.sockets import Pair, bind_pair, bind_pair_auto
 from edgecore.modules.edgemesh.dns.listening.tcp import CONNECTIONS_LIMIT, TcpConnections
@@ -115,18 +115,37 @@ class Listeners:
         except ListenError as error:
             self._note_failure(bind, error)
             return
-        loop = asyncio.get_running_loop()
         try:
-            tcp = await loop.create_server(self.connections.new, sock=pair.tcp, start_serving=False)
-            listener = self._open[bind] = _Open(UdpListener(pair.udp, self._answers), tcp)
-        except BaseException:
-            pair.close()
-            raise
-        await tcp.start_serving()  # whoever gives up here finds it among those to close
+            listener = await self._serve(bind, pair)
+        except OSError as error:  # no file is left, or no memory
+            self._note_failure(bind, listen_error(join_address(bind.host, bind.port), error))
+            return
         failure = self._failed.pop(bind, None)
         after_s = None if failure is None else (self._clock.now_ms() - failure.since_ms) / 1000
         log.info("dns_listening", address=join_address(*listener.udp.address), after_s=after_s)
         self._on_bound(listener.udp.address)
+
+    async def _serve(self, bind: Bind, pair: Pair) -> _Open:
+        """Have the loop accept what comes. Raises ``OSError`` with nothing left open."""
+        tcp = None
+        try:
+            tcp = await asyncio.get_running_loop().create_server(
+                self.connections.new, sock=pair.tcp, start_serving=False
+            )
+            listener = self._open[bind] = _Open(UdpListener(pair.udp, self._answers), tcp)
+        except BaseException:
+            if tcp is not None:
+                tcp.close()
+            pair.close()
+            raise
+        try:
+            await tcp.start_serving()  # whoever is cancelled here finds it among those to close
+        except OSError:
+            del self._open[bind]
+            listener.udp.close()
+            tcp.close()
+            raise
+        return listener
 
     def _bound(self, bind: Bind) -> Pair:
         if bind.next_free:

@@ -8,6 +8,7 @@ import errno
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from edgecore.clock import until_set
 from edgecore.modules.edgemesh.dns.packets.messages import Question, query_packet
 from edgecore.modules.edgemesh.dns.resolver.conversation import Conversation
 from edgecore.modules.edgemesh.dns.resolver.exchange import (
@@ -64,11 +65,7 @@ class Inquiry:
                     self._put(server)
                 if exchange.is_over(clock.monotonic()):
                     break
-                timer = clock.call_at(exchange.next_at(), self._happened.set)
-                try:
-                    await self._happened.wait()
-                finally:
-                    timer.cancel()
+                await until_set(clock, self._happened, exchange.next_at())
                 self._happened.clear()
         except BaseException:
             for conversation in self._conversations.values():

@@ -62,9 +62,9 @@ def _checked(server: Server) -> Server:
     try:
         ip_address(host)
     except ValueError:
-        raise ConfigError(f"cannot forward to {host!r}: it is not an IP address") from None
+        raise ConfigError(f"cannot forward to {host!r}: it is not an IP address; name one, or [IPv6]:port") from None
     if not 0 < port < 65536:
-        raise ConfigError(f"cannot forward to {host!r} port {port}: ports are 1 to 65535")
+        raise ConfigError(f"cannot forward to {host!r} port {port}: ports are 1 to 65535; name one of them")
     return host, port
 
 

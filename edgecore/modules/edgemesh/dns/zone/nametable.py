@@ -330,7 +330,10 @@ class NameTable:
 def _domain(text: str) -> Labels:
     labels = tuple(label.lower() for label in text.rstrip(".").encode().split(b"."))
     if not fits((b"hostmaster", *labels)):
-        raise ConfigError(f"cannot serve cluster domain {text!r}: a label has 1 to 63 bytes, a name up to 255")
+        raise ConfigError(
+            f"cannot serve cluster domain {text!r}: a label has 1 to 63 bytes, a name up to 255; "
+            "name another in modules.edged.clusterDomain"
+        )
     return labels
 
 

@@ -1,12 +1,11 @@
 """The keeper as a child of the node: started, killed, waited for, and left alone while it lingers."""
 
-import os
 import socket
 import subprocess
-import sys
 import threading
 
 from edgecore.clock import Clock
+from edgecore.ownprogram import command_of, environment
 
 EXIT_S = 2.0
 """So long after a keeper has closed its socket its end is waited for; if it lingers, no longer."""
@@ -22,14 +21,13 @@ class Child:
     """
 
     def __init__(self, sock: socket.socket) -> None:
-        path = os.pathsep.join(entry for entry in sys.path if entry)
         self._process = subprocess.Popen(  # noqa: S603 - this very Python, and no shell
-            [sys.executable, "-P", "-m", _PROGRAM, str(sock.fileno())],
+            command_of(_PROGRAM, str(sock.fileno())),
             pass_fds=(sock.fileno(),),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             start_new_session=True,
-            env={**os.environ, "PYTHONPATH": path},
+            env=environment(),
         )
         self.pid = self._process.pid
 

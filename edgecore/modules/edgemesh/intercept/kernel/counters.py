@@ -12,7 +12,7 @@ import msgspec
 import structlog
 from msgspec.structs import replace
 
-from edgecore.clock import Clock
+from edgecore.clock import Clock, until_set
 from edgecore.errors import InterceptError
 from edgecore.modules.edgemesh.intercept.kernel.kernelplane import Backing
 from edgecore.modules.edgemesh.intercept.kernel.sweep import OpenFlows
@@ -213,13 +213,8 @@ class KernelCounters:
 
     async def _asked_or(self, moment: float) -> None:
         """Return when somebody has asked for the figures since they were read, at ``moment`` at the latest."""
-        if moment <= self._clock.monotonic():
-            return
-        timer = self._clock.call_at(moment, self._asked.set)
-        try:
-            await self._asked.wait()
-        finally:
-            timer.cancel()
+        if moment > self._clock.monotonic():
+            await until_set(self._clock, self._asked, moment)
 
     async def look(self) -> None:
         """Read now. What cannot be read is counted, and logged when it begins."""

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import structlog
 
-from edgecore.clock import Clock, Timer
+from edgecore.clock import Clock, until_set
 from edgecore.errors import InterceptError
 from edgecore.modules.edgemesh.intercept.kernel.ctnetlink import Flow
 from edgecore.modules.edgemesh.intercept.rules.interception import Balanced, Spot, Spots
@@ -170,18 +170,11 @@ class Sweep:
 
     async def _wait(self) -> None:
         """Return when there may be something to do."""
-        timer: Timer | None = None
         if self._due:
             await self._clock.sleep(PAUSE_S)
             return
-        if self._balanced:
-            timer = self._clock.call_at(self._clock.monotonic() + LOOK_S, self._called.set)
-        try:
-            await self._called.wait()
-            self._called.clear()
-        finally:
-            if timer is not None:
-                timer.cancel()
+        await until_set(self._clock, self._called, self._clock.monotonic() + LOOK_S if self._balanced else None)
+        self._called.clear()
 
 
 def _nobody(flows: OpenFlows) -> None:

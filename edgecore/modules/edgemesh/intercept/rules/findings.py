@@ -67,20 +67,40 @@ class _Table:
         self.counters: set[str] = set()
         self.elements: dict[str, dict[str, str]] = {}
         for entry in msgspec.json.decode(listed, type=_Listing).nftables:
-            for kind, value in entry.items():
-                match kind:
-                    case "chain":
-                        self.rules[value["name"]] += 0
-                    case "rule":
-                        self.rules[value["chain"]] += 1
-                    case "counter":
-                        self.counters.add(value["name"])
-                    case "map":
-                        self.elements[value["name"]] = {_spell(k): _spell(v) for k, v in value.get("elem", ())}
+            if entry.chain is not None:
+                self.rules[entry.chain.name] += 0
+            if entry.rule is not None:
+                self.rules[entry.rule.chain] += 1
+            if entry.counter is not None:
+                self.counters.add(entry.counter.name)
+            if entry.mapping is not None:
+                self.elements[entry.mapping.name] = {_spell(key): _spell(value) for key, value in entry.mapping.elem}
+
+
+class _Named(msgspec.Struct):
+    name: str
+
+
+class _Rule(msgspec.Struct):
+    chain: str
+
+
+class _Map(msgspec.Struct):
+    name: str
+    elem: list[tuple[Any, Any]] = []
+
+
+class _Object(msgspec.Struct):
+    """One of what is listed; kinds that are not looked at have none of these."""
+
+    chain: _Named | None = None
+    rule: _Rule | None = None
+    counter: _Named | None = None
+    mapping: _Map | None = msgspec.field(default=None, name="map")
 
 
 class _Listing(msgspec.Struct):
-    nftables: list[dict[str, Any]]
+    nftables: list[_Object]
 
 
 def _spell(value: Any) -> str:

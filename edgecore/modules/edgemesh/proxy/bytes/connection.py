@@ -93,6 +93,11 @@ class BytesConnection:
         if self._backend is None:
             self._end("listener_closed")
 
+    @property
+    def is_idle(self) -> bool:
+        """See ``Timed``: a silent connection may be what its two ends want."""
+        return False
+
     def drain(self) -> None:
         """See ``Draining``: what has begun goes on until ``abort``."""
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from edgecore.modules.edgemesh.proxy.datagrams.table import FlowTables
-from edgecore.modules.edgemesh.proxy.datagrams.tally import Tally
+from edgecore.modules.edgemesh.proxy.figures.datagramtally import DatagramTally
 from edgecore.modules.edgemesh.proxy.limits import ProxyLimits
 
 _LARGEST_BYTES = 65_536
@@ -15,6 +15,6 @@ class Datagrams:
 
     def __init__(self, limits: ProxyLimits) -> None:
         self.tables: FlowTables[Any] = FlowTables(limits.max_flows, limits.max_flow_share)
-        self.tally = Tally()
+        self.tally = DatagramTally()
         self.room = memoryview(bytearray(_LARGEST_BYTES))
         """Each datagram is read into it and sent from it before the next one is read."""

@@ -1,1 +1,1 @@
-"""Where clients come in: who accepts, which service is meant, and who takes a connection on."""
+"""Where clients come in: an address and port, which service is meant there, and who leaves where there are too many."""

@@ -5,7 +5,7 @@ from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 import msgspec
 from msgspec.structs import replace
 
-from edgecore.modules.edgemesh.proxy.datagrams.tally import Tally
+from edgecore.modules.edgemesh.proxy.figures.datagramtally import DatagramTally
 from edgecore.modules.edgemesh.proxy.figures.figures import PortFigures, merge
 from edgecore.modules.edgemesh.upstream.spec import PortKey
 
@@ -21,7 +21,7 @@ class ProxyFigures(msgspec.Struct, frozen=True):
     accepted: int = 0
     connections: int = 0
     idle_backends: int = 0
-    datagrams: Tally = msgspec.field(default_factory=Tally)
+    datagrams: DatagramTally = msgspec.field(default_factory=DatagramTally)
 
     def ended(self, present: Mapping[PortKey, Container[str]]) -> "ProxyFigures":
         """Return what is left of them when their process has ended: what was counted, and nothing that was so.
@@ -53,7 +53,7 @@ def added(all_figures: Iterable[ProxyFigures]) -> ProxyFigures:
     ports: dict[PortKey, PortFigures] = {}
     errors: dict[str, int] = {}
     accepted = connections = idle = 0
-    datagrams = Tally()
+    datagrams = DatagramTally()
     for figures in all_figures:
         for key, port in figures.ports.items():
             known = ports.get(key)

@@ -26,7 +26,7 @@ from edgecore.modules.edgemesh.proxy.http.backend import BackendConnection, keep
 from edgecore.modules.edgemesh.proxy.http.exchange import KEPT_BYTES, Exchange
 from edgecore.modules.edgemesh.proxy.http.head import connection_value
 from edgecore.modules.edgemesh.proxy.http.line import ClientLine
-from edgecore.modules.edgemesh.proxy.http.refusals import answer, bad_request
+from edgecore.modules.edgemesh.proxy.http.refusals import TOO_MANY, answer, bad_request
 from edgecore.modules.edgemesh.proxy.http.request import END, RequestReader
 from edgecore.modules.edgemesh.proxy.http.requesthead import RequestHead
 from edgecore.modules.edgemesh.proxy.http.routing import Routing
@@ -34,8 +34,6 @@ from edgecore.modules.edgemesh.proxy.http.shortcut import Shortcut
 from edgecore.modules.edgemesh.proxy.http.telling import told_refusal
 from edgecore.modules.edgemesh.proxy.http.tunnel import Tunnel
 from edgecore.modules.edgemesh.upstream.host import Host
-
-_TOO_MANY = Refusal(503, "too_many_connections", "cannot serve the connection: too many are open")
 
 _HEAD_END = b"\r\n\r\n"
 
@@ -148,15 +146,15 @@ class ClientConnection(ClientLine):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See ``asyncio.BaseProtocol``."""
         self._transport = cast("asyncio.Transport", transport)
-        counters, limits = self._gateway.counters, self._gateway.limits
+        limits = self._gateway.limits
         self._door.clients.add(self)
         self._gateway.client_came()
         self._transport.set_write_buffer_limits(high=limits.max_buffer_bytes)
         if self._door.closed:
             self.abort()
-        elif counters.connections > limits.max_connections:
-            self._gateway.failed(_TOO_MANY, self.peer)
-            self._transport.write(answer(_TOO_MANY, connection=b"close"))
+        elif not self._gateway.admits_one():
+            self._gateway.failed(TOO_MANY, self.peer)
+            self._transport.write(answer(TOO_MANY, connection=b"close"))
             self.close()
         else:
             self._ready = True
@@ -176,10 +174,7 @@ class ClientConnection(ClientLine):
             self._take(data)
 
     def eof_received(self) -> bool:
-        """See ``asyncio.Protocol``. Clients may close their side early and still wait for answers, but not for long.
-
-        One that has gone altogether looks the same until something is sent to it.
-        """
+        """See ``asyncio.Protocol``. Who closes its side may wait for an answer, but not for long: it may be gone."""
         self._ended = True
         self._ready = False
         if self._tunnel is not None:
@@ -190,7 +185,8 @@ class ClientConnection(ClientLine):
         self.proceed()
         exchange = self._serving()
         if exchange is not None and exchange.is_awaited:
-            self.touch(self._gateway.limits.ended_client_timeout_s)
+            self._gone_at = self._gateway.clock.monotonic() + self._gateway.limits.ended_client_timeout_s
+            self._deadlines.move(self, min(self._gone_at, self.due))
         return not self._transport.is_closing()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -220,6 +216,11 @@ class ClientConnection(ClientLine):
     def resume_writing(self) -> None:
         """See ``asyncio.BaseProtocol``."""
         self._set_blocked(False)
+
+    @property
+    def is_idle(self) -> bool:
+        """See ``Timed``: it waits for a request, or the rest of a head, or has had its last answer."""
+        return not self._busy and self._tunnel is None and not self._transport.is_closing()
 
     @property
     def _busy(self) -> bool:
@@ -367,7 +368,8 @@ class ClientConnection(ClientLine):
     def expire(self) -> None:
         """See ``Timed``."""
         exchange = self._serving()
-        if self._closing or (self._ended and exchange is not None and exchange.is_awaited):
+        is_gone = self._gateway.clock.monotonic() >= self._gone_at
+        if self._closing or (is_gone and exchange is not None and exchange.is_awaited):
             self.abort()
         elif exchange is not None:
             exchange.expire()

@@ -170,7 +170,7 @@ class Exchange:
             self._fail_client(bad_request("client_stalled", "the client does not take its answer", 408))
         elif self._request_done or not self.accepting or self._answer is not None:
             where = self._attempts.host.endpoint
-            self._backend_failed(Refusal(504, "response_timeout", f"the backend {where} is silent"))
+            self._backend_failed(Refusal(504, "response_timeout", f"the backend {where} does not answer in time"))
         else:
             self._fail_client(bad_request("slow_request", "its body does not come", 408))
 
@@ -194,9 +194,11 @@ class Exchange:
     def backend_data(self, data: bytes) -> None:
         """See ``BackendOwner``."""
         if not self._over:
-            self._touch()
+            heads = self._reader.heads
             self._reader.receive(data)
             self._forward_answer()
+            if not self._over and (self._answer is not None or self._reader.heads > heads):
+                self._touch()  # part of a head is no progress: it may come byte by byte
 
     def backend_eof(self) -> bool:
         """See ``BackendOwner``."""

@@ -24,6 +24,7 @@ class ClientLine(asyncio.Protocol, ABC):
         "_door",
         "_ended",
         "_gateway",
+        "_gone_at",
         "_peer",
         "_peername",
         "_reading",
@@ -43,6 +44,7 @@ class ClientLine(asyncio.Protocol, ABC):
         self._peer = ""
         self._ready = False  # a request in one piece can be served at once
         self._ended = False  # the client will send nothing more
+        self._gone_at = inf  # then a client that has ended is taken for one that is gone
         self._closing = False
         self._reading = True
 
@@ -125,6 +127,11 @@ class ClientLine(asyncio.Protocol, ABC):
         self.set_reading(True)
         self.write_eof()
         self.touch(self._gateway.limits.linger_s)
+
+    @property
+    @abstractmethod
+    def is_idle(self) -> bool:
+        """See ``Timed``."""
 
     @abstractmethod
     def expire(self) -> None:

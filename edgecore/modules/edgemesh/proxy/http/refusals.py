@@ -20,6 +20,8 @@ from edgecore.modules.edgemesh.names import Refusal, ServiceKey
 
 _NOT_A_WORD = re.compile(r"[^a-z0-9_]")
 
+TOO_MANY = Refusal(503, "too_many_connections", "cannot serve the connection: too many are open")
+
 
 def unreachable(status: int, reason: str, service: ServiceKey, port: int, why: str) -> Refusal:
     """Return the refusal of a request whose service is known."""

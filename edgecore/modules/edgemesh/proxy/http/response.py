@@ -13,6 +13,9 @@ from edgecore.modules.edgemesh.proxy.http.refusals import bad_answer
 from edgecore.modules.edgemesh.proxy.http.request import END, Mark
 from edgecore.modules.edgemesh.proxy.http.responsehead import ResponseHead, malformed, read_response
 
+MOST_INTERIM = 64
+"""Heads that only announce an answer (1xx); one more is no answer."""
+
 
 class ResponseReader:
     """The state of one answer. Never raises, whatever the bytes are.
@@ -32,6 +35,7 @@ class ResponseReader:
         "_limit",
         "_read",
         "_until_close",
+        "heads",
         "received",
     )
 
@@ -53,6 +57,8 @@ class ResponseReader:
         self._body: Body | None = None
         self._until_close = False
         self._closed = False
+        self.heads = 0
+        """Whole heads that came, those of interim answers included."""
         self.received = False
         """Whether any byte came."""
 
@@ -92,6 +98,9 @@ class ResponseReader:
                 return malformed(bad)
         if head is None:
             return self._cut_off() if self._closed else None
+        self.heads += 1
+        if self.heads > MOST_INTERIM:
+            return bad_answer("bad_response", f"the backend announced its answer {MOST_INTERIM} times and sent none")
         response = read_response(head, bare=True) if self._bare else self._read(head)
         if isinstance(response, ResponseHead) and response.has_body:
             self._until_close = response.length == UNTIL_CLOSE

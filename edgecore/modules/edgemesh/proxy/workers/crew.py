@@ -80,8 +80,8 @@ class ForwardingCrew(Crew[ProxyFigures]):
         return Sharing.FIRST if self._recipe.processes > 1 else Sharing.ALONE
 
     def start(self) -> None:
-        """See ``Crew``. Does nothing if they run already."""
-        if not self.runs:
+        """See ``Crew``. Does nothing if they run already, or if there are none: the ports are followed once."""
+        if self.size and not self.runs:
             super().start()
             self._upstreams.follow(self._pass_on)
 

@@ -12,7 +12,7 @@ from websockets.exceptions import ConnectionClosed
 
 from cloudhub_stub.app import Stub
 from cloudhub_stub.faults.spec import FaultSpec
-from cloudhub_stub.send import SendOptions
+from cloudhub_stub.sender import SendOptions
 
 STATUS = "default/nodestatus/edge-1"
 

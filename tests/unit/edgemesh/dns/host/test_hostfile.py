@@ -59,7 +59,7 @@ def test_a_content_that_stays_is_not_written(file):
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o640, 0o755, 0o444])
-def test_the_mode_is_kept(file, mode):
+def test_the_mode_of_the_file_is_kept(file, mode):
     file.chmod(mode)
     hostfile.change(file, to(b"new\n"))
     assert file.stat().st_mode & 0o7777 == mode

@@ -76,7 +76,7 @@ def test_answer_is_the_end_whoever_gave_it():
     assert exchange.tried == [(B, "answered", 0.5)]
 
 
-def test_it_is_over_when_nobody_is_left():
+def test_an_exchange_is_over_when_no_server_is_left():
     exchange = Exchange([A, B], 0.0)
     exchange.due(0.4)
     exchange.gave_up(A, "unreachable", 0.4)
@@ -135,7 +135,7 @@ def test_server_that_answers_in_another_way_is_waited_for_and_not_sent_to():
     st.integers(0, 8),
     st.lists(st.tuples(st.floats(0, 2), st.sampled_from("arul")), max_size=20),
 )
-def test_it_ends_in_time_whatever_servers_do(count, events):
+def test_an_exchange_ends_in_time_whatever_servers_do(count, events):
     servers = [(f"192.0.2.{n}", 53) for n in range(count)]
     exchange, now, pending = Exchange(servers, 0.0), 0.0, list(events)
     asked: list[Server] = []

@@ -82,7 +82,7 @@ def test_only_the_first_reply_is_called_the_first(table: FlowTable[StubFlow]) ->
     assert [table.replied(flow, now) for now in (1.0, 2.0, 3.0)] == [True, False, False]
 
 
-def test_it_is_looked_again_when_the_next_flow_is_due(table: FlowTable[StubFlow]) -> None:
+def test_the_table_is_looked_at_again_when_the_next_flow_is_due(table: FlowTable[StubFlow]) -> None:
     added(table, 1, 0.0, silence_s=2.0)
     table.replied(added(table, 2, 0.5, silence_s=2.0), 0.5)
     assert table.expire(1.0) == 2.0
@@ -90,7 +90,7 @@ def test_it_is_looked_again_when_the_next_flow_is_due(table: FlowTable[StubFlow]
     assert table.expire(2.5) is None
 
 
-def test_it_is_looked_again_soon_even_if_no_flow_is_due_for_long(table: FlowTable[StubFlow]) -> None:
+def test_the_table_is_looked_at_again_soon_even_if_no_flow_is_due_for_long(table: FlowTable[StubFlow]) -> None:
     added(table, 1, 0.0, silence_s=3600.0)
     assert table.expire(10.0) == 10.0 + LOOK_S
 

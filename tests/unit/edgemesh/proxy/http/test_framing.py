@@ -21,7 +21,7 @@ def test_head_in_two_pieces_is_put_together() -> None:
         assert not cutter.started
 
 
-def test_one_head_after_another() -> None:
+def test_the_next_head_is_cut_where_the_last_one_ended() -> None:
     cutter = RequestCutter(100)
     _, at = cutter.cut(HEAD + HEAD, 0)
     assert cutter.cut(HEAD + HEAD, at) == (HEAD, 2 * len(HEAD))

@@ -9,7 +9,7 @@ from edgecore.modules.edgemesh.names import Refusal, ServiceKey
 from edgecore.modules.edgemesh.proxy.http.refusals import answer, bad_request, unreachable
 
 
-def test_answer_byte_for_byte() -> None:
+def test_a_refusal_is_answered_byte_for_byte_so() -> None:
     refusal = Refusal(503, "no_pods", "cannot reach service default/a port 80: none")
     assert answer(refusal, connection=b"close") == (
         b"HTTP/1.1 503 Service Unavailable\r\n"

@@ -101,7 +101,7 @@ def test_upgrade_is_asked_for_by_both_headers_without_a_body(lines: list[bytes],
         (b"CONNECT x:1 HTTP/1.1", (501, "connect_unsupported")),
     ],
 )
-def test_first_lines_that_are_refused(first: bytes, expected: tuple[int, str]) -> None:
+def test_a_bad_first_line_is_refused_with_its_reason(first: bytes, expected: tuple[int, str]) -> None:
     assert refusal(first=first) == expected
 
 

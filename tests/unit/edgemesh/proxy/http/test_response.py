@@ -77,7 +77,7 @@ def test_phrase_may_be_missing_or_odd() -> None:
         (b"HTTP/1.0 200 OK", [b"Transfer-Encoding: chunked"]),
     ],
 )
-def test_answers_that_are_refused(first: bytes, lines: list[bytes]) -> None:
+def test_an_answer_with_a_bad_status_line_header_or_length_is_refused(first: bytes, lines: list[bytes]) -> None:
     parsed = parse_response(b"\r\n".join([first, *lines, b"", b""]), bare=False)
     assert isinstance(parsed, Refusal)
     assert (parsed.status, parsed.reason) == (502, "bad_response")

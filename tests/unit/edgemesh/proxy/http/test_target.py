@@ -18,14 +18,14 @@ from edgecore.modules.edgemesh.proxy.http.target import Target, host_port, split
         (b"GET", b"http://[::1]:8/", Target(b"/", b"[::1]:8")),
     ],
 )
-def test_targets_of_all_forms(method: bytes, target: bytes, expected: Target) -> None:
+def test_a_target_of_any_form_is_split_into_path_and_authority(method: bytes, target: bytes, expected: Target) -> None:
     assert split_target(method, target) == expected
 
 
 @pytest.mark.parametrize(
     "target", [b"*", b"a", b"a/b", b"https://h/", b"http:///a", b"http://u@h/", b"http://h:x/", b"http:/h", b"h:80"]
 )
-def test_targets_that_are_none(target: bytes) -> None:
+def test_what_is_no_target_is_refused(target: bytes) -> None:
     assert split_target(b"GET", target) is None
 
 
@@ -41,7 +41,7 @@ def test_targets_that_are_none(target: bytes) -> None:
         (b"", ("", 80)),
     ],
 )
-def test_authorities(authority: bytes, expected: tuple[str, int]) -> None:
+def test_an_authority_is_a_host_and_a_port(authority: bytes, expected: tuple[str, int]) -> None:
     assert host_port(authority) == expected
 
 
@@ -49,5 +49,5 @@ def test_authorities(authority: bytes, expected: tuple[str, int]) -> None:
     "authority",
     [b"a:b", b"a:1:2", b"a:0", b"a:65536", b"a:-1", b"a b", b"a/b", b"u@a", b"::1", b"[::1", b"\xe4", b"a,b"],
 )
-def test_authorities_that_are_none(authority: bytes) -> None:
+def test_what_is_no_authority_is_refused(authority: bytes) -> None:
     assert host_port(authority) is None

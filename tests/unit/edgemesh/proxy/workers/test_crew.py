@@ -74,6 +74,15 @@ def test_each_change_is_passed_on_in_order(upstreams, crew):
     assert crew.since() == [PortSet(spec), PortSet(less), PortRemoved(KEY)]
 
 
+def test_a_crew_of_nobody_follows_no_port_however_often_it_is_started(upstreams):
+    followed = []
+    upstreams.follow = followed.append
+    crew = ForwardingCrew(ProxyRecipe(processes=1), upstreams, VirtualClock(), Metrics())
+    for _ in range(3):
+        crew.start()
+    assert followed == []
+
+
 def test_a_new_worker_is_told_everything(upstreams, crew):
     web, db = port_spec(WEB, 80, [A]), port_spec(DB, 53, [B], transport="udp", handling="datagrams")
     upstreams.put(web)

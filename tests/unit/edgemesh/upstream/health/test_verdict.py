@@ -16,7 +16,9 @@ from edgecore.modules.edgemesh.upstream.health.verdict import Verdict
         ("-", 1, 1, "-"),
     ],
 )
-def test_so_many_in_a_row_turn_the_verdict(results: str, rise: int, fall: int, verdicts: str) -> None:
+def test_as_many_results_in_a_row_as_rise_and_fall_say_turn_the_verdict(
+    results: str, rise: int, fall: int, verdicts: str
+) -> None:
     verdict, found = Verdict(), ""
     for result in results:
         before = verdict.well

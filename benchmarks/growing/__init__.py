@@ -1,0 +1,1 @@
+"""More and more of something: services on a node, connections through its proxy, edges on a cloud."""

@@ -1,0 +1,1 @@
+"""All benchmarks as one: which there are, running them, where that was, and the page that tells it."""

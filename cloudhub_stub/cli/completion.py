@@ -1,0 +1,11 @@
+"""``cloudhub-stub completion``: the script by which a shell completes the commands."""
+
+import argparse
+
+from cloudhub_stub.cli import PROGRAM
+from edgecore.control.completion_verb import add_completion
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the verb."""
+    add_completion(subparsers, PROGRAM)

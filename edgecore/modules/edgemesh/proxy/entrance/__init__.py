@@ -1,0 +1,1 @@
+"""Who accepts connections, and who takes each on."""
