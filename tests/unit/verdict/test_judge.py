@@ -234,9 +234,16 @@ def test_one_field_changed_in_a_whole_recording_is_told_with_the_entries_of_both
         assert differences  # one of two such messages is known to be missing or too many: which, nobody can say
         return
     (found,) = differences
-    assert (found.kind, found.path, found.ours) == (kind, dotted(place), value)
-    assert found.our_entry == index + 1
-    assert kind in f.PERIODIC or found.recorded_entry == frames[index].line
+    assert found.kind == kind
+    if found.path == "message":  # with another operation it is one of another kind, which is not compared
+        assert (kind, place) == ("acknowledgement", ("route", "operation"))
+        return
+    assert (found.path, found.ours) == (dotted(place), value)
+    alike = [index]
+    if kind.endswith(" query"):  # of two equal questions either may be the one that differs
+        alike = [at for at, frame in enumerate(frames) if frame.route == frames[index].route]
+    assert found.our_entry in {at + 1 for at in alike}
+    assert kind in f.PERIODIC or found.recorded_entry in {frames[at].line for at in alike}
 
 
 def about(**route: str) -> Frame:
