@@ -73,26 +73,7 @@ exit code: that of the command or shell; 1 there is no such lab or node, 2 wrong
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the verb with its own verbs."""
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument(
-        "--root",
-        type=Path,
-        default=argparse.SUPPRESS,
-        metavar="DIR",
-        help="the lab's directory; another one is another lab (default: $XDG_STATE_HOME/edgecore/lab)",
-    )
-    size = argparse.ArgumentParser(add_help=False)
-    size.add_argument(
-        "--nodes", type=int, default=argparse.SUPPRESS, metavar="N", help=f"1 to {LIMIT_NODES} nodes (default: 2)"
-    )
-    size.add_argument(
-        "--mode",
-        choices=("intercept", "rootless"),
-        default=argparse.SUPPRESS,
-        help="how the nodes get at traffic (default: intercept; in rootless containers cannot use services)",
-    )
-    form = argparse.ArgumentParser(add_help=False)
-    form.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print one JSON document")
+    common, size, form = _flags()
     parser = subparsers.add_parser(
         "lab",
         help="build a network of edge nodes on this machine, and walk through EdgeMesh's guide",
@@ -134,6 +115,31 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     verbs.choices["heal"].set_defaults(change="heal")
     verbs.choices["restart"].set_defaults(change="restart")
     add("down", _down, "end the lab; nothing is left")
+
+
+def _flags() -> tuple[argparse.ArgumentParser, argparse.ArgumentParser, argparse.ArgumentParser]:
+    """Return what several verbs take: which lab, how large a one, and the form of what is printed."""
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument(
+        "--root",
+        type=Path,
+        default=argparse.SUPPRESS,
+        metavar="DIR",
+        help="the lab's directory; another one is another lab (default: $XDG_STATE_HOME/edgecore/lab)",
+    )
+    size = argparse.ArgumentParser(add_help=False)
+    size.add_argument(
+        "--nodes", type=int, default=argparse.SUPPRESS, metavar="N", help=f"1 to {LIMIT_NODES} nodes (default: 2)"
+    )
+    size.add_argument(
+        "--mode",
+        choices=("intercept", "rootless"),
+        default=argparse.SUPPRESS,
+        help="how the nodes get at traffic (default: intercept; in rootless containers cannot use services)",
+    )
+    form = argparse.ArgumentParser(add_help=False)
+    form.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print one JSON document")
+    return common, size, form
 
 
 def _add_container(parser: argparse.ArgumentParser) -> None:

@@ -22,7 +22,7 @@ from edgecore.modules.edgemesh.dns.host.hostresolver import HostResolver
 from edgecore.modules.edgemesh.dns.listening.listeners import Bind
 from edgecore.modules.edgemesh.dns.recipe import Recipe
 from edgecore.modules.edgemesh.dns.server import DnsServer
-from edgecore.modules.edgemesh.footing import Footing
+from edgecore.modules.edgemesh.footing import Footing, Wanted
 from edgecore.modules.edgemesh.heldname import Held
 from edgecore.modules.edgemesh.intercept.alone import Alone
 from edgecore.modules.edgemesh.intercept.capability import has_interface, may_intercept
@@ -110,12 +110,7 @@ def make_edgemesh(parts: Parts, port: Port) -> MadeMesh:
             refused=hijack_refusal(mesh.dns, why_no_mark),
         )
         hand_query = HandQuery(server.names, server.resolver, hijack.told)
-    rebind_s = mesh.limits.rebind_interval
-    listens = parts.outside.listens
-    listen, lock = (proxy.listen, None) if listens else (_listen_nowhere, _lock_nothing)
-    most = most_listeners(file_limit())
-    rootless = partial(RootlessListeners, listen, parts.clock, rebind_s, most)
-    footing = Footing(wanted, rootless, intercepting, try_lock=lock)
+    footing = _footing(parts, wanted, proxy, intercepting)
     module = EdgeMesh(
         port=port,
         meta=MetaClient(port, r.EDGEMESH),
@@ -162,6 +157,19 @@ def _dns_server(parts: Parts, recipe: Recipe) -> DnsServer:
         random_id=random_query_id,
         watch=parts.watch,
     )
+
+
+def _footing(
+    parts: Parts,
+    wanted: Wanted,
+    proxy: CrewedProxy | LoggedProxy[BoundListener],
+    intercepting: InterceptMode | None,
+) -> Footing:
+    """Return how the mesh gets at traffic; a node that listens nowhere takes nothing of the machine."""
+    listen, lock = (proxy.listen, None) if parts.outside.listens else (_listen_nowhere, _lock_nothing)
+    rebind_s = parts.config.modules.edge_mesh.limits.rebind_interval
+    rootless = partial(RootlessListeners, listen, parts.clock, rebind_s, most_listeners(file_limit()))
+    return Footing(wanted, rootless, intercepting, try_lock=lock)
 
 
 def _intercepting(
